@@ -1,0 +1,1 @@
+"""Data only: the JSON schema of an image spec."""
