@@ -1,0 +1,120 @@
+"""A finished picture → the store: download to a temporary file, check that it decodes, move it in, forget the task."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import datetime
+import hashlib
+import os
+from typing import TYPE_CHECKING
+
+import anyio
+import anyio.to_thread
+
+from . import client as api_client
+from . import pictures, policy
+from .client import Downloaded
+from .errors import GatewayError, LinkError, PictureError
+from .store import Entry, ImageFacts, Made, Store
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .client import Client
+    from .jobs import Clock, Job
+    from .journal import Journal
+    from .wire import Image
+
+PARTS = "parts"
+_DOWNLOAD_SECONDS = 600
+
+
+class Collector:
+    """Brings finished pictures home; nothing that it fails to bring is forgotten."""
+
+    def __init__(  # noqa: PLR0913 - what it brings together
+        self, client: Client, store: Store, journal: Journal, cache: Path, clock: Clock, gateway: str, at_a_time: int
+    ) -> None:
+        self._client = client
+        self._store = store
+        self._journal = journal
+        self._parts = cache / PARTS
+        self._clock = clock
+        self._gateway = gateway
+        self._limiter = anyio.CapacityLimiter(min(at_a_time, api_client.MAX_DOWNLOADS))
+        self._parts.mkdir(parents=True, exist_ok=True)
+
+    async def collect(self, job: Job, image: Image, cost_usd: float | None) -> Entry:
+        """Store a job's picture; raise `LinkError`, `PictureError`, `GatewayError` or `OSError`."""
+        part = self._parts / f"{job.digest}-{os.getpid()}"
+        try:
+            async with self._limiter:
+                downloaded = await self._fetch(job, image, part)
+            # One function in one thread: decoding and fsync would hold up the loop.
+            entry = await anyio.to_thread.run_sync(self._keep, job, part, downloaded, cost_usd)
+        finally:
+            part.unlink(missing_ok=True)
+        self._journal.forget(job.digest)
+        return entry
+
+    async def _fetch(self, job: Job, image: Image, part: Path) -> Downloaded:
+        if image.base64 is not None:
+            return _save_base64(image.base64, part)
+        link = image.link or ""
+        refreshed = False
+        for attempt in range(1, policy.DOWNLOAD_ATTEMPTS + 1):
+            try:
+                with anyio.fail_after(_DOWNLOAD_SECONDS):
+                    return await self._client.download(link, part)
+            except LinkError as error:
+                if not error.expired or refreshed:
+                    raise
+                link = await self._fresh_link(job) or link
+                refreshed = True
+            except TimeoutError:
+                raise GatewayError(f"the download took longer than {_DOWNLOAD_SECONDS} s") from None
+            except GatewayError:
+                if attempt == policy.DOWNLOAD_ATTEMPTS:
+                    raise
+                await self._clock.sleep(policy.delay(attempt, None, self._clock.jitter()))
+        raise LinkError("the image link has expired, and so has a fresh one", expired=True)
+
+    async def _fresh_link(self, job: Job) -> str | None:
+        """Ask for the task once more: an expired link is mended by one poll."""
+        if job.flight is None or job.flight.task_id is None:
+            return None
+        task = await self._client.poll(job.flight.task_id)
+        return task.image.link if task.image else None
+
+    def _keep(self, job: Job, part: Path, downloaded: Downloaded, cost_usd: float | None) -> Entry:
+        decoded = pictures.decode(part)
+        facts = ImageFacts(
+            sha256=downloaded.sha256,
+            bytes=downloaded.bytes,
+            width=decoded.width,
+            height=decoded.height,
+            format=decoded.format,
+        )
+        assert job.flight is not None
+        now = self._clock.now()
+        made = Made(
+            at=datetime.datetime.fromtimestamp(now, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            gateway=self._gateway,
+            task_id=job.flight.task_id,
+            seconds=round(now - job.flight.submitted_at, 1),
+            cost_usd=cost_usd,
+        )
+        return self._store.put(job.spec.canonical, job.digest, part, facts, made)
+
+
+def _save_base64(encoded: str, part: Path) -> Downloaded:
+    payload = encoded.partition(",")[2] if encoded.startswith("data:") else encoded
+    try:
+        data = base64.b64decode(payload, validate=False)
+    except (binascii.Error, ValueError):
+        raise PictureError("the answer holds a picture that is not valid base64") from None
+    if len(data) > api_client.MAX_PICTURE_BYTES:
+        raise PictureError(f"the picture is larger than {api_client.MAX_PICTURE_BYTES // 1024 // 1024} MiB")
+    part.write_bytes(data)
+    return Downloaded(hashlib.sha256(data).hexdigest(), len(data))

@@ -1,0 +1,237 @@
+"""The routes of the service, and what its answers look like."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import math
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass, field
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from mkdocs_gptimage.emulator.links import Links
+from mkdocs_gptimage.emulator.orders import read_ids, read_order
+from mkdocs_gptimage.emulator.references import MOST_BYTES_TOGETHER
+from mkdocs_gptimage.emulator.refusals import Refusal, invalid, not_found, unauthorized
+from mkdocs_gptimage.emulator.stats import Stats
+from mkdocs_gptimage.emulator.studio import Studio
+from mkdocs_gptimage.emulator.tasks import Ledger
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from starlette.requests import Request
+    from starlette.types import Receive, Scope, Send
+
+    from mkdocs_gptimage.emulator.links import Link
+    from mkdocs_gptimage.emulator.settings import Settings
+    from mkdocs_gptimage.emulator.tasks import Task
+
+T = TypeVar("T")
+
+MOST_SUBMITTED_BYTES = MOST_BYTES_TOGETHER // 3 * 4 + 1024 * 1024
+MOST_POLLED_BYTES = 1024 * 1024
+MOST_BYTES_AT_ONCE = 64 * 1024
+"""A bigger body is hashed and read in a thread."""
+
+KINDS = ((b"\x89PNG", ".png", "image/png"), (b"\xff\xd8\xff", ".jpg", "image/jpeg"), (b"RIFF", ".webp", "image/webp"))
+
+
+def create_app(settings: Settings) -> Starlette:
+    """Make the application; its counters are `app.state.stats`."""
+    service = Service(settings)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        service.studio.close()
+
+    app = Starlette(
+        routes=[
+            Route("/v1/images/generations", service.submit, methods=["POST"]),
+            Route("/v1/tasks/batch", service.poll_many, methods=["POST"]),
+            Route("/v1/tasks/{task_id}", service.poll, methods=["GET"]),
+            Route("/files/{name}", service.download, methods=["GET"]),
+            Route("/stats", service.count, methods=["GET"]),
+        ],
+        exception_handlers={Refusal: _refused, HTTPException: _misdirected},
+        lifespan=lifespan,
+    )
+    app.state.stats = service.stats
+    app.state.closing = service.closing
+    return app
+
+
+@dataclass
+class Service:
+    """What the routes share."""
+
+    settings: Settings
+    stats: Stats = field(default_factory=Stats)
+    closing: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the server goes down: answers are no longer held back."""
+
+    def __post_init__(self) -> None:
+        self.ledger = Ledger(self.settings, self.stats)
+        self.studio = Studio(self.settings.picture)
+        self.suffix, self.media_type = _kind(self.settings.picture)
+        self.links = Links(self.settings.link_seconds, self.suffix)
+
+    async def submit(self, request: Request) -> Response:
+        with self.stats.submitting():
+            account = self._account(request)
+            self.ledger.admit()
+            body = await _body(request, MOST_SUBMITTED_BYTES)
+            task = await self._task(body, _scoped(account, request.headers.get("idempotency-key")))
+            await self._hold_back()
+        return JSONResponse({"code": 200, "data": [{"status": "submitted", "task_id": task.id}]})
+
+    async def poll(self, request: Request) -> Response:
+        self._account(request)
+        self.stats.polls += 1
+        task = self.ledger.tasks.get(request.path_params["task_id"])
+        if task is None:
+            raise not_found("task")
+        return JSONResponse({"code": 200, "data": self._describe(task, request)})
+
+    async def poll_many(self, request: Request) -> Response:
+        self._account(request)
+        self.stats.batch_polls += 1
+        ids = read_ids(await _body(request, MOST_POLLED_BYTES))
+        tasks = [self.ledger.tasks[task_id] for task_id in ids if task_id in self.ledger.tasks]
+        return JSONResponse({"code": 200, "data": [self._describe(task, request) for task in tasks]})
+
+    async def download(self, request: Request) -> Response:
+        task_id = self.links.task_id(request.path_params["name"])
+        self.stats.downloads_with_key += "authorization" in request.headers
+        content = await self.studio.picture(self.ledger.tasks[task_id].order.subject)
+        return Download(content, self.media_type, self.stats)
+
+    async def count(self, _: Request) -> Response:
+        return JSONResponse(asdict(self.stats))
+
+    def _account(self, request: Request) -> str:
+        """The API key of a request. Raises Refusal (401)."""
+        scheme, _, key = request.headers.get("authorization", "").partition(" ")
+        key = key.strip()
+        if scheme.lower() != "bearer" or not key or self.settings.key not in {None, key}:
+            self.stats.unauthorized += 1
+            raise unauthorized()
+        return key
+
+    async def _task(self, body: bytes, key: str | None) -> Task:
+        """The task for a submit: that of an earlier submit with the same idempotency key, or a new one."""
+        heavy = len(body) > MOST_BYTES_AT_ONCE or b"data:" in body
+        digest = await _call(_digest, body, heavy=heavy)
+        task = self.ledger.replay(key, digest)
+        if task is None:
+            order = await _call(read_order, body, heavy=heavy)
+            # While the body was read in a thread, its twin may have been accepted.
+            task = self.ledger.replay(key, digest) or self.ledger.accept(order, key, digest)
+            if task.trouble is None:
+                self.studio.start(order.subject)
+        return task
+
+    async def _hold_back(self) -> None:
+        if self.settings.submit_seconds:
+            waiting = asyncio.ensure_future(self.closing.wait())
+            await asyncio.wait({waiting}, timeout=self.settings.submit_seconds)
+            waiting.cancel()
+
+    def _describe(self, task: Task, request: Request) -> dict[str, Any]:
+        """A task as the API shows it: completed when its time is over and its picture is drawn."""
+        now = self.ledger.clock()
+        status, progress, error = task.status(now), task.progress(now), task.trouble
+        if status == "completed" and not self.studio.finished(task.order.subject):
+            status, progress = "processing", 99
+        elif status == "completed" and self.studio.failed(task.order.subject):
+            status, error = "failed", ("internal_error", "The emulator could not draw this picture.")
+        shown: dict[str, Any] = {
+            "id": task.id,
+            "status": status,
+            "progress": progress,
+            "created": task.created,
+            "estimated_time": math.ceil(task.latency),
+        }
+        if status in {"completed", "failed"}:
+            shown |= {
+                "completed": round(task.created + task.latency),
+                "actual_time": round(task.latency, 3),
+                "cost": 0.0,
+            }
+        if status == "completed":
+            shown["result"] = {"images": [_image(self.links.link(task.id), request)]}
+        if status == "failed" and error:
+            shown["error"] = {"code": error[0], "message": error[1]}
+        return shown
+
+
+class Download(Response):
+    """A picture on its way, counted until its last byte is sent."""
+
+    def __init__(self, content: bytes, media_type: str, stats: Stats) -> None:
+        super().__init__(content, media_type=media_type, headers={"Cache-Control": "private, max-age=60"})
+        self._stats = stats
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._stats.downloading():
+            await super().__call__(scope, receive, send)
+
+
+async def _body(request: Request, limit: int) -> bytes:
+    """The body of a request. Raises Refusal (400) as soon as it is longer than `limit` bytes."""
+    announced = request.headers.get("content-length", "0")
+    parts = []
+    room = limit - (int(announced) if announced.isdecimal() and int(announced) > limit else 0)
+    if room >= 0:
+        async for part in request.stream():
+            parts.append(part)
+            room -= len(part)
+            if room < 0:
+                break
+    if room < 0:
+        raise invalid(None, f"The body is larger than {limit} bytes.", "request_too_large")
+    return b"".join(parts)
+
+
+async def _call(function: Callable[[bytes], T], body: bytes, *, heavy: bool) -> T:
+    return await asyncio.to_thread(function, body) if heavy else function(body)
+
+
+def _digest(body: bytes) -> bytes:
+    return hashlib.sha256(body).digest()
+
+
+def _scoped(account: str, key: str | None) -> str | None:
+    """Idempotency keys of one account mean nothing to another."""
+    return None if key is None else f"{account}\n{key}"
+
+
+def _image(link: Link, request: Request) -> dict[str, Any]:
+    return {"url": [f"{request.base_url}files/{link.name}"], "expires_at": math.floor(link.expires)}
+
+
+def _kind(picture: bytes | None) -> tuple[str, str]:
+    """Suffix and media type of what is served."""
+    for magic, suffix, media_type in KINDS:
+        if picture is not None and picture.startswith(magic):
+            return suffix, media_type
+    return ".png", "image/png"
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    assert isinstance(error, Refusal)
+    return JSONResponse(error.body(), error.status, error.headers)
+
+
+async def _misdirected(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
+    refusal = Refusal(error.status_code, code, error.detail, headers=dict(error.headers or {}))
+    return JSONResponse(refusal.body(), refusal.status, refusal.headers)

@@ -1,0 +1,117 @@
+"""A request to make a picture: checked field by field, by hand, as the contract's table says.
+
+Unknown fields are ignored, as services do; a field of the wrong type or value is refused with its name.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from mkdocs_gptimage.emulator.frames import (
+    DEFAULT_RESOLUTION,
+    DEFAULT_SIZE,
+    PIXELS,
+    RESOLUTIONS,
+    frame,
+    is_size,
+    tier,
+)
+from mkdocs_gptimage.emulator.pictures import Subject
+from mkdocs_gptimage.emulator.references import read_references
+from mkdocs_gptimage.emulator.refusals import invalid
+
+MODEL = "gpt-image-2"
+MOST_IDS = 100
+"""Tasks that one batch poll may ask for."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """A valid request."""
+
+    subject: Subject
+    tier: str
+
+    @property
+    def prompt(self) -> str:
+        return self.subject.prompt
+
+
+def read_order(body: bytes) -> Order:
+    """Read and check the body of a submit. Raises Refusal (400).
+
+    Decodes reference images: call it in a thread when the body is big.
+    """
+    fields = read_object(body)
+    prompt = _text(fields, "prompt")
+    if not prompt.strip():
+        raise invalid("prompt", "expected a description, found nothing")
+    if _text(fields, "model") != MODEL:
+        raise invalid("model", f"{fields['model']!r} is not offered; expected {MODEL!r}", "model_not_found")
+    _check_count(fields)
+    size = _size(fields)
+    resolution = _text(fields, "resolution", DEFAULT_RESOLUTION)
+    if resolution not in RESOLUTIONS:
+        raise invalid("resolution", f"{resolution!r} is not one of {', '.join(RESOLUTIONS)}")
+    if not isinstance(fields.get("official_fallback", False), bool):
+        raise invalid("official_fallback", "expected true or false")
+    references = read_references(_texts(fields, "image_urls"))
+    first = (references[0].width, references[0].height) if references else None
+    width, height = frame(size, resolution, first)
+    by_ratio = size in PIXELS or (size is None and not references) or size == "auto"
+    return Order(Subject(prompt, width, height, references), resolution if by_ratio else tier((width, height)))
+
+
+def read_ids(body: bytes) -> list[str]:
+    """Read the body of a batch poll. Raises Refusal (400)."""
+    ids = _texts(read_object(body), "task_ids", required=True)
+    if len(ids) > MOST_IDS:
+        raise invalid("task_ids", f"at most {MOST_IDS} ids, found {len(ids)}")
+    return ids
+
+
+def read_object(body: bytes) -> dict[str, Any]:
+    try:
+        fields = json.loads(body)
+    except (ValueError, RecursionError):
+        raise invalid(None, "The body is not JSON.", "invalid_json") from None
+    if not isinstance(fields, dict):
+        raise invalid(None, "The body is not a JSON object.", "invalid_json")
+    return fields
+
+
+def _text(fields: dict[str, Any], name: str, default: str | None = None) -> str:
+    value = fields.get(name, default) if default is not None else fields.get(name)
+    if name not in fields and default is None:
+        raise invalid(name, "this field is required", "missing_parameter")
+    if not isinstance(value, str):
+        raise invalid(name, f"expected a string, found {json.dumps(value)[:40]}")
+    return value
+
+
+def _texts(fields: dict[str, Any], name: str, *, required: bool = False) -> list[str]:
+    if name not in fields and required:
+        raise invalid(name, "this field is required", "missing_parameter")
+    values = fields.get(name, [])
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise invalid(name, "expected an array of strings")
+    return values
+
+
+def _check_count(fields: dict[str, Any]) -> None:
+    count = fields.get("n", 1)
+    if type(count) is not int or count != 1:
+        raise invalid("n", f"expected the number 1, found {json.dumps(count)[:40]}")
+
+
+def _size(fields: dict[str, Any]) -> str | None:
+    """The size as it was given; None when it was not."""
+    if "size" not in fields:
+        return None
+    size = _text(fields, "size")
+    if not is_size(size):
+        example = f"{DEFAULT_SIZE!r}, 'auto' or '3840x2160'"
+        raise invalid("size", f"{size[:40]!r} is not a size; expected a ratio or pixels such as {example}")
+    return size

@@ -1,0 +1,100 @@
+"""What can go wrong, as one tree.
+
+GptImageError
+├── ConfigurationError     the options, the folders or the environment: exit code 2
+├── BlockError             one or more blocks of the site are not valid
+├── BudgetError            the plan asks for more than the budget allows
+├── MissingPicturesError   pictures are missing or damaged, and this run may not make them
+├── GenerationError        pictures were asked for and could not be made
+├── PictureError           bytes that claim to be a picture are not one we keep
+├── LinkError              an image link that must not be followed, or has expired
+└── GatewayError           the image API answered with an error, or not at all
+    ├── RejectedError      the answer proves that nothing was accepted; nothing is paid
+    │   ├── AccessError    401, 403: the key is wrong or may not do this
+    │   ├── BalanceError   402: the account is empty
+    │   └── BusyError      429, 503, no connection: not accepted now, may be sent again later
+    └── UnknownOutcomeError  the submit may have been accepted, and paid: never sent again on its own
+
+Errors are raised inside and translated at the borders only: the plugin turns them into the error of its host, the
+command line into an exit code.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class GptImageError(Exception):
+    """The base of every error that this package raises on purpose; its text is written for its user."""
+
+
+class ConfigurationError(GptImageError):
+    pass
+
+
+class BlockError(GptImageError):
+    pass
+
+
+class BudgetError(GptImageError):
+    pass
+
+
+class MissingPicturesError(GptImageError):
+    pass
+
+
+class GenerationError(GptImageError):
+    pass
+
+
+class PictureError(GptImageError):
+    pass
+
+
+class LinkError(GptImageError):
+    """An image link that is not followed; `expired` when a fresh poll may give a better one."""
+
+    def __init__(self, message: str, *, expired: bool = False) -> None:
+        super().__init__(message)
+        self.expired = expired
+
+
+class GatewayError(GptImageError):
+    """What the image API said.
+
+    `status` is the HTTP status, or None without an answer; `retry_after` are the seconds that it asked to wait.
+    """
+
+    def __init__(self, message: str, *, status: int | None = None, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.retry_after = retry_after
+
+
+class RejectedError(GatewayError):
+    pass
+
+
+class AccessError(RejectedError):
+    pass
+
+
+class BalanceError(RejectedError):
+    pass
+
+
+class BusyError(RejectedError):
+    pass
+
+
+class UnknownOutcomeError(GatewayError):
+    pass
+
+
+def one_line_each(messages: Sequence[str]) -> str:
+    """Several messages as one text: a line each, and no line break inside any of them."""
+    return "\n".join(" ".join(message.split()) for message in messages)

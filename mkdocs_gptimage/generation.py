@@ -1,0 +1,204 @@
+"""Plan → pictures: bounded submits, one loop that polls everything in flight, bounded downloads, the store.
+
+Whatever happens to one picture, what was accepted of the others is collected. Nothing here fails as a whole: every
+picture of the plan gets an outcome.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import anyio
+
+from . import wire
+from .client import Client
+from .collecting import Collector
+from .errors import (
+    AccessError,
+    BalanceError,
+    ConfigurationError,
+    GptImageError,
+    RejectedError,
+    UnknownOutcomeError,
+)
+from .jobs import Clock, Event, Job, Outcome, Step
+from .flights import Stage
+from .planning import Plan, State
+from .polling import Poller
+from .submitting import Submitter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from .journal import Journal
+    from .settings import Settings
+    from .store import Store
+
+Report = Callable[[Event], None]
+
+COLLECTED_LATER = "what is in flight stays in the journal, and the next run collects it without paying again"
+
+
+def generate(  # noqa: PLR0913 - the world is passed in
+    plan: Plan,
+    settings: Settings,
+    store: Store,
+    journal: Journal,
+    *,
+    base_url: str,
+    key: str,
+    report: Report,
+    clock: Clock | None = None,
+) -> list[Outcome]:
+    """Collect what the plan has in flight, submit what it misses, and store all of it; an outcome per picture.
+
+    `base_url` is where the service listens: that of the settings, or the emulator's. The store must be writable and
+    the budget checked.
+    """
+    run = functools.partial(
+        _run, plan, settings, store, journal, base_url=base_url, key=key, report=report, clock=clock or Clock()
+    )
+    return anyio.run(run)
+
+
+async def _run(  # noqa: PLR0913 - as above
+    plan: Plan,
+    settings: Settings,
+    store: Store,
+    journal: Journal,
+    *,
+    base_url: str,
+    key: str,
+    report: Report,
+    clock: Clock,
+) -> list[Outcome]:
+    async with Client(base_url, settings.api, key) as client:
+        gateway = "emulator" if settings.api.emulated else urlsplit(base_url).hostname or base_url
+        collector = Collector(
+            client, store, journal, settings.cache, clock, gateway, settings.api.max_requests
+        )
+        submitter = Submitter(client, journal, settings.api, clock)
+        return await _Generation(client, submitter, collector, journal, settings, report, clock).run(plan)
+
+
+class _Generation:
+    """One run."""
+
+    def __init__(  # noqa: PLR0913 - as above
+        self,
+        client: Client,
+        submitter: Submitter,
+        collector: Collector,
+        journal: Journal,
+        settings: Settings,
+        report: Report,
+        clock: Clock,
+    ) -> None:
+        self._submitter = submitter
+        self._collector = collector
+        self._journal = journal
+        self._api = settings.api
+        self._report = report
+        self._outcomes: list[Outcome] = []
+        self._stop: RejectedError | None = None
+        self._poller = Poller(client, settings.api, clock, self._on_task, self._on_given_up)
+        self._group = anyio.create_task_group()
+
+    async def run(self, plan: Plan) -> list[Outcome]:
+        async with self._group:
+            self._group.start_soon(self._poller.run)
+            for row in plan.only(State.IN_FLIGHT):
+                self._resume(Job(row.picture, row.flight))
+            await self._submit_all([Job(row.picture) for row in plan.only(State.MISSING)])
+            self._poller.close()
+        return self._outcomes
+
+    def _resume(self, job: Job) -> None:
+        assert job.flight is not None
+        self._tell(Step.RESUMED, job, job.flight.task_id or "")
+        if job.flight.task_id is not None:
+            self._poller.add(job)
+        else:
+            self._group.start_soon(self._collect, job, wire.Image(link=job.flight.link), None)
+
+    async def _submit_all(self, jobs: Sequence[Job]) -> None:
+        waiting = iter(jobs)
+        async with anyio.create_task_group() as group:
+            for _ in range(min(self._api.max_requests, len(jobs))):
+                group.start_soon(self._submit_each, waiting)
+
+    async def _submit_each(self, waiting: Iterator[Job]) -> None:
+        """One of the workers that share the queue."""
+        for job in waiting:
+            if self._stop is not None:
+                self._end(Step.SKIPPED, job, str(self._stop))
+            else:
+                await self._submit(job)
+
+    async def _submit(self, job: Job) -> None:
+        try:
+            image = await self._submitter.submit(job)
+        except UnknownOutcomeError as error:
+            self._end(Step.UNKNOWN, job, str(error))
+        except (AccessError, BalanceError) as error:
+            self._stop = error
+            self._end(Step.SKIPPED, job, self._advise(error))
+        except (RejectedError, ConfigurationError) as error:
+            self._end(Step.FAILED, job, str(error))
+        else:
+            assert job.flight is not None
+            self._tell(Step.SUBMITTED, job, " ".join(filter(None, (_describe(job), job.flight.task_id))))
+            if image is None:
+                self._poller.add(job)
+            else:
+                self._group.start_soon(self._collect, job, image, None)
+
+    def _advise(self, error: RejectedError) -> str:
+        if isinstance(error, BalanceError):
+            return f"{error}; the account's balance is used up"
+        return f"{error}; check the key in {self._api.key_env}"
+
+    async def _on_task(self, job: Job, task: wire.Task) -> None:
+        if task.phase is wire.Phase.RUNNING and not job.is_running:
+            job.is_running = True
+            self._tell(Step.RUNNING, job)
+        elif task.phase is wire.Phase.FAILED:
+            self._journal.forget(job.digest)
+            self._end(Step.FAILED, job, task.message)
+        elif task.image is not None:
+            self._group.start_soon(self._collect, job, task.image, task.cost_usd)
+
+    def _on_given_up(self, job: Job, reason: str, is_lost: bool) -> None:
+        assert job.flight is not None
+        if is_lost:
+            self._journal.write(dataclasses.replace(job.flight, stage=Stage.UNKNOWN, reason=reason))
+        self._end(Step.UNKNOWN if is_lost else Step.WAITING, job, reason)
+
+    async def _collect(self, job: Job, image: wire.Image, cost_usd: float | None) -> None:
+        try:
+            entry = await self._collector.collect(job, image, cost_usd)
+        except GptImageError as error:
+            self._end(Step.WAITING, job, str(error))
+        except OSError as error:
+            self._end(Step.WAITING, job, f"cannot be stored: {error.strerror or error}")
+        else:
+            made, facts = entry.made, entry.image
+            cost = "" if made.cost_usd is None else f", ${made.cost_usd:.4g}"
+            text = f"{facts.width}×{facts.height}, {facts.bytes / 1e6:.1f} MB, {made.seconds:.0f} s{cost}"
+            self._outcomes.append(Outcome(Step.STORED, job.picture, entry=entry))
+            self._tell(Step.STORED, job, text)
+
+    def _end(self, step: Step, job: Job, problem: str) -> None:
+        self._outcomes.append(Outcome(step, job.picture, problem=problem))
+        self._tell(step, job, problem)
+
+    def _tell(self, step: Step, job: Job, text: str = "") -> None:
+        self._report(Event(step, job.picture.where, job.digest, text))
+
+
+def _describe(job: Job) -> str:
+    return f"{job.spec.size or 'like its reference'} {job.spec.resolution}"

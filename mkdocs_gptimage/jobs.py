@@ -1,0 +1,89 @@
+"""One picture on its way from submit to store, and what is told about it."""
+
+from __future__ import annotations
+
+import enum
+import random
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import anyio
+
+if TYPE_CHECKING:
+    from .catalog import Picture
+    from .flights import Flight
+    from .spec import ImageSpec
+    from .store import Entry
+
+
+class Step(enum.Enum):
+    """A change of state of one picture."""
+
+    SUBMITTED = "submitted"
+    RESUMED = "in flight since an earlier run"
+    RUNNING = "running"
+    STORED = "stored"
+    FAILED = "failed"
+    """Nothing is paid for it: refused, or failed and refunded."""
+    WAITING = "still in flight"
+    """It may be paid for, and the next run collects it."""
+    UNKNOWN = "unknown outcome"
+    """It may be paid for, and nobody knows."""
+    SKIPPED = "not submitted"
+
+
+@dataclass(frozen=True)
+class Event:
+    """One change of state, for whoever watches."""
+
+    step: Step
+    where: str
+    """The page and line that ask for the picture."""
+    digest: str
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one picture in one run."""
+
+    step: Step
+    picture: Picture
+    entry: Entry | None = None
+    """The stored picture."""
+    problem: str = ""
+    """Why there is none."""
+
+
+@dataclass
+class Job:
+    """A picture that this run works on."""
+
+    picture: Picture
+    flight: Flight | None = None
+    is_running: bool = False
+    lost: int = 0
+    """Polls in a row that said the service does not know the task."""
+    said: str = ""
+    """The last thing the service said when a poll failed."""
+
+    @property
+    def spec(self) -> ImageSpec:
+        return self.picture.spec
+
+    @property
+    def digest(self) -> str:
+        return self.picture.spec.digest
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Time and chance, passed in so that tests need not wait for them."""
+
+    now: Callable[[], float] = time.time
+    """Seconds since the epoch."""
+    sleep: Callable[[float], Awaitable[None]] = anyio.sleep
+    jitter: Callable[[], float] = field(default=random.random)
+    """0 to 1."""

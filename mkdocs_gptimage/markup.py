@@ -1,0 +1,67 @@
+"""Figure HTML. Every attribute is escaped; `>` too, because neighbours match tags with regular expressions."""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .spec import ImageSpec, Presentation
+
+# Characters that HTML forbids, and those that turn the direction of the text around them.
+_UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
+
+
+def figure(  # noqa: PLR0913 - the parts of a figure
+    spec: ImageSpec,
+    presentation: Presentation,
+    *,
+    src: str,
+    size: str,
+    caption: str = "",
+    full: str | None = None,
+) -> str:
+    """Return the figure of one use of a picture.
+
+    `src` is the URL of the file, relative to the page; `size` the attributes `width="…" height="…"`, or a marker that
+    stands in for them until they are known; `caption` finished HTML; `full` the URL of the full size to link to.
+    """
+    image = "<img" + "".join(
+        part
+        for part in (
+            attribute("class", "gpt-image__img"),
+            attribute("src", src),
+            f" {size}",
+            attribute("alt", alt_text(spec, presentation, caption)),
+            attribute("loading", presentation.loading),
+            ' decoding="async"',
+            attribute("style", f"max-width:min(100%,{presentation.width}px)") if presentation.width else "",
+        )
+    )
+    image += ">"
+    if full is not None:
+        image = f"<a{attribute('class', 'gpt-image__link')}{attribute('href', full)}>{image}</a>"
+    classes = " ".join(filter(None, ("gpt-image", presentation.css_class)))
+    identity = attribute("id", presentation.id) if presentation.id else ""
+    figcaption = f"<figcaption>{caption}</figcaption>" if caption else ""
+    return f"<figure{attribute('class', classes)}{identity}>{image}{figcaption}</figure>"
+
+
+def alt_text(spec: ImageSpec, presentation: Presentation, caption: str) -> str:
+    """The text alternative: `alt` when given (`""`: decorative), else the caption without markup, else the prompt."""
+    if presentation.alt is not None:
+        return presentation.alt
+    plain = html.unescape(re.sub(r"<[^>]*>", "", caption)).strip()
+    return plain or spec.prompt
+
+
+def dimensions(width: int, height: int) -> str:
+    """The attributes that keep the picture's place while it loads; pixels of the file."""
+    return f'width="{width}" height="{height}"'
+
+
+def attribute(name: str, value: str) -> str:
+    """One attribute with a leading space; white space is folded, what HTML forbids is left out."""
+    text = " ".join(_UNFIT.sub("", value).split())
+    return f' {name}="{html.escape(text)}"'

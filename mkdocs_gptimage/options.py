@@ -1,0 +1,197 @@
+"""The plugin's options in mkdocs.yml, typed by MkDocs' own configuration, and what they mean for the core."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Optional
+from urllib.parse import urlsplit
+
+from mkdocs.config import base
+from mkdocs.config import config_options as c
+
+from . import sizes, validation
+from .errors import ConfigurationError, one_line_each
+from .settings import EMULATOR, Api, Budget, Settings
+
+if TYPE_CHECKING:
+    from mkdocs.config.defaults import MkDocsConfig
+
+ON_MISSING = ("auto", "generate", "placeholder", "error")
+FORMATS = ("webp", "avif", "original")
+
+_TIMEOUTS = {"1k": 600, "2k": 900, "4k": 1800}
+
+
+class ApiOptions(base.Config):
+    base_url = c.Type(str, default="https://apimaster.ai/v1")
+    submit_path = c.Type(str, default="/images/generations")
+    key_env = c.Type(str, default="APIMASTER_API_KEY")
+    max_requests = c.Type(int, default=8)
+    first_poll = c.Type((int, float), default=10)
+    poll_interval = c.Type((int, float), default=3)
+    timeout = c.Type((dict, int, float), default=_TIMEOUTS)
+
+
+class Limit(c.BaseConfigOption[Optional[int]]):
+    """A whole number with a default, where null, unlike with MkDocs' own options, means that there is no limit."""
+
+    def __init__(self, default: int) -> None:
+        super().__init__()
+        self.default = default
+
+    def run_validation(self, value: object) -> int | None:
+        if value is None or type(value) is int:
+            return value
+        raise base.ValidationError(f"Expected a whole number or null, but received: {value!r}")
+
+
+class BudgetOptions(base.Config):
+    images = Limit(default=50)
+    usd = c.Optional(c.Type((int, float)))
+
+
+class OutputOptions(base.Config):
+    formats = c.ListOfItems(c.Choice(FORMATS), default=["webp"])
+    widths = c.ListOfItems(c.Type(int), default=[480, 960, 1440])
+    quality = c.Type(int, default=82)
+    sizes = c.Type(str, default="(min-width: 48em) 44em, 100vw")
+
+
+class Options(base.Config):
+    enabled = c.Type(bool, default=True)
+    fence = c.Type(str, default="gpt-image")
+    store = c.Type(str, default="gptimage")
+    cache = c.Type(str, default=".cache/gptimage")
+    assets = c.Type(str, default="assets/gptimage")
+    on_missing = c.Choice(ON_MISSING, default="auto")
+    require_alt = c.Type(bool, default=False)
+    defaults = c.Type(dict, default={})
+    api = c.SubConfig(ApiOptions)
+    budget = c.SubConfig(BudgetOptions)
+    prices = c.Type(dict, default={})
+    output = c.SubConfig(OutputOptions)
+
+
+def settings(options: Options, config: MkDocsConfig) -> Settings:
+    """Return what the options mean; raise `ConfigurationError` that lists all that is wrong with them."""
+    problems = [f"{config_name(config)}: plugins.gptimage.{problem}" for problem in _problems(options, config)]
+    if problems:
+        raise ConfigurationError(one_line_each(problems))
+    project = project_folder(config)
+    api = options.api
+    return Settings(
+        project=project,
+        config_file=config_name(config),
+        docs=Path(config.docs_dir),
+        store=project / options.store,
+        cache=project / options.cache,
+        assets=options.assets.strip("/"),
+        fence=options.fence,
+        require_alt=options.require_alt,
+        defaults={key: value for key, value in options.defaults.items() if value is not None},
+        api=Api(
+            base_url=api.base_url.rstrip("/"),
+            submit_path="/" + api.submit_path.lstrip("/"),
+            key_env=api.key_env,
+            max_requests=api.max_requests,
+            first_poll=float(api.first_poll),
+            poll_interval=float(api.poll_interval),
+            timeout=_timeouts(api.timeout),
+        ),
+        budget=Budget(images=options.budget.images, usd=options.budget.usd),
+        prices={str(tier): float(price) for tier, price in options.prices.items()},
+    )
+
+
+def project_folder(config: MkDocsConfig) -> Path:
+    """The folder of the configuration file."""
+    return Path(config.config_file_path).resolve().parent if config.config_file_path else Path.cwd()
+
+
+def config_name(config: MkDocsConfig) -> str:
+    """The name of the configuration file, as messages show it."""
+    return os.path.basename(config.config_file_path) if config.config_file_path else "mkdocs.yml"
+
+
+def _problems(options: Options, config: MkDocsConfig) -> list[str]:
+    """Everything that is wrong with the options, as `name: what was found, what was expected`."""
+    return [
+        *(f"defaults.{violation}" for violation in validation.violations(options.defaults, partial=True)),
+        *_folder_problems(options, config),
+        *_api_problems(options.api),
+        *_money_problems(options),
+        *([] if options.fence.strip() and not options.fence.split()[1:] else ["fence: expected one word"]),
+    ]
+
+
+def _folder_problems(options: Options, config: MkDocsConfig) -> list[str]:
+    project, docs = project_folder(config), Path(config.docs_dir).resolve()
+    problems = []
+    for name in ("store", "cache"):
+        folder = (project / getattr(options, name)).resolve()
+        if folder.is_relative_to(docs):
+            problems.append(
+                f"{name}: '{getattr(options, name)}' lies inside docs_dir, whose files are published and watched; "
+                "expected a folder beside it"
+            )
+    if not options.assets.strip("/") or any(part in ("", ".", "..") for part in options.assets.strip("/").split("/")):
+        problems.append(f"assets: '{options.assets}' is not a folder inside the site; expected one like assets/gptimage")
+    return problems
+
+
+def _api_problems(api: ApiOptions) -> list[str]:
+    problems = []
+    if api.base_url != EMULATOR and not _is_http_url(api.base_url):
+        problems.append(f"api.base_url: '{api.base_url}' is not an http(s) URL; expected one, or '{EMULATOR}'")
+    if not api.key_env.isidentifier():
+        problems.append("api.key_env: expected the name of an environment variable; a key does not belong here")
+    if api.max_requests < 1:
+        problems.append(f"api.max_requests: {api.max_requests} is too small, expected at least 1")
+    if not _is_positive(api.first_poll, zero=True):
+        problems.append(f"api.first_poll: {api.first_poll} is not a number of seconds")
+    if not _is_positive(api.poll_interval):
+        problems.append(f"api.poll_interval: {api.poll_interval} is not a number of seconds above 0")
+    timeouts = api.timeout.items() if isinstance(api.timeout, dict) else [("", api.timeout)]
+    for tier, seconds in timeouts:
+        name = f"api.timeout.{tier}".rstrip(".")
+        if tier and tier not in sizes.TIERS:
+            problems.append(f"{name}: is not a resolution, expected {', '.join(sizes.TIERS)}")
+        elif not _is_positive(seconds):
+            problems.append(f"{name}: {validation.quote(seconds)} is not a number of seconds above 0")
+    return problems
+
+
+def _money_problems(options: Options) -> list[str]:
+    problems = []
+    for tier, price in options.prices.items():
+        if tier not in sizes.TIERS:
+            problems.append(f"prices.{tier}: is not a resolution, expected {', '.join(sizes.TIERS)}")
+        elif not _is_positive(price, zero=True):
+            problems.append(f"prices.{tier}: {validation.quote(price)} is not a price in USD")
+    if options.budget.images is not None and options.budget.images < 0:
+        problems.append(f"budget.images: {options.budget.images} is not a number of pictures")
+    if options.budget.usd is not None and not _is_positive(options.budget.usd, zero=True):
+        problems.append(f"budget.usd: {options.budget.usd} is not a number of USD")
+    return problems
+
+
+def _is_positive(value: Any, *, zero: bool = False) -> bool:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        return False
+    return value > 0 or (zero and value == 0)
+
+
+def _is_http_url(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and not parts.query and parts.port != 0
+    except ValueError:
+        return False
+
+
+def _timeouts(option: dict[str, float] | float) -> dict[str, float]:
+    if isinstance(option, dict):
+        return {tier: float({**_TIMEOUTS, **option}[tier]) for tier in sizes.TIERS}
+    return dict.fromkeys(sizes.TIERS, float(option))

@@ -1,0 +1,137 @@
+"""Catalog, store and journal → a plan: what is there, what would be paid for, what is in the way. Pure."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .errors import BudgetError
+from .flights import Flight, Stage
+from .store import Damage, Entry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from .catalog import Catalog, Picture
+    from .settings import Budget
+
+
+class State(enum.Enum):
+    CACHED = "cached"
+    MISSING = "missing"
+    """Would be submitted, and paid for."""
+    IN_FLIGHT = "in flight"
+    """Submitted by an earlier run; collecting it is free."""
+    BROKEN = "broken"
+    """In the store in part, or damaged; never paid for again without being asked."""
+    UNKNOWN = "unknown"
+    """Submitted with an unknown outcome; never submitted again on its own."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """What is to be done for one picture."""
+
+    picture: Picture
+    state: State
+    detail: str = ""
+    """Why it is broken, unknown or in flight."""
+    price: float | None = None
+    """USD that a submit would cost; None when the site sets no price for its resolution."""
+    entry: Entry | None = None
+    flight: Flight | None = None
+
+    @property
+    def digest(self) -> str:
+        return self.picture.spec.digest
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One row per picture, in the order of the pages."""
+
+    rows: tuple[Row, ...]
+
+    def only(self, *states: State) -> list[Row]:
+        return [row for row in self.rows if row.state in states]
+
+    def count(self, state: State) -> int:
+        return sum(row.state is state for row in self.rows)
+
+    @property
+    def is_complete(self) -> bool:
+        return all(row.state is State.CACHED for row in self.rows)
+
+    @property
+    def price(self) -> float | None:
+        """USD for all that is missing; None when a price is not known."""
+        prices = [row.price for row in self.only(State.MISSING)]
+        return None if None in prices else sum(price for price in prices if price is not None)
+
+
+def plan(
+    catalog: Catalog,
+    look: Callable[[str], Entry | Damage | None],
+    flights: Mapping[str, Flight],
+    prices: Mapping[str, float],
+    base_url: str,
+) -> Plan:
+    """Decide, for every picture of the catalog, what is to be done.
+
+    `look` finds a digest in the store, `flights` are the journal's entries, `base_url` is the service of this run.
+    """
+    return Plan(
+        tuple(
+            _row(picture, look(digest), flights.get(digest), prices, base_url)
+            for digest, picture in catalog.pictures.items()
+        )
+    )
+
+
+def _row(
+    picture: Picture,
+    found: Entry | Damage | None,
+    flight: Flight | None,
+    prices: Mapping[str, float],
+    base_url: str,
+) -> Row:
+    if isinstance(found, Entry):
+        return Row(picture, State.CACHED, entry=found)
+    if flight is not None and flight.base_url == base_url and flight.stage is Stage.ACCEPTED:
+        return Row(picture, State.IN_FLIGHT, flight.task_id or "", flight=flight)
+    if flight is not None:
+        return Row(picture, State.UNKNOWN, _why_unknown(flight, base_url), flight=flight)
+    if isinstance(found, Damage):
+        return Row(picture, State.BROKEN, found.reason)
+    return Row(picture, State.MISSING, price=prices.get(picture.spec.resolution))
+
+
+def _why_unknown(flight: Flight, base_url: str) -> str:
+    if flight.base_url != base_url:
+        return f"it was submitted to {flight.base_url}; set api.base_url to that to collect it"
+    return flight.reason or "the run that submitted it ended before the answer came"
+
+
+def check_budget(plan: Plan, budget: Budget) -> None:
+    """Raise `BudgetError` when what is missing exceeds the budget of one run."""
+    missing = plan.only(State.MISSING)
+    if budget.images is not None and len(missing) > budget.images:
+        raise BudgetError(
+            f"{len(missing)} pictures are missing, more than the budget of {budget.images} images per run; nothing was "
+            f"submitted. Raise budget.images, or remove some, the first at {missing[0].picture.where}"
+        )
+    if budget.usd is None or not missing:
+        return
+    unpriced = sorted({row.picture.spec.resolution for row in missing if row.price is None})
+    if unpriced:
+        raise BudgetError(
+            f"budget.usd is set, but not what a picture costs: set prices.{', prices.'.join(unpriced)}; nothing was "
+            "submitted"
+        )
+    assert plan.price is not None
+    if plan.price > budget.usd:
+        raise BudgetError(
+            f"{len(missing)} missing pictures cost ${plan.price:.4g}, more than the budget of ${budget.usd:.4g} per "
+            "run; nothing was submitted. Raise budget.usd, or remove some"
+        )

@@ -1,0 +1,183 @@
+"""The MkDocs plugin: each event is handed to plain code, and its errors to MkDocs."""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
+
+from mkdocs import utils
+from mkdocs.exceptions import PluginError
+from mkdocs.plugins import BasePlugin, event_priority
+from mkdocs.structure.files import File
+
+from . import options as plugin_options
+from . import production, publishing, site
+from .catalog import Source
+from .errors import BlockError, GptImageError, one_line_each
+from .fences import GptImageExtension
+from .options import Options
+from .reading import Page as CurrentPage
+from .reading import Reader
+from .store import Store
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+    from mkdocs.config.defaults import MkDocsConfig
+    from mkdocs.structure.files import Files
+    from mkdocs.structure.nav import Navigation
+    from mkdocs.structure.pages import Page
+    from mkdocs.utils.templates import TemplateContext
+
+    from .settings import Settings
+
+log = logging.getLogger("mkdocs.plugins.gptimage")
+
+_NOT_FOUND_PAGE = "404.html"
+# The folder that `mkdocs serve` builds into.
+_SERVED_PREFIX = "mkdocs_"
+
+
+class PublishedFile(File):
+    """A file of the cache that is put into the site by a link."""
+
+    def copy_file(self, dirty: bool = False) -> None:  # noqa: ARG002 - linking is cheaper than asking
+        assert self.abs_src_path is not None
+        os.makedirs(os.path.dirname(self.abs_dest_path), exist_ok=True)
+        publishing.place(Path(self.abs_src_path), self.abs_dest_path)
+
+
+class GptImagePlugin(BasePlugin[Options]):
+    """Finds `gpt-image` blocks, makes what is missing, and puts figures into the pages."""
+
+    settings: Settings
+    reader: Reader
+
+    def __init__(self) -> None:
+        self._command = "build"
+        self._extension: GptImageExtension | None = None
+        self._pages: list[Page] = []
+        self.read_only = False
+        """Set by the command line: stop when all pages are read, by raising `site.PagesRead`."""
+
+    def on_startup(self, *, command: Literal["build", "gh-deploy", "serve"], dirty: bool) -> None:  # noqa: ARG002
+        """Defining it keeps the plugin alive across the rebuilds of `serve`."""
+        self._command = command
+
+    def on_config(self, config: MkDocsConfig) -> MkDocsConfig | None:
+        if not self.config.enabled and not self.read_only:
+            return None
+        try:
+            self.settings = plugin_options.settings(self.config, config)
+        except GptImageError as error:
+            raise PluginError(f"gptimage: {error}") from error
+        self.store = Store(self.settings.store)
+        self._on_missing = self._resolve_on_missing(config)
+        self.reader = Reader(self.settings, self.store, may_generate=self._on_missing == "generate")
+        self._pages = []
+        if self._extension is None or self._extension not in config.markdown_extensions:
+            self._extension = GptImageExtension(self.reader.render, self.settings.fence)
+            config.markdown_extensions.append(self._extension)  # type: ignore[arg-type] # instances work as well
+        self._extension.render = self.reader.render
+        return config
+
+    def _resolve_on_missing(self, config: MkDocsConfig) -> str:
+        chosen: str = self.config.on_missing
+        if chosen != "auto":
+            return chosen
+        return "generate" if not self._serves(config) and production.has_key(self.settings, os.environ) else "placeholder"
+
+    def _serves(self, config: MkDocsConfig) -> bool:
+        """Whether this is `mkdocs serve`; `serve --clean` says that it is a build, but builds where serve does."""
+        folder = Path(config.site_dir)
+        is_temporary = folder.parent == Path(tempfile.gettempdir()) and folder.name.startswith(_SERVED_PREFIX)
+        return self._command == "serve" or is_temporary
+
+    def on_pre_page(self, page: Page, *, config: MkDocsConfig, files: Files) -> None:  # noqa: ARG002
+        self._enter(page, config)
+
+    @event_priority(100)
+    def on_page_context(
+        self,
+        context: TemplateContext,  # noqa: ARG002
+        *,
+        page: Page,
+        config: MkDocsConfig,
+        nav: Navigation,  # noqa: ARG002
+    ) -> None:
+        """Material renders the excerpts of a blog again now, on the pages that list them."""
+        self._enter(page, config)
+
+    def _enter(self, page: Page, config: MkDocsConfig) -> None:
+        if self._extension is not None:
+            self.reader.page = _current(page, config, self.settings)
+
+    @event_priority(100)
+    def on_page_content(self, html: str, *, page: Page, config: MkDocsConfig, files: Files) -> None:  # noqa: ARG002
+        if self._extension is None:
+            return
+        uses = self.reader.collect(html)
+        if uses:
+            self._pages.append(page)
+            anchors = {use.presentation.id for use in uses if use.presentation.id}
+            page.present_anchor_ids = (page.present_anchor_ids or set()) | anchors
+
+    @event_priority(75)
+    def on_env(self, env: Environment, *, config: MkDocsConfig, files: Files) -> None:  # noqa: ARG002
+        if self._extension is None:
+            return
+        if self.read_only:
+            raise site.PagesRead
+        try:
+            delivery = self._make()
+        except GptImageError as error:
+            raise PluginError(f"gptimage: {error}") from error
+        for path, name in delivery.files:
+            files.append(
+                PublishedFile.generated(config, f"{self.settings.assets}/{name}", abs_src_path=os.fspath(path))
+            )
+        self.reader.deliver(delivery.shown)
+        for page in self._pages:
+            page.content = self.reader.finish(page.content or "")
+
+    def _make(self) -> site.Delivery:
+        """Decide, make what may be made, and say what the site shows."""
+        if self.reader.catalog.problems:
+            raise BlockError(one_line_each(self.reader.catalog.problems))
+        plan = production.look_ahead(self.reader.catalog, self.reader, self.settings)
+        if self._on_missing == "error":
+            production.require_all(plan)
+        result = production.Result(plan)
+        if self._on_missing == "generate":
+            result = production.produce(plan, self.settings, self.store, os.environ, log)
+        return site.deliver(result, self.settings, log, accept_missing=self._on_missing == "placeholder")
+
+
+def _current(page: Page, config: MkDocsConfig, settings: Settings) -> CurrentPage:
+    file = page.file
+    path = Path(file.abs_src_path) if file.abs_src_path else settings.docs / file.src_uri
+    source = Source(_shown_path(path, settings), lambda: file.content_string, settings.fence)
+
+    def url(target: str) -> str:
+        if file.dest_uri == _NOT_FOUND_PAGE:
+            # This page is shown at any depth, so only an absolute path is right.
+            return f"{urlsplit(config.site_url or '/').path.rstrip('/')}/{target}"
+        return utils.get_relative_url(target, page.url)
+
+    return CurrentPage(source, path.parent, url)
+
+
+def _shown_path(path: Path, settings: Settings) -> str:
+    """A page's file as messages show it: relative to the project where it lies inside."""
+    try:
+        return path.resolve().relative_to(settings.project).as_posix()
+    except ValueError:
+        return str(path)
+
+
+def find(config: Any) -> GptImagePlugin | None:
+    """The plugin of a loaded configuration."""
+    return next((plugin for plugin in config.plugins.values() if isinstance(plugin, GptImagePlugin)), None)

@@ -1,0 +1,160 @@
+"""One loop that asks for everything in flight: one batch request per interval for up to 100 tasks.
+
+Tasks that a batch answer leaves out are asked for one by one, and so is everything once the service turns out to have
+no batch polls. A poll that fails changes nothing; the tasks' own deadlines bound the wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+import anyio
+
+from . import client as api_client
+from . import policy, wire
+from .errors import AccessError, GatewayError
+
+if TYPE_CHECKING:
+    from .client import Client
+    from .jobs import Clock, Job
+    from .settings import Api
+
+OnTask = Callable[["Job", wire.Task], Awaitable[None]]
+OnGivenUp = Callable[["Job", str, bool], None]
+"""Called with the job, the reason, and whether the service has lost the task."""
+
+
+class Poller:
+    """The tasks in flight, and the loop that watches them."""
+
+    def __init__(self, client: Client, api: Api, clock: Clock, on_task: OnTask, on_given_up: OnGivenUp) -> None:
+        self._client = client
+        self._api = api
+        self._clock = clock
+        self._on_task = on_task
+        self._on_given_up = on_given_up
+        self._flights: dict[str, Job] = {}
+        self._changed = anyio.Event()
+        self._expects_more = True
+        self._has_batch = True
+        self._failures = 0
+        self._limiter = anyio.CapacityLimiter(api.max_requests)
+
+    def add(self, job: Job) -> None:
+        """Watch a job's task."""
+        assert job.flight is not None
+        assert job.flight.task_id is not None
+        self._flights[job.flight.task_id] = job
+        self._changed.set()
+
+    def close(self) -> None:
+        """Say that no more jobs will be added: the loop ends when all are done."""
+        self._expects_more = False
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Poll until every task is finished or past its deadline, and no more are expected."""
+        while self._flights or self._expects_more:
+            if not self._flights:
+                self._changed = anyio.Event()
+                await self._changed.wait()
+                continue
+            await self._clock.sleep(max(0.0, self._due_at() - self._clock.now()))
+            started = self._clock.now()
+            failure = await self._poll(self._due(started))
+            self._give_up(failure)
+            await self._clock.sleep(self._pause(started, failure))
+
+    def _due_at(self) -> float:
+        return min(self._submitted_at(job) for job in self._flights.values()) + self._api.first_poll
+
+    def _due(self, now: float) -> list[str]:
+        return [
+            task_id
+            for task_id, job in self._flights.items()
+            if now - self._submitted_at(job) >= self._api.first_poll
+        ]
+
+    @staticmethod
+    def _submitted_at(job: Job) -> float:
+        assert job.flight is not None
+        return job.flight.submitted_at
+
+    def _pause(self, started: float, failure: GatewayError | None) -> float:
+        """Seconds until the next poll: the interval from start to start, longer while polls fail."""
+        interval = self._api.poll_interval - (self._clock.now() - started)
+        if failure is None:
+            self._failures = 0
+            return max(0.0, interval)
+        self._failures += 1
+        return max(interval, policy.delay(self._failures, failure.retry_after, self._clock.jitter()))
+
+    async def _poll(self, task_ids: list[str]) -> GatewayError | None:
+        """Ask for these tasks; return the last failure of a request, if one failed."""
+        failures: list[GatewayError] = []
+        async with anyio.create_task_group() as group:
+            if self._has_batch:
+                size = api_client.TASKS_PER_BATCH
+                for start in range(0, len(task_ids), size):
+                    group.start_soon(self._poll_batch, task_ids[start : start + size], failures)
+            else:
+                for task_id in task_ids:
+                    group.start_soon(self._poll_one, task_id, failures)
+        return failures[-1] if failures else None
+
+    async def _poll_batch(self, task_ids: list[str], failures: list[GatewayError]) -> None:
+        try:
+            async with self._limiter:
+                found = await self._client.poll_many(task_ids)
+        except GatewayError as error:
+            if error.status is None or error.status in (401, 403, 408, 429) or error.status in (500, 502, 503, 504):
+                failures.append(error)
+                return
+            self._has_batch = False
+            found = {}
+        for task_id, task in found.items():
+            await self._tell(task_id, task)
+        async with anyio.create_task_group() as group:
+            for task_id in task_ids:
+                if task_id not in found:
+                    group.start_soon(self._poll_one, task_id, failures)
+
+    async def _poll_one(self, task_id: str, failures: list[GatewayError]) -> None:
+        try:
+            async with self._limiter:
+                task = await self._client.poll(task_id)
+        except GatewayError as error:
+            job = self._flights.get(task_id)
+            if job is not None and error.status in (404, 410):
+                job.lost += 1
+                job.said = str(error)
+            else:
+                failures.append(error)
+            return
+        await self._tell(task_id, task)
+
+    async def _tell(self, task_id: str, task: wire.Task) -> None:
+        job = self._flights.get(task_id)
+        if job is None:
+            return
+        job.lost = 0
+        if task.phase in (wire.Phase.READY, wire.Phase.FAILED):
+            del self._flights[task_id]
+        await self._on_task(job, task)
+
+    def _give_up(self, failure: GatewayError | None) -> None:
+        """Stop watching tasks past their deadline, tasks that the service lost, and all of them without access."""
+        now = self._clock.now()
+        for task_id, job in list(self._flights.items()):
+            reason = ""
+            if isinstance(failure, AccessError):
+                reason = str(failure)
+            elif job.lost >= policy.LOST_AFTER:
+                reason = f"the service no longer knows the task {task_id} ({job.said})"
+            elif policy.is_overdue(self._submitted_at(job), now, self._api.timeout[job.spec.resolution]):
+                reason = f"not finished {now - self._submitted_at(job):.0f} s after its submit"
+                reason += f"; the last poll said: {failure}" if failure else ""
+            if reason:
+                del self._flights[task_id]
+                self._on_given_up(job, reason, job.lost >= policy.LOST_AFTER)

@@ -1,0 +1,115 @@
+"""What is told while pictures are made: a line per change of state, and in a terminal a display that moves."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sys
+from typing import TYPE_CHECKING, Any
+
+from .jobs import Event, Outcome, Step
+from .planning import Plan, State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+_ENDS = frozenset({Step.STORED, Step.FAILED, Step.WAITING, Step.UNKNOWN, Step.SKIPPED})
+
+
+@contextlib.contextmanager
+def reporting(log: logging.Logger, total: int) -> Iterator[Callable[[Event], None]]:
+    """Give a function that tells each event as it comes; with a display when stderr is a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda event: log.info(line(event))
+        return
+    with _display(total) as advance:
+
+        def tell(event: Event) -> None:
+            log.info(line(event))
+            advance(event)
+
+        yield tell
+
+
+def line(event: Event) -> str:
+    """One change of state, on one line."""
+    text = f": {event.text}" if event.text and event.step in _ENDS else f" {event.text}" if event.text else ""
+    return f"{event.where}: {event.step.value}{text}"
+
+
+@contextlib.contextmanager
+def _display(total: int) -> Iterator[Callable[[Event], None]]:
+    from rich.console import Console  # noqa: PLC0415 - only when work is long and somebody watches
+    from rich.file_proxy import FileProxy  # noqa: PLC0415
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
+
+    console = Console(stderr=True)
+    counts = dict.fromkeys(("submitted", "running", "ready", "failed"), 0)
+    columns = (TextColumn("pictures"), BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False) as progress:
+        task = progress.add_task(_counted(counts, total), total=total)
+        steps: dict[str, str] = {}
+
+        def advance(event: Event) -> None:
+            steps[event.digest] = _COLUMN_OF.get(event.step, "failed")
+            for name in counts:
+                counts[name] = sum(step == name for step in steps.values())
+            progress.update(task, completed=counts["ready"] + counts["failed"], description=_counted(counts, total))
+
+        # Log lines are printed above the display, not through it.
+        with _redirected(FileProxy(console, sys.stderr)):
+            yield advance
+
+
+_COLUMN_OF = {
+    Step.SUBMITTED: "submitted",
+    Step.RESUMED: "submitted",
+    Step.RUNNING: "running",
+    Step.STORED: "ready",
+}
+
+
+def _counted(counts: dict[str, int], total: int) -> str:
+    return " · ".join(f"{count} {name}" for name, count in counts.items()) + f" of {total}"
+
+
+@contextlib.contextmanager
+def _redirected(stream: Any) -> Iterator[None]:
+    """Send what the log's handlers write to stderr to `stream` instead."""
+    changed: list[tuple[logging.StreamHandler[Any], Any]] = []
+    logger: logging.Logger | None = logging.getLogger("mkdocs.plugins.gptimage")
+    while logger is not None:
+        for handler in logger.handlers:
+            if isinstance(handler, logging.StreamHandler) and handler.stream is sys.stderr:
+                changed.append((handler, handler.setStream(stream)))
+        logger = logger.parent if logger.propagate else None
+    try:
+        yield
+    finally:
+        for handler, original in changed:
+            handler.setStream(original)
+
+
+def summary(plan: Plan, outcomes: Sequence[Outcome]) -> str:
+    """One line on what a run did: `12 pictures: 9 cached, 3 generated, 0 failed, $0.042`."""
+    stored = [outcome.entry for outcome in outcomes if outcome.entry is not None]
+    counted = {
+        "cached": plan.count(State.CACHED),
+        "generated": len(stored),
+        "failed": sum(outcome.step is not Step.STORED for outcome in outcomes),
+    }
+    text = ", ".join(f"{count} {name}" for name, count in counted.items())
+    costs = [entry.made.cost_usd for entry in stored]
+    told = [cost for cost in costs if cost is not None]
+    if told:
+        text += f", ${sum(told):.4g}" + ("" if len(told) == len(costs) else f" for {len(told)} of them")
+    elif stored:
+        text += ", cost not told by the service"
+    return f"{len(plan.rows)} {'picture' if len(plan.rows) == 1 else 'pictures'}: {text}"
+
+
+def advice(outcomes: Sequence[Outcome]) -> str:
+    """What to do after a run that did not make everything."""
+    if any(outcome.step is Step.WAITING for outcome in outcomes):
+        return "What is in flight stays in the journal: the next run collects it without paying again."
+    return "What was made is in the store, and is not paid for again."

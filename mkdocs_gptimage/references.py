@@ -1,0 +1,132 @@
+"""An entry of `image_urls` → a reference image: a URL, a data URI, or a file inside the project."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from typing import TYPE_CHECKING
+
+from .errors import ConfigurationError
+from .imagetype import MEDIA_TYPES, sniff
+from .spec import ImageSpec, Reference, UnusableReferenceError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+MAX_BYTES = 20 * 1024 * 1024
+"""The service's limit for one reference image."""
+MAX_BYTES_TOGETHER = 256 * 1024 * 1024
+"""The service's limit for all reference images of one request."""
+
+
+class References:
+    """Resolves entries for the pages of one project; a file that many pages use is read once."""
+
+    def __init__(self, project: Path, docs: Path) -> None:
+        self._project = project.resolve()
+        self._docs = docs
+        self._hashed: dict[Path, tuple[tuple[int, int], Reference]] = {}
+
+    def resolve(self, entry: str, folder: Path) -> Reference:
+        """Return the reference for `entry` on a page in `folder`; raise `UnusableReferenceError`."""
+        entry = entry.strip()
+        if entry.lower().startswith(("http://", "https://")):
+            return Reference(identity=entry, uri=entry)
+        if entry.lower().startswith("data:"):
+            return _from_data_uri(entry)
+        if "://" in entry:
+            raise UnusableReferenceError(f"'{entry}' is neither an http(s) URL nor a path of a local image")
+        return self._from_file(entry, folder)
+
+    def _from_file(self, entry: str, folder: Path) -> Reference:
+        path = self._docs / entry.lstrip("/") if entry.startswith("/") else folder / entry
+        try:
+            path = path.resolve()
+        except (OSError, ValueError, RuntimeError):
+            raise UnusableReferenceError(f"'{entry}' is not a path") from None
+        if not path.is_relative_to(self._project):
+            raise UnusableReferenceError(f"'{entry}' lies outside the project; only files below mkdocs.yml's folder")
+        try:
+            status = path.stat()
+        except OSError:
+            raise UnusableReferenceError(f"'{entry}' does not exist; looked for {self._shown(path)}") from None
+        signature = (status.st_mtime_ns, status.st_size)
+        known = self._hashed.get(path)
+        if known and known[0] == signature:
+            return known[1]
+        reference = self._read(path, entry, status.st_size)
+        self._hashed[path] = (signature, reference)
+        return reference
+
+    def _read(self, path: Path, entry: str, size: int) -> Reference:
+        if not path.is_file():
+            raise UnusableReferenceError(f"'{entry}' is not a file")
+        _check_size(entry, size)
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise UnusableReferenceError(f"'{entry}' cannot be read: {error.strerror}") from None
+        kind = sniff(data)
+        if kind is None:
+            raise UnusableReferenceError(f"'{entry}' is not a PNG, JPEG, WebP or GIF image")
+        return Reference(_identity(data), uri=None, path=path, media_type=MEDIA_TYPES[kind])
+
+    def _shown(self, path: Path) -> str:
+        return path.relative_to(self._project).as_posix()
+
+
+def to_send(spec: ImageSpec) -> list[str]:
+    """Return the `image_urls` of a request: URLs as they are, local files as data URIs.
+
+    Raises `ConfigurationError` for a file that changed since the pages were read: the picture would not be the one
+    that its digest names.
+    """
+    return [reference.uri or _to_data_uri(reference) for reference in spec.references]
+
+
+def check_together(references: Iterable[Reference]) -> None:
+    """Raise `UnusableReferenceError` when the images of one request are too much for the service."""
+    total = sum(reference.path.stat().st_size for reference in references if reference.path)
+    if total > MAX_BYTES_TOGETHER:
+        raise UnusableReferenceError(f"{_megabytes(total)} of reference images together, expected at most 256 MB")
+
+
+def _to_data_uri(reference: Reference) -> str:
+    assert reference.path is not None
+    try:
+        data = reference.path.read_bytes()
+    except OSError as error:
+        raise ConfigurationError(f"{reference.path}: cannot be read any more: {error.strerror}") from None
+    if _identity(data) != reference.identity:
+        raise ConfigurationError(f"{reference.path}: changed during the build; build again")
+    return f"data:{reference.media_type};base64,{base64.b64encode(data).decode()}"
+
+
+def _from_data_uri(entry: str) -> Reference:
+    head, comma, payload = entry.partition(",")
+    shown = f"'{entry[:40]}…'"
+    if not comma or not head.lower().startswith("data:image/") or not head.lower().endswith(";base64"):
+        raise UnusableReferenceError(f"{shown} is not a 'data:image/...;base64,' URI")
+    try:
+        data = base64.b64decode("".join(payload.split()), validate=True)
+    except (binascii.Error, ValueError):
+        raise UnusableReferenceError(f"{shown} is not valid base64") from None
+    _check_size(shown, len(data))
+    if sniff(data) is None:
+        raise UnusableReferenceError(f"{shown} is not a PNG, JPEG, WebP or GIF image")
+    return Reference(_identity(data), uri=entry)
+
+
+def _check_size(shown: str, size: int) -> None:
+    if size > MAX_BYTES:
+        raise UnusableReferenceError(f"{shown} has {_megabytes(size)}, expected at most 20 MB")
+
+
+def _identity(data: bytes) -> str:
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1024 / 1024:.0f} MB"

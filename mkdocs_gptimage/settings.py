@@ -1,0 +1,61 @@
+"""What a site has set, as plain values: paths absolute, times in seconds, money in USD."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from . import sizes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+EMULATOR = "emulator"
+"""The `base_url` that stands for the built-in emulator."""
+
+
+@dataclass(frozen=True)
+class Api:
+    base_url: str
+    """Without a slash at the end; or `emulator`."""
+    submit_path: str = "/images/generations"
+    key_env: str = "APIMASTER_API_KEY"
+    max_requests: int = 8
+    """Submits, and downloads, at a time."""
+    first_poll: float = 10
+    """Seconds from submit to the first poll of a task."""
+    poll_interval: float = 3
+    """Seconds between polls."""
+    timeout: Mapping[str, float] = field(default_factory=lambda: dict.fromkeys(sizes.TIERS, 600.0))
+    """Seconds from submit, by resolution."""
+
+    @property
+    def emulated(self) -> bool:
+        return self.base_url == EMULATOR
+
+
+@dataclass(frozen=True)
+class Budget:
+    images: int | None = None
+    usd: float | None = None
+
+
+@dataclass(frozen=True)
+class Settings:
+    project: Path
+    """The folder of mkdocs.yml."""
+    config_file: str
+    """The name of the configuration file, as messages show it."""
+    docs: Path
+    store: Path
+    cache: Path
+    assets: str
+    """Folder inside the built site, with `/` between its parts and none at its ends."""
+    fence: str
+    require_alt: bool
+    defaults: Mapping[str, Any]
+    api: Api
+    budget: Budget
+    prices: Mapping[str, float]
+    """USD per picture, by resolution."""

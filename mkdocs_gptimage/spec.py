@@ -1,0 +1,196 @@
+"""YAML text → what a block asks for: the picture itself, and how the page shows it.
+
+The picture's identity is the SHA-256 of its canonical form. Both are a contract: a store filled today is looked up by
+them tomorrow, so they change only together with `VERSION` and a migration.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from . import sizes, validation, yaml12
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+VERSION = 1
+DEFAULT_MODEL = "gpt-image-2"
+SHORT_DIGEST = 12
+"""Hexadecimal digits of the digest in file names and messages."""
+
+_ARTICLES = frozenset({"a", "an", "the"})
+_LONGEST_SLUG = 40
+_NOT_SLUG = re.compile(r"[^a-z0-9]+")
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A reference image of a picture."""
+
+    identity: str
+    """What enters the digest: `sha256:HEX` of the bytes, or the URL itself."""
+    uri: str | None
+    """The URL or data URI to send; None for a local file, which is read when it is sent."""
+    path: Path | None = None
+    media_type: str = ""
+
+
+@dataclass(frozen=True)
+class ImageSpec:
+    """One picture to be drawn: the fields of the request, defaults filled in and normalised."""
+
+    prompt: str
+    size: str | None = sizes.DEFAULT_SIZE
+    """Ratio, pixels or `auto`; None when the picture follows its references."""
+    resolution: str = sizes.DEFAULT_RESOLUTION
+    references: tuple[Reference, ...] = ()
+    variant: str | None = None
+    model: str = DEFAULT_MODEL
+    official_fallback: bool = False
+    """Sent, but not part of the identity."""
+
+    @functools.cached_property
+    def canonical(self) -> dict[str, Any]:
+        """The identity as a JSON object; optional parts are absent, never null."""
+        form: dict[str, Any] = {
+            "v": VERSION,
+            "model": self.model,
+            "prompt": self.prompt,
+            "resolution": self.resolution,
+        }
+        if self.size is not None:
+            form["size"] = self.size
+        if self.references:
+            form["references"] = [reference.identity for reference in self.references]
+        if self.variant is not None:
+            form["variant"] = self.variant
+        return form
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """SHA-256 of the canonical form, 64 hexadecimal digits."""
+        text = json.dumps(self.canonical, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @functools.cached_property
+    def slug(self) -> str:
+        """Words of the prompt for a file name: `[a-z0-9-]`, at most 40 characters, never empty."""
+        return slug(self.prompt)
+
+    @property
+    def stem(self) -> str:
+        """The name of the picture's published files, without their endings."""
+        return f"{self.slug}-{self.digest[:SHORT_DIGEST]}"
+
+    @property
+    def pixels(self) -> tuple[int, int]:
+        """The (width, height) that the service is expected to answer with."""
+        return sizes.pixels(self.size, self.resolution)
+
+
+@dataclass(frozen=True)
+class Presentation:
+    """How one page shows a picture; none of it enters the digest."""
+
+    id: str | None = None
+    alt: str | None = None
+    """None when the block gives none; `""` for a decorative picture."""
+    caption: str | None = None
+    """Inline Markdown."""
+    css_class: str | None = None
+    width: int | None = None
+    """The width shown at most, in CSS pixels."""
+    loading: str = "lazy"
+    link: bool = False
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What became of a block's text: a picture with its presentation, or the problems that prevent it."""
+
+    spec: ImageSpec | None
+    presentation: Presentation
+    problems: tuple[tuple[int, str], ...] = ()
+    """(line, message); lines count from 0 in the block's text."""
+
+
+class UnusableReferenceError(ValueError):
+    """A reference image that cannot be used; its text says why."""
+
+
+def read(text: str, defaults: Mapping[str, Any], resolve: Callable[[str], Reference]) -> Reading:
+    """Read a block's text.
+
+    `defaults` are fields for whatever the block does not set. `resolve` turns an entry of `image_urls` into a
+    reference, or raises `UnusableReferenceError`.
+    """
+    try:
+        document = yaml12.read(text)
+    except yaml12.YamlError as error:
+        return Reading(None, Presentation(), ((error.line, str(error)),))
+    fields = document.value
+    if isinstance(fields, dict):
+        fields = {**defaults, **{key: value for key, value in fields.items() if value is not None or key == "prompt"}}
+    problems = [(document.lines.get(v.field, 0), str(v)) for v in validation.violations(fields)]
+    if problems:
+        return Reading(None, Presentation(), tuple(problems))
+    references = []
+    for index, entry in enumerate(fields.get("image_urls", ())):
+        try:
+            references.append(resolve(entry))
+        except UnusableReferenceError as error:
+            problems.append((document.lines.get("image_urls", 0), f"image_urls[{index}]: {error}"))
+    if problems:
+        return Reading(None, Presentation(), tuple(problems))
+    return Reading(_spec(fields, tuple(references)), _presentation(fields))
+
+
+def _spec(fields: Mapping[str, Any], references: tuple[Reference, ...]) -> ImageSpec:
+    variant = fields.get("variant")
+    return ImageSpec(
+        prompt=normalise_prompt(fields["prompt"]),
+        size=fields.get("size", None if references else sizes.DEFAULT_SIZE),
+        resolution=fields.get("resolution", sizes.DEFAULT_RESOLUTION),
+        references=references,
+        variant=None if variant is None else str(variant),
+        model=fields.get("model", DEFAULT_MODEL),
+        official_fallback=fields.get("official_fallback", False),
+    )
+
+
+def _presentation(fields: Mapping[str, Any]) -> Presentation:
+    return Presentation(
+        id=fields.get("id"),
+        alt=fields.get("alt"),
+        caption=fields.get("caption") or None,
+        css_class=fields.get("class"),
+        width=fields.get("width"),
+        loading=fields.get("loading", "lazy"),
+        link=fields.get("link", False),
+    )
+
+
+def normalise_prompt(prompt: str) -> str:
+    """Return the prompt in NFC, with `\\n` line ends and no white space at both ends."""
+    return unicodedata.normalize("NFC", prompt).replace("\r\n", "\n").replace("\r", "\n").strip()
+
+
+def slug(text: str) -> str:
+    """Return the first words of a text as `[a-z0-9-]`, at most 40 characters, cut between words; never empty."""
+    plain = unicodedata.normalize("NFKD", text[:400]).encode("ascii", "ignore").decode().lower()
+    kept = ""
+    for word in _NOT_SLUG.sub(" ", plain).split():
+        if word in _ARTICLES:
+            continue
+        longer = f"{kept}-{word}" if kept else word[:_LONGEST_SLUG]
+        if len(longer) > _LONGEST_SLUG:
+            break
+        kept = longer
+    return kept or "image"

@@ -1,0 +1,209 @@
+"""The store: a folder, meant to be committed, that keeps every picture under the digest of what it was asked for.
+
+A picture is a pair of files, `3f/3f9ac2d1….png` and `3f/3f9ac2d1….json`: the bytes as the service gave them, and a
+record. There is no index, so branches that add pictures merge. An entry exists when both files do and agree; what
+exists in part, or disagrees, is damage: it is named, never published, and never paid for again without being asked.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from .errors import ConfigurationError
+from .imagetype import LFS_POINTER
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+RECORD_VERSION = 1
+FORMATS = ("png", "jpg", "webp")
+
+_CHUNK = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    """What is known of a picture's bytes."""
+
+    sha256: str
+    bytes: int
+    width: int
+    height: int
+    format: str
+    """`png`, `jpg` or `webp`, by content."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """How a picture came to be."""
+
+    at: str
+    """UTC, ISO 8601, seconds: `2026-11-23T21:16:57Z`."""
+    gateway: str
+    """The host of the service, or `emulator`."""
+    task_id: str | None
+    """None where the service answered with the picture at once."""
+    seconds: float
+    """From submit to the stored file."""
+    cost_usd: float | None
+    """None where the service does not tell."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A picture in the store."""
+
+    digest: str
+    path: Path
+    image: ImageFacts
+    made: Made
+
+
+@dataclass(frozen=True)
+class Damage:
+    """A picture that the store has in part, or that disagrees with its record."""
+
+    digest: str
+    reason: str
+
+
+class Store:
+    """The pictures below one folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def look(self, digest: str) -> Entry | Damage | None:
+        """Find a picture by its record and the size of its file; `verify` also reads the bytes."""
+        record = self._path(digest, "json")
+        try:
+            text = record.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            stray = next((path for path in self._pictures(digest) if path.exists()), None)
+            return Damage(digest, f"{stray.name} has no record beside it") if stray else None
+        except (OSError, UnicodeDecodeError) as error:
+            return Damage(digest, f"the record {record.name} cannot be read ({error})")
+        try:
+            entry = self._entry(digest, json.loads(text))
+        except (ValueError, KeyError, TypeError) as error:
+            return Damage(digest, f"the record {record.name} is not one ({error or type(error).__name__})")
+        return self._compare_size(entry)
+
+    def verify(self, digest: str) -> Entry | Damage | None:
+        """Find a picture and compare its bytes with the record."""
+        entry = self.look(digest)
+        if not isinstance(entry, Entry):
+            return entry
+        if sha256(entry.path) != entry.image.sha256:
+            return Damage(digest, f"the bytes of {entry.path.name} are not those of its record")
+        return entry
+
+    def put(self, request: Mapping[str, Any], digest: str, part: Path, image: ImageFacts, made: Made) -> Entry:
+        """Move the finished file `part` into the store, then write its record; both by an atomic replace."""
+        path = self._path(digest, image.format)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _move(part, path)
+        record = {"v": RECORD_VERSION, "request": dict(request), "image": asdict(image), "made": asdict(made)}
+        text = json.dumps(record, sort_keys=True, indent=2, ensure_ascii=False)
+        _write(self._path(digest, "json"), f"{text}\n".encode())
+        return Entry(digest, path, image, made)
+
+    def check_writable(self) -> None:
+        """Raise `ConfigurationError` unless files can be written here; called before anything is paid."""
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.root):
+                pass
+        except OSError as error:
+            raise ConfigurationError(
+                f"the store '{self.root}' cannot be written to: {error.strerror}; nothing was submitted"
+            ) from error
+
+    def _entry(self, digest: str, record: dict[str, Any]) -> Entry:
+        if record["v"] != RECORD_VERSION:
+            raise ValueError(f"version {record['v']!r}, expected {RECORD_VERSION}")
+        canonical = json.dumps(record["request"], sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        if hashlib.sha256(canonical.encode()).hexdigest() != digest:
+            raise ValueError("its request belongs to another picture")
+        image, made = ImageFacts(**record["image"]), Made(**record["made"])
+        if image.format not in FORMATS or not all(type(n) is int for n in (image.bytes, image.width, image.height)):
+            raise ValueError("its image is described wrongly")
+        return Entry(digest, self._path(digest, image.format), image, made)
+
+    def _compare_size(self, entry: Entry) -> Entry | Damage:
+        name = entry.path.name
+        try:
+            size = entry.path.stat().st_size
+        except OSError:
+            return Damage(entry.digest, f"the record has no {name} beside it")
+        if not entry.path.is_file():
+            return Damage(entry.digest, f"{name} is not a file")
+        if size == entry.image.bytes:
+            return entry
+        with entry.path.open("rb") as file:
+            if file.read(len(LFS_POINTER)) == LFS_POINTER:
+                return Damage(entry.digest, f"{name} is a Git LFS pointer; fetch the picture with 'git lfs pull'")
+        return Damage(entry.digest, f"{name} has {size} bytes, its record says {entry.image.bytes}")
+
+    def _path(self, digest: str, ending: str) -> Path:
+        return self.root / digest[:2] / f"{digest}.{ending}"
+
+    def _pictures(self, digest: str) -> list[Path]:
+        return [self._path(digest, ending) for ending in FORMATS]
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, in hex, in bounded memory."""
+    hasher = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            hasher.update(chunk)
+    return hasher.hexdigest()
+
+
+def _move(source: Path, target: Path) -> None:
+    """Replace `target` by `source`, durably; across file systems by a copy beside the target."""
+    with source.open("rb+") as file:
+        os.fsync(file.fileno())
+    try:
+        source.replace(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        _write(target, source)
+        source.unlink()
+
+
+def _write(target: Path, content: bytes | Path) -> None:
+    """Write beside the target, make it durable, then replace the target in one step."""
+    handle, name = tempfile.mkstemp(prefix=".", suffix=".part", dir=target.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            if isinstance(content, bytes):
+                file.write(content)
+            else:
+                with content.open("rb") as source:
+                    shutil.copyfileobj(source, file, _CHUNK)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(name, 0o666 & ~_umask())
+        os.replace(name, target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(name)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,247 @@
+"""Values of a block against the JSON schema: what does not fit, in words an author can act on.
+
+`image-spec.schema.json` is what validates. jsonschema is slow to import, and most builds have nothing to complain
+about: `accepts` answers the plain yes by itself, from the same schema, and leaves every doubt to jsonschema.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.resources
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from jsonschema import ValidationError
+
+SCHEMA_NAME = "image-spec.schema.json"
+
+_ANNOTATIONS = frozenset({"$schema", "$id", "title", "description", "examples", "default"})
+_NAMES = {
+    str: "text",
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    list: "a list",
+    dict: "a mapping",
+    type(None): "nothing",
+}
+_TYPES: dict[str, type] = {"string": str, "array": list, "object": dict, "boolean": bool, "null": type(None)}
+_EXPECTED = {
+    "string": "text",
+    "integer": "a whole number",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "fields, as in 'prompt: a red kite'",
+}
+_PATTERNS = {
+    "prompt": "is empty; describe the picture",
+    "image_urls": "is empty; give a URL or a path",
+    "id": "is not an id; a letter comes first, then letters, digits, '-', '_', '.' or ':'",
+    "class": "is not a list of classes; separate plain words by single spaces",
+}
+_LONGEST_QUOTE = 60
+_FEW = 4
+
+
+@dataclass(frozen=True)
+class Violation:
+    """One thing that does not fit."""
+
+    path: str
+    """Field path, such as `size` or `image_urls[2]`; empty for the block as a whole."""
+    message: str
+
+    @property
+    def field(self) -> str:
+        """The top-level field, or nothing for the block as a whole."""
+        return self.path.partition("[")[0]
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}" if self.path else self.message
+
+
+@functools.cache
+def schema() -> dict[str, Any]:
+    """Return the schema of a block; raise `ConfigurationError` when its file cannot be read."""
+    try:
+        text = importlib.resources.files("mkdocs_gptimage.schema").joinpath(SCHEMA_NAME).read_text(encoding="utf-8")
+        parsed: dict[str, Any] = json.loads(text)
+    except (OSError, ValueError, ModuleNotFoundError) as error:
+        raise ConfigurationError(
+            f"the schema file '{SCHEMA_NAME}' cannot be read ({error}); install mkdocs-gptimage again"
+        ) from error
+    return parsed
+
+
+def violations(fields: Any, *, partial: bool = False) -> list[Violation]:
+    """Check one block's fields; with `partial`, no field is required (the `defaults` of a site)."""
+    rules = _partial_schema() if partial else schema()
+    if accepts(rules, fields):
+        return []
+    found: dict[str, Violation] = {}
+    for error in _validator(partial=partial).iter_errors(fields):
+        for violation in _explain(error):
+            found.setdefault(violation.path, violation)
+    return sorted(found.values(), key=lambda violation: violation.path)
+
+
+def accepts(rules: Mapping[str, Any], value: Any) -> bool:
+    """Whether `value` surely fits `rules`; False means only that jsonschema has to look."""
+    return all(_accepts_keyword(keyword, rule, rules, value) for keyword, rule in rules.items())
+
+
+def _accepts_keyword(keyword: str, rule: Any, rules: Mapping[str, Any], value: Any) -> bool:
+    if keyword in _ANNOTATIONS or keyword == "properties":
+        return True
+    if keyword == "type":
+        return any(_is_type(value, name) for name in ([rule] if isinstance(rule, str) else rule))
+    if keyword == "additionalProperties":
+        known: Mapping[str, Any] = rules["properties"]
+        return rule is False and all(key in known and accepts(known[key], item) for key, item in value.items())
+    if keyword == "required":
+        return all(key in value for key in rule)
+    if keyword == "enum":
+        return any(value is option or (type(value) is type(option) and value == option) for option in rule)
+    if keyword == "anyOf":
+        return any(accepts(option, value) for option in rule)
+    if keyword == "items":
+        return all(accepts(rule, item) for item in value)
+    return _accepts_bound(keyword, rule, value)
+
+
+def _accepts_bound(keyword: str, rule: Any, value: Any) -> bool:
+    if keyword == "maxItems":
+        return len(value) <= rule
+    if value is None:
+        return keyword in ("pattern", "minLength", "maxLength", "minimum", "maximum")
+    if isinstance(value, str):
+        return (
+            (keyword == "pattern" and re.search(rule, value) is not None)
+            or (keyword == "minLength" and len(value) >= rule)
+            or (keyword == "maxLength" and len(value) <= rule)
+        )
+    if isinstance(value, int):
+        return keyword in ("minLength", "maxLength") or (value >= rule if keyword == "minimum" else value <= rule)
+    return False
+
+
+def _is_type(value: Any, name: str) -> bool:
+    if name == "integer":
+        return type(value) is int
+    return type(value) is _TYPES[name]
+
+
+@functools.cache
+def _partial_schema() -> dict[str, Any]:
+    return {key: rule for key, rule in schema().items() if key != "required"}
+
+
+@functools.cache
+def _validator(*, partial: bool) -> Any:
+    import jsonschema  # noqa: PLC0415 - slow to import, needed only for a block that has a problem
+
+    return jsonschema.Draft202012Validator(_partial_schema() if partial else schema())
+
+
+def _explain(error: ValidationError) -> Iterator[Violation]:
+    path = "".join(f"[{part}]" if isinstance(part, int) else str(part) for part in error.absolute_path)
+    field = path.partition("[")[0]
+    if error.validator == "additionalProperties":
+        known = error.schema["properties"]
+        for key in error.instance:
+            if key not in known:
+                yield Violation(key, f"is not a field{_did_you_mean(key, known, otherwise='the fields are')}")
+    elif error.validator == "required":
+        yield from (Violation(key, "is missing") for key in error.validator_value if key not in error.instance)
+    else:
+        yield Violation(path, _describe(error, field))
+
+
+def _describe(error: ValidationError, field: str) -> str:
+    found, rule = error.instance, error.validator_value
+    if error.validator == "type":
+        return _describe_type(found, [rule] if isinstance(rule, str) else rule, field)
+    if error.validator in ("enum", "anyOf"):
+        options = [str(option) for option in (rule[0]["enum"] if error.validator == "anyOf" else rule)]
+        name = {"size": "a size", "resolution": "a resolution", "model": "a model"}.get(field, "a value of it")
+        return f"{quote(found)} is not {name}{_did_you_mean(str(found), options, otherwise='expected')}"
+    bounds = {
+        "maxItems": f"{len(found) if isinstance(found, list) else 0} entries, expected at most {rule}",
+        "maxLength": f"{len(str(found))} characters, expected at most {rule}",
+        "minLength": "is empty; write something or remove the line",
+        "minimum": f"{quote(found)} is too small, expected at least {rule}",
+        "maximum": f"{quote(found)} is too large, expected at most {rule}",
+    }
+    if error.validator == "pattern":
+        says = _PATTERNS.get(field, "is not valid")
+        return says if says.startswith("is empty") else f"{quote(found)} {says}"
+    return bounds.get(str(error.validator), error.message)
+
+
+def _describe_type(found: Any, names: list[str], field: str) -> str:
+    if found is None and not field:
+        return f"the block is empty; expected {_EXPECTED['object']}"
+    expected = " or ".join(_EXPECTED[name] for name in names if name != "null")
+    if found is None:
+        return f"is empty, expected {expected}"
+    message = f"{quote(found)} is {_NAMES[type(found)]}, expected {expected}"
+    if isinstance(found, int) and not isinstance(found, bool) and "string" in names and field == "size":
+        return f"{message}; YAML 1.1 reads an unquoted 16:9 as a number: write '{found // 60}:{found % 60}', in quotes"
+    if isinstance(found, (int, float, bool)) and names[0] == "string":
+        return f"{message}; put it in quotes"
+    if isinstance(found, str) and names == ["array"]:
+        return f"{message}; write it as '[{found}]'"
+    return message
+
+
+def quote(value: Any) -> str:
+    """A value as a message shows it: short, on one line, in quotes when it is text."""
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    text = " ".join(text.split())
+    text = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+    if len(text) > _LONGEST_QUOTE:
+        text = text[: _LONGEST_QUOTE - 1] + "…"
+    return f"'{text}'" if isinstance(value, str) else text
+
+
+def _did_you_mean(found: str, options: Iterable[str], *, otherwise: str) -> str:
+    choices = list(options)
+    best = nearest(found, choices)
+    if not best:
+        return f"; {otherwise} {', '.join(choices)}"
+    return f"; did you mean '{best}'?" + (f" ({', '.join(choices)})" if len(choices) <= _FEW else "")
+
+
+def nearest(found: str, options: Iterable[str]) -> str | None:
+    """Return the option that takes the fewest edits to reach; among equals, the one with the longest shared beginning.
+
+    None when the nearest option shares too little to be a guess worth making.
+    """
+    word = found.strip().lower()
+    if len(word) > _LONGEST_QUOTE:
+        return None
+
+    def distance(option: str) -> tuple[int, int]:
+        shared = next((i for i, (a, b) in enumerate(zip(word, option, strict=False)) if a != b), len(option))
+        return _edits(word, option), -shared
+
+    ranked = sorted((distance(option), option) for option in options)
+    (edits, _), best = ranked[0]
+    return best if edits <= max(1, len(word) // 2) else None
+
+
+def _edits(one: str, other: str) -> int:
+    """Levenshtein's distance: insertions, deletions and substitutions from one word to the other."""
+    row = list(range(len(other) + 1))
+    for i, a in enumerate(one, 1):
+        previous, row[0] = row[0], i
+        for j, b in enumerate(other, 1):
+            previous, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, previous + (a != b))
+    return row[-1]

@@ -1,0 +1,166 @@
+"""The YAML of a block: YAML 1.2 scalars, no duplicate keys, no surprises.
+
+PyYAML resolves scalars by YAML 1.1, where an unquoted `16:9` is the number 969 and `no` is false. Its parser is used
+for the structure, by events, and scalars are resolved here by the core schema of YAML 1.2.2, section 10.3.2.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+try:
+    from yaml import CSafeLoader as _Loader
+except ImportError:  # PyYAML without libyaml
+    from yaml import SafeLoader as _Loader  # type: ignore[assignment]
+
+MAX_DEPTH = 16
+"""Levels of lists and mappings; a spec has two."""
+MAX_VALUES = 2000
+"""Values in one block, aliases written out; a spec has some twenty."""
+
+_INTEGER = re.compile(r"[-+]?[0-9]{1,400}\Z")
+_OCTAL = re.compile(r"0o[0-7]{1,400}\Z")
+_HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]{1,400}\Z")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
+_SPECIAL_FLOAT = re.compile(r"([-+]?)\.(?:inf|Inf|INF)\Z|\.(?:nan|NaN|NAN)\Z")
+_CONSTANTS: dict[str, bool | None] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+_STRING_TAGS = (None, "!", "tag:yaml.org,2002:str")
+
+
+class YamlError(ValueError):
+    """The text is not YAML that we read; `line` counts from 0 in the text."""
+
+    def __init__(self, message: str, line: int) -> None:
+        super().__init__(message)
+        self.line = line
+
+
+@dataclass
+class Document:
+    """A block as plain values: dict, list, str, int, float, bool, None."""
+
+    value: Any
+    lines: dict[str, int] = field(default_factory=dict)
+    """Top-level key → line in the text, counted from 0."""
+
+
+def read(text: str) -> Document:
+    """Read one YAML document; raise `YamlError` for anything that is not one, plainly."""
+    try:
+        return _Builder(yaml.parse(text, Loader=_Loader)).document()
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        problem = " ".join(filter(None, (error.context, error.problem)))
+        raise YamlError(f"broken YAML: {problem}", mark.line if mark else 0) from None
+    except UnicodeEncodeError:
+        raise YamlError("broken text: half of a character (a lone surrogate)", 0) from None
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, max(text.find(chr(error.character)), 0)) if isinstance(error.character, int) else 0
+        raise YamlError("broken YAML: a control character, which YAML does not allow", line) from None
+
+
+def scalar(text: str) -> Any:
+    """Resolve a plain scalar by the core schema of YAML 1.2."""
+    if text in _CONSTANTS:
+        return _CONSTANTS[text]
+    if _INTEGER.match(text):
+        return int(text)
+    if _OCTAL.match(text):
+        return int(text[2:], 8)
+    if _HEXADECIMAL.match(text):
+        return int(text[2:], 16)
+    if _FLOAT.match(text):
+        return float(text)
+    special = _SPECIAL_FLOAT.match(text)
+    if special:
+        return float(text.replace(".", "", 1))
+    return text
+
+
+class _Builder:
+    """Events → values, with bounded depth and a bounded number of values."""
+
+    def __init__(self, events: Iterator[yaml.Event]) -> None:
+        self._events = events
+        self._anchors: dict[str, Any] = {}
+        self._weights: dict[str, int] = {}
+        self._count = 0
+        self._lines: dict[str, int] = {}
+
+    def document(self) -> Document:
+        value: Any = None
+        documents = 0
+        for event in self._events:
+            if isinstance(event, yaml.DocumentStartEvent):
+                documents += 1
+                if documents > 1:
+                    raise YamlError("more than one YAML document in a block", event.start_mark.line)
+                value = self._value(next(self._events), 0)
+        return Document(value, self._lines)
+
+    def _value(self, event: yaml.Event, depth: int) -> Any:
+        line = event.start_mark.line
+        before = self._count
+        self._spend(1, line)
+        if depth > MAX_DEPTH:
+            raise YamlError(f"nested deeper than {MAX_DEPTH} levels", line)
+        if isinstance(event, yaml.AliasEvent):
+            return self._alias(event, line)
+        value = self._build(event, depth)
+        anchor = getattr(event, "anchor", None)
+        if anchor:
+            self._anchors[anchor] = value
+            self._weights[anchor] = self._count - before
+        return value
+
+    def _build(self, event: yaml.Event, depth: int) -> Any:
+        if event.tag not in _STRING_TAGS and not (isinstance(event, yaml.CollectionStartEvent) and event.implicit):
+            raise YamlError(f"the tag '{event.tag}' is not supported", event.start_mark.line)
+        if isinstance(event, yaml.ScalarEvent):
+            return scalar(event.value) if event.implicit[0] else event.value
+        if isinstance(event, yaml.SequenceStartEvent):
+            return self._sequence(depth)
+        return self._mapping(depth)
+
+    def _alias(self, event: yaml.AliasEvent, line: int) -> Any:
+        if event.anchor not in self._weights:
+            raise YamlError(f"the alias '*{event.anchor}' stands for nothing", line)
+        self._spend(self._weights[event.anchor], line)
+        return self._anchors[event.anchor]
+
+    def _spend(self, values: int, line: int) -> None:
+        self._count += values
+        if self._count > MAX_VALUES:
+            raise YamlError(f"more than {MAX_VALUES} values, aliases written out", line)
+
+    def _sequence(self, depth: int) -> list[Any]:
+        values = []
+        while not isinstance(event := next(self._events), yaml.SequenceEndEvent):
+            values.append(self._value(event, depth + 1))
+        return values
+
+    def _mapping(self, depth: int) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        while not isinstance(event := next(self._events), yaml.MappingEndEvent):
+            line = event.start_mark.line
+            if not isinstance(event, yaml.ScalarEvent):
+                raise YamlError("a key must be a word", line)
+            key = event.value
+            self._spend(1, line)
+            if key in values:
+                raise YamlError(f"the key '{key}' is given twice", line)
+            if depth == 0:
+                self._lines[key] = line
+            values[key] = self._value(next(self._events), depth + 1)
+        return values
