@@ -6,18 +6,20 @@ import logging
 import os
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 from mkdocs import utils
-from mkdocs.exceptions import PluginError
+from mkdocs.commands.build import build
+from mkdocs.config import load_config
+from mkdocs.exceptions import MkDocsException, PluginError
 from mkdocs.plugins import BasePlugin, event_priority
 from mkdocs.structure.files import File
 
 from . import options as plugin_options
 from . import production, publishing, site
 from .catalog import Source
-from .errors import BlockError, GptImageError, one_line_each
+from .errors import BlockError, ConfigurationError, GptImageError, one_line_each
 from .fences import GptImageExtension
 from .options import Options
 from .reading import Page as CurrentPage
@@ -41,6 +43,10 @@ _NOT_FOUND_PAGE = "404.html"
 _SERVED_PREFIX = "mkdocs_"
 
 
+class PagesRead(Exception):  # noqa: N818 - not an error: all pages are read, and nobody wants the site
+    """Ends a build that was only started to read the pages."""
+
+
 class PublishedFile(File):
     """A file of the cache that is put into the site by a link."""
 
@@ -61,7 +67,7 @@ class GptImagePlugin(BasePlugin[Options]):
         self._extension: GptImageExtension | None = None
         self._pages: list[Page] = []
         self.read_only = False
-        """Set by the command line: stop when all pages are read, by raising `site.PagesRead`."""
+        """Set by the command line: stop when all pages are read, by raising `PagesRead`."""
 
     def on_startup(self, *, command: Literal["build", "gh-deploy", "serve"], dirty: bool) -> None:  # noqa: ARG002
         """Defining it keeps the plugin alive across the rebuilds of `serve`."""
@@ -130,7 +136,7 @@ class GptImagePlugin(BasePlugin[Options]):
         if self._extension is None:
             return
         if self.read_only:
-            raise site.PagesRead
+            raise PagesRead
         try:
             delivery = self._make()
         except GptImageError as error:
@@ -178,6 +184,26 @@ def _shown_path(path: Path, settings: Settings) -> str:
         return str(path)
 
 
-def find(config: Any) -> GptImagePlugin | None:
-    """The plugin of a loaded configuration."""
-    return next((plugin for plugin in config.plugins.values() if isinstance(plugin, GptImagePlugin)), None)
+def read_pages(config_file: str) -> GptImagePlugin:
+    """Read all pages of a site as a build does, macros and snippets included, and write nothing.
+
+    Returns the plugin, whose `reader` holds the catalog. Raises `ConfigurationError` for a site that cannot be read.
+    """
+    # Built into a folder that is thrown away, because MkDocs empties the site's folder before it reads.
+    with tempfile.TemporaryDirectory(prefix="gptimage-") as folder:
+        try:
+            config = load_config(config_file=config_file, site_dir=folder)
+            plugin = next((each for each in config.plugins.values() if isinstance(each, GptImagePlugin)), None)
+            if plugin is None:
+                raise ConfigurationError(f"{config_file}: the plugin 'gptimage' is not in 'plugins'")
+            plugin.read_only = True
+            config.plugins.on_startup(command="build", dirty=False)
+            try:
+                build(config)
+            except PagesRead:
+                return plugin
+            finally:
+                config.plugins.on_shutdown()
+        except (MkDocsException, SystemExit) as error:
+            raise ConfigurationError(str(error)) from error
+    raise AssertionError("the plugin ends the build when all pages are read")

@@ -19,10 +19,6 @@ if TYPE_CHECKING:
     from .settings import Settings
 
 
-class PagesRead(Exception):  # noqa: N818 - not an error: all pages are read, and nobody wants the site
-    """Ends a build that was only started to read the pages."""
-
-
 @dataclass(frozen=True)
 class Delivery:
     """What goes into the site."""

@@ -32,7 +32,9 @@ def diagram(canvas: Canvas, palette: Palette, chance: random.Random) -> None:
         for number, start in enumerate(here):
             ends = there if len(here) == 1 or len(there) == 1 else [there[min(number, len(there) - 1)]]
             for end in ends:
-                _link(canvas, (start, end), size, mix(accents[index % len(accents)], palette.near, 0.25), upright=upright)
+                _link(
+                    canvas, (start, end), size, mix(accents[index % len(accents)], palette.near, 0.25), upright=upright
+                )
     for index, column in enumerate(columns):
         for x, y in column:
             box = (x - size[0] / 2, y - size[1] / 2, x + size[0] / 2, y + size[1] / 2)

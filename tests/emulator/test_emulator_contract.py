@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+import socket
 import time
 
 import httpx
@@ -204,17 +205,15 @@ def test_enormous_picture_in_a_small_file_is_400(client):
 
 def test_announced_huge_body_is_refused_unread(client):
     """A body longer than the references may be together is refused by its Content-Length alone."""
-    host, port = client.base_url.host, client.base_url.port
-    with httpx.Client() as raw:
-        request = raw.build_request(
-            "POST",
-            f"http://{host}:{port}/v1/images/generations",
-            headers={**KEY, "Content-Length": str(400 * 1024 * 1024)},
-            content=b"{}",
-        )
-        request.stream = httpx.ByteStream(b"")
-        with pytest.raises(httpx.LocalProtocolError, match="Content-Length"):
-            raw.send(request)
+    head = (
+        "POST /v1/images/generations HTTP/1.1\r\nHost: emulator\r\nAuthorization: Bearer sk-test\r\n"
+        f"Content-Length: {400 * 1024 * 1024}\r\n\r\n"
+    )
+    with socket.create_connection((client.base_url.host, client.base_url.port), timeout=5) as connection:
+        connection.sendall(head.encode())
+        answer = connection.recv(1000)
+
+    assert answer.startswith(b"HTTP/1.1 400")
 
 
 @pytest.mark.parametrize(
@@ -226,14 +225,14 @@ def test_announced_huge_body_is_refused_unread(client):
         {"image_urls": [data_uri(png()), "https://example.org/a.png"]},
         {"variant": "an unknown field"},
     ],
-    ids=lambda fields: " ".join(fields),
+    ids=" ".join,
 )
 def test_good_fields_are_accepted(client, fields):
     """Every documented field is accepted, and unknown fields are ignored."""
     assert submit(client, "good", **fields)
 
 
-@pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Basic sk-test", "sk-test"])
+@pytest.mark.parametrize("header", ["", "Bearer", "Basic sk-test", "sk-test"])
 @pytest.mark.parametrize("path", ["images/generations", "tasks/batch", "tasks/task_NONE"])
 def test_no_key_is_401(client, header, path):
     """Without a Bearer key every call of the API is 401."""

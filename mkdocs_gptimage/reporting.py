@@ -1,0 +1,102 @@
+"""Plans and results → text for people and JSON for programs."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from . import production, progress
+from .planning import Plan, Row, State
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .production import Result
+
+_PROMPT_COLUMNS = 50
+
+
+def as_text(plan: Plan) -> str:
+    """A line per picture, aligned, what is not in the store with its reason; and a line that counts."""
+    cells = [_cells(row) for row in plan.rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)] if cells else []
+    lines = []
+    for row, each in zip(plan.rows, cells, strict=True):
+        lines.append("  ".join(cell.ljust(width) for cell, width in zip(each, widths, strict=True)).rstrip())
+        if row.state in (State.BROKEN, State.UNKNOWN):
+            lines.append(f"    {production.describe(row)}")
+    return "\n".join([*lines, counted(plan)])
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    spec = row.picture.spec
+    more = len(row.picture.uses) - 1
+    where = f"{row.picture.where} (+{more})" if more else row.picture.where
+    price = "" if row.price is None else f"${row.price:.4g}"
+    prompt = " ".join(spec.prompt.split())
+    shortened = prompt if len(prompt) <= _PROMPT_COLUMNS else prompt[: _PROMPT_COLUMNS - 1] + "…"
+    return row.digest[:12], row.state.value, spec.size or "reference", spec.resolution, price, where, shortened
+
+
+def counted(plan: Plan) -> str:
+    """`12 pictures: 9 cached, 3 missing ($0.042)`."""
+    parts = []
+    for state in State:
+        count = plan.count(state)
+        if not count and state is not State.CACHED:
+            continue
+        price = ""
+        if state is State.MISSING:
+            price = " (price not set)" if plan.price is None else f" (${plan.price:.4g})"
+        parts.append(f"{count} {state.value}{price}")
+    return f"{len(plan.rows)} {'picture' if len(plan.rows) == 1 else 'pictures'}: {', '.join(parts)}"
+
+
+def as_json(plan: Plan, problems: Sequence[str]) -> str:
+    """A plan as a JSON object: `pictures`, `counts`, `price_usd` and the `problems` of blocks."""
+    return _dump(_plan(plan, problems))
+
+
+def _plan(plan: Plan, problems: Sequence[str]) -> dict[str, Any]:
+    return {
+        "pictures": [_picture(row) for row in plan.rows],
+        "counts": {state.value: plan.count(state) for state in State},
+        "price_usd": plan.price,
+        "problems": list(problems),
+    }
+
+
+def _picture(row: Row) -> dict[str, Any]:
+    spec = row.picture.spec
+    return {
+        "digest": row.digest,
+        "state": row.state.value,
+        "detail": row.detail or None,
+        "prompt": spec.prompt,
+        "size": spec.size,
+        "resolution": spec.resolution,
+        "price_usd": row.price,
+        "uses": [{"page": use.source.name, "line": use.line} for use in row.picture.uses],
+    }
+
+
+def result_as_text(result: Result) -> str:
+    """What was not made, a line each, and a line that counts."""
+    return "\n".join([*result.problems, progress.summary(result.plan, result.outcomes)])
+
+
+def result_as_json(result: Result) -> str:
+    """A result as JSON: its plan, what was made, and what was not."""
+    made = [outcome.entry for outcome in result.outcomes if outcome.entry is not None]
+    return _dump(
+        {
+            **_plan(result.plan, result.problems),
+            "generated": [
+                {"digest": entry.digest, "file": str(entry.path), "cost_usd": entry.made.cost_usd} for entry in made
+            ],
+        }
+    )
+
+
+def _dump(value: dict[str, Any]) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False)
