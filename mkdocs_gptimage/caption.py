@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-import xml.etree.ElementTree as etree  # noqa: S405, N813 - builds trees, parses nothing; the name Markdown uses
+import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING
 
 from markdown.treeprocessors import InlineProcessor
@@ -20,14 +20,15 @@ _AFTER_INLINE = ("attr_list", "relpath")
 
 def render(text: str, md: Markdown) -> str:
     """Return the caption as HTML; emphasis, code and links work, raw HTML is shown as text."""
-    root = etree.Element("div")
+    root = ET.Element("div")
     # The processor looks at children only.
-    etree.SubElement(root, "div").text = " ".join(text.split())
+    ET.SubElement(root, "div").text = " ".join(text.split())
     inline = InlineProcessor(md)
-    raw_html = md.inlinePatterns["html"] if "html" in md.inlinePatterns else None
+    names = [name for name in ("html",) if name in md.inlinePatterns]
+    raw_html = [md.inlinePatterns[name] for name in names]
     # The processor only walks its patterns in order, so a list without raw HTML does.
     inline.inlinePatterns = [  # type: ignore[assignment]
-        pattern for pattern in md.inlinePatterns if pattern is not raw_html
+        pattern for pattern in md.inlinePatterns if pattern not in raw_html
     ]
     inline.run(root)
     for name in _AFTER_INLINE:

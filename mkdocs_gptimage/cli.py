@@ -102,9 +102,7 @@ def check(config_file: str, as_json: bool) -> None:
     ahead = production.look_ahead(plugin.reader.catalog, plugin.reader, plugin.settings)
     flights = {row.digest: row.flight for row in ahead.rows if row.flight is not None}
     settings = plugin.settings
-    verified = make_plan(
-        plugin.reader.catalog, plugin.store.verify, flights, settings.prices, settings.api.base_url
-    )
+    verified = make_plan(plugin.reader.catalog, plugin.store.verify, flights, settings.prices, settings.api.base_url)
     _report(verified, plugin, as_json=as_json)
 
 
@@ -125,9 +123,7 @@ def generate(config_file: str, as_json: bool, retry_unknown: bool) -> None:
     plugin = _read(config_file)
     _stop_at_problems(plugin, as_json=as_json)
     found = production.look_ahead(plugin.reader.catalog, plugin.reader, plugin.settings)
-    result = production.produce(
-        found, plugin.settings, plugin.store, os.environ, log, retry_unknown=retry_unknown
-    )
+    result = production.produce(found, plugin.settings, plugin.store, os.environ, log, retry_unknown=retry_unknown)
     click.echo(reporting.result_as_json(result) if as_json else reporting.result_as_text(result))
     sys.exit(EXIT_INCOMPLETE if result.problems else 0)
 

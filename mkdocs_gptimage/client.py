@@ -82,7 +82,7 @@ class Client:
             follow_redirects=False,
         )
 
-    async def __aenter__(self) -> Client:
+    async def __aenter__(self) -> Client:  # noqa: PYI034 - typing.Self is newer than Python 3.10
         for client in (*self._clients, self._downloads):
             await self._stack.enter_async_context(client)
         return self

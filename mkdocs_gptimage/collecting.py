@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-import datetime
+import datetime as dt
 import hashlib
 import os
 from typing import TYPE_CHECKING
@@ -99,7 +99,7 @@ class Collector:
         assert job.flight is not None
         now = self._clock.now()
         made = Made(
-            at=datetime.datetime.fromtimestamp(now, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            at=dt.datetime.fromtimestamp(now, dt.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
             gateway=self._gateway,
             task_id=job.flight.task_id,
             seconds=round(now - job.flight.submitted_at, 1),

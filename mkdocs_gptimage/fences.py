@@ -131,7 +131,7 @@ class GptImageExtension(Extension):
         self._marker = re.compile(rf"(?P<indent>[ ]*){marker}")
         self._hidden_or_visible = re.compile(f"(?P<hidden>{_HIDDEN})|{visible}", re.DOTALL | re.IGNORECASE)
 
-    def extendMarkdown(self, md: Markdown) -> None:
+    def extendMarkdown(self, md: Markdown) -> None:  # noqa: N802 - Python-Markdown's name
         """Register with Python-Markdown; late joining makes the order of extensions irrelevant."""
         join = _JoinSuperfences(md, self)
         md.preprocessors.register(join, "gptimage_superfences", _JOIN_SUPERFENCES_PRIORITY)
@@ -177,7 +177,7 @@ class _JoinSuperfences(Preprocessor):
 
     def run(self, lines: list[str]) -> list[str]:
         if not self.joined and "fenced_code_block" in self.md.preprocessors:
-            superfences = getattr(self.md.preprocessors["fenced_code_block"], "extension", None)
+            superfences: Any = getattr(self.md.preprocessors["fenced_code_block"], "extension", None)
             if hasattr(superfences, "extend_super_fences"):
                 superfences.extend_super_fences(self._extension.fence, self._format, _keep_header, None)
                 self.joined = True

@@ -25,8 +25,8 @@ from .errors import (
     RejectedError,
     UnknownOutcomeError,
 )
-from .jobs import Clock, Event, Job, Outcome, Step
 from .flights import Stage
+from .jobs import Clock, Event, Job, Outcome, Step
 from .planning import Plan, State
 from .polling import Poller
 from .submitting import Submitter
@@ -78,9 +78,7 @@ async def _run(  # noqa: PLR0913 - as above
 ) -> list[Outcome]:
     async with Client(base_url, settings.api, key) as client:
         gateway = "emulator" if settings.api.emulated else urlsplit(base_url).hostname or base_url
-        collector = Collector(
-            client, store, journal, settings.cache, clock, gateway, settings.api.max_requests
-        )
+        collector = Collector(client, store, journal, settings.cache, clock, gateway, settings.api.max_requests)
         submitter = Submitter(client, journal, settings.api, clock)
         return await _Generation(client, submitter, collector, journal, settings, report, clock).run(plan)
 

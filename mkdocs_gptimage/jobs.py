@@ -5,13 +5,14 @@ from __future__ import annotations
 import enum
 import random
 import time
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import anyio
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from .catalog import Picture
     from .flights import Flight
     from .spec import ImageSpec

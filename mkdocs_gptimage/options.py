@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional
 from urllib.parse import urlsplit
@@ -34,7 +33,7 @@ class ApiOptions(base.Config):
     timeout = c.Type((dict, int, float), default=_TIMEOUTS)
 
 
-class Limit(c.BaseConfigOption[Optional[int]]):
+class Limit(base.BaseConfigOption[Optional[int]]):  # noqa: UP045 - evaluated, and MkDocs runs on Python 3.8's typing
     """A whole number with a default, where null, unlike with MkDocs' own options, means that there is no limit."""
 
     def __init__(self, default: int) -> None:
@@ -112,7 +111,7 @@ def project_folder(config: MkDocsConfig) -> Path:
 
 def config_name(config: MkDocsConfig) -> str:
     """The name of the configuration file, as messages show it."""
-    return os.path.basename(config.config_file_path) if config.config_file_path else "mkdocs.yml"
+    return Path(config.config_file_path).name if config.config_file_path else "mkdocs.yml"
 
 
 def _problems(options: Options, config: MkDocsConfig) -> list[str]:
@@ -137,7 +136,9 @@ def _folder_problems(options: Options, config: MkDocsConfig) -> list[str]:
                 "expected a folder beside it"
             )
     if not options.assets.strip("/") or any(part in ("", ".", "..") for part in options.assets.strip("/").split("/")):
-        problems.append(f"assets: '{options.assets}' is not a folder inside the site; expected one like assets/gptimage")
+        problems.append(
+            f"assets: '{options.assets}' is not a folder inside the site; expected one like assets/gptimage"
+        )
     return problems
 
 
@@ -191,7 +192,7 @@ def _is_http_url(url: str) -> bool:
         return False
 
 
-def _timeouts(option: dict[str, float] | float) -> dict[str, float]:
+def _timeouts(option: Any) -> dict[str, float]:
     if isinstance(option, dict):
         return {tier: float({**_TIMEOUTS, **option}[tier]) for tier in sizes.TIERS}
     return dict.fromkeys(sizes.TIERS, float(option))

@@ -6,7 +6,7 @@ import logging
 import os
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 from mkdocs import utils
@@ -52,8 +52,9 @@ class PublishedFile(File):
 
     def copy_file(self, dirty: bool = False) -> None:  # noqa: ARG002 - linking is cheaper than asking
         assert self.abs_src_path is not None
-        os.makedirs(os.path.dirname(self.abs_dest_path), exist_ok=True)
-        publishing.place(Path(self.abs_src_path), self.abs_dest_path)
+        target = Path(self.abs_dest_path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        publishing.place(Path(self.abs_src_path), target)
 
 
 class GptImagePlugin(BasePlugin[Options]):
@@ -84,9 +85,10 @@ class GptImagePlugin(BasePlugin[Options]):
         self._on_missing = self._resolve_on_missing(config)
         self.reader = Reader(self.settings, self.store, may_generate=self._on_missing == "generate")
         self._pages = []
-        if self._extension is None or self._extension not in config.markdown_extensions:
+        extensions: list[Any] = config.markdown_extensions
+        if self._extension is None or self._extension not in extensions:
             self._extension = GptImageExtension(self.reader.render, self.settings.fence)
-            config.markdown_extensions.append(self._extension)  # type: ignore[arg-type] # instances work as well
+            extensions.append(self._extension)
         self._extension.render = self.reader.render
         return config
 
@@ -94,7 +96,9 @@ class GptImagePlugin(BasePlugin[Options]):
         chosen: str = self.config.on_missing
         if chosen != "auto":
             return chosen
-        return "generate" if not self._serves(config) and production.has_key(self.settings, os.environ) else "placeholder"
+        return (
+            "generate" if not self._serves(config) and production.has_key(self.settings, os.environ) else "placeholder"
+        )
 
     def _serves(self, config: MkDocsConfig) -> bool:
         """Whether this is `mkdocs serve`; `serve --clean` says that it is a build, but builds where serve does."""

@@ -71,9 +71,7 @@ class Poller:
 
     def _due(self, now: float) -> list[str]:
         return [
-            task_id
-            for task_id, job in self._flights.items()
-            if now - self._submitted_at(job) >= self._api.first_poll
+            task_id for task_id, job in self._flights.items() if now - self._submitted_at(job) >= self._api.first_poll
         ]
 
     @staticmethod

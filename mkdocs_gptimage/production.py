@@ -54,9 +54,7 @@ def look_ahead(catalog: Catalog, reader: Reader, settings: Settings) -> Plan:
 
     # The built-in emulator forgets its tasks when a build ends, and nothing was paid for them.
     flights = {
-        digest: flight
-        for digest, flight in journal.recorded(settings.cache).items()
-        if flight.base_url != EMULATOR
+        digest: flight for digest, flight in journal.recorded(settings.cache).items() if flight.base_url != EMULATOR
     }
     return planning.plan(catalog, reader.look, flights, settings.prices, settings.api.base_url)
 

@@ -81,7 +81,8 @@ def _redirected(stream: Any) -> Iterator[None]:
     while logger is not None:
         for handler in logger.handlers:
             if isinstance(handler, logging.StreamHandler) and handler.stream is sys.stderr:
-                changed.append((handler, handler.setStream(stream)))
+                original = handler.setStream(stream)
+                changed.append((handler, original))
         logger = logger.parent if logger.propagate else None
     try:
         yield

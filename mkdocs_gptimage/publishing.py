@@ -74,12 +74,12 @@ def placeholder(spec: ImageSpec, note: str, cache: Path) -> Path:
     return path
 
 
-def place(source: Path, target: str) -> None:
+def place(source: Path, target: Path) -> None:
     """Put a file of the cache into the site: a hard link, or a copy where there cannot be one."""
     try:
         os.link(source, target)
     except FileExistsError:
-        os.unlink(target)
+        target.unlink()
         place(source, target)
     except OSError:
         shutil.copyfile(source, target)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from . import production, publishing
 from .errors import GenerationError, one_line_each
-from .planning import State
+from .planning import Row, State
 from .reading import PLACEHOLDER_FORMAT, Shown
 from .store import Damage, Entry
 
@@ -47,7 +47,7 @@ def deliver(result: Result, settings: Settings, log: logging.Logger, *, accept_m
     return delivery
 
 
-def _show(row: production.Row, entry: Entry | None, settings: Settings, delivery: Delivery) -> str:
+def _show(row: Row, entry: Entry | None, settings: Settings, delivery: Delivery) -> str:
     """Add a picture, or the card that stands in for it; return what is the matter with its bytes, if anything."""
     spec = row.picture.spec
     damage = ""
@@ -58,7 +58,7 @@ def _show(row: production.Row, entry: Entry | None, settings: Settings, delivery
             delivery.files.append((path, name))
             delivery.shown[row.digest] = Shown(name, entry.image.width, entry.image.height)
             return ""
-        damage = production.describe(production.Row(row.picture, State.BROKEN, path.reason))
+        damage = production.describe(Row(row.picture, State.BROKEN, path.reason))
     note = _NOTES.get(row.state, "damaged")
     card = publishing.placeholder(spec, note, settings.cache)
     name = f"{spec.stem}.{PLACEHOLDER_FORMAT}"
@@ -96,7 +96,9 @@ def _say(result: Result, settings: Settings, log: logging.Logger) -> None:
 
 def _warn(result: Result, problems: list[str], log: logging.Logger) -> None:
     for row in result.plan.only(State.MISSING, State.IN_FLIGHT):
-        log.warning("%s: shows a placeholder: the picture %s is %s", row.picture.where, row.digest[:12], row.state.value)
+        log.warning(
+            "%s: shows a placeholder: the picture %s is %s", row.picture.where, row.digest[:12], row.state.value
+        )
     for problem in problems:
         log.warning("%s", one_line_each([problem]))
 

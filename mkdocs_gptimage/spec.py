@@ -178,7 +178,7 @@ def _presentation(fields: Mapping[str, Any]) -> Presentation:
 
 
 def normalise_prompt(prompt: str) -> str:
-    """Return the prompt in NFC, with `\\n` line ends and no white space at both ends."""
+    """Return the prompt in NFC, with line feeds as line ends and no white space at both ends."""
     return unicodedata.normalize("NFC", prompt).replace("\r\n", "\n").replace("\r", "\n").strip()
 
 

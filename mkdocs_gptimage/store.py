@@ -7,7 +7,6 @@ exists in part, or disagrees, is damage: it is named, never published, and never
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import hashlib
 import json
@@ -15,6 +14,7 @@ import os
 import shutil
 import tempfile
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import ConfigurationError
@@ -22,8 +22,6 @@ from .imagetype import LFS_POINTER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
-
 RECORD_VERSION = 1
 FORMATS = ("png", "jpg", "webp")
 
@@ -186,6 +184,7 @@ def _move(source: Path, target: Path) -> None:
 def _write(target: Path, content: bytes | Path) -> None:
     """Write beside the target, make it durable, then replace the target in one step."""
     handle, name = tempfile.mkstemp(prefix=".", suffix=".part", dir=target.parent)
+    part = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
             if isinstance(content, bytes):
@@ -195,11 +194,10 @@ def _write(target: Path, content: bytes | Path) -> None:
                     shutil.copyfileobj(source, file, _CHUNK)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(name, 0o666 & ~_umask())
-        os.replace(name, target)
+        part.chmod(0o666 & ~_umask())
+        part.replace(target)
     except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(name)
+        part.unlink(missing_ok=True)
         raise
 
 

@@ -1,7 +1,6 @@
 """Values of a block against the JSON schema: what does not fit, in words an author can act on.
 
-`image-spec.schema.json` is what validates. jsonschema is slow to import, and most builds have nothing to complain
-about: `accepts` answers the plain yes by itself, from the same schema, and leaves every doubt to jsonschema.
+`image-spec.schema.json` is what validates, by jsonschema, once `acceptance` has not said yes already.
 """
 
 from __future__ import annotations
@@ -9,20 +8,20 @@ from __future__ import annotations
 import functools
 import importlib.resources
 import json
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from .acceptance import accepts
 from .errors import ConfigurationError
+from .spelling import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
     from jsonschema import ValidationError
 
 SCHEMA_NAME = "image-spec.schema.json"
 
-_ANNOTATIONS = frozenset({"$schema", "$id", "title", "description", "examples", "default"})
 _NAMES = {
     str: "text",
     bool: "true or false",
@@ -32,7 +31,6 @@ _NAMES = {
     dict: "a mapping",
     type(None): "nothing",
 }
-_TYPES: dict[str, type] = {"string": str, "array": list, "object": dict, "boolean": bool, "null": type(None)}
 _EXPECTED = {
     "string": "text",
     "integer": "a whole number",
@@ -92,52 +90,6 @@ def violations(fields: Any, *, partial: bool = False) -> list[Violation]:
     return sorted(found.values(), key=lambda violation: violation.path)
 
 
-def accepts(rules: Mapping[str, Any], value: Any) -> bool:
-    """Whether `value` surely fits `rules`; False means only that jsonschema has to look."""
-    return all(_accepts_keyword(keyword, rule, rules, value) for keyword, rule in rules.items())
-
-
-def _accepts_keyword(keyword: str, rule: Any, rules: Mapping[str, Any], value: Any) -> bool:
-    if keyword in _ANNOTATIONS or keyword == "properties":
-        return True
-    if keyword == "type":
-        return any(_is_type(value, name) for name in ([rule] if isinstance(rule, str) else rule))
-    if keyword == "additionalProperties":
-        known: Mapping[str, Any] = rules["properties"]
-        return rule is False and all(key in known and accepts(known[key], item) for key, item in value.items())
-    if keyword == "required":
-        return all(key in value for key in rule)
-    if keyword == "enum":
-        return any(value is option or (type(value) is type(option) and value == option) for option in rule)
-    if keyword == "anyOf":
-        return any(accepts(option, value) for option in rule)
-    if keyword == "items":
-        return all(accepts(rule, item) for item in value)
-    return _accepts_bound(keyword, rule, value)
-
-
-def _accepts_bound(keyword: str, rule: Any, value: Any) -> bool:
-    if keyword == "maxItems":
-        return len(value) <= rule
-    if value is None:
-        return keyword in ("pattern", "minLength", "maxLength", "minimum", "maximum")
-    if isinstance(value, str):
-        return (
-            (keyword == "pattern" and re.search(rule, value) is not None)
-            or (keyword == "minLength" and len(value) >= rule)
-            or (keyword == "maxLength" and len(value) <= rule)
-        )
-    if isinstance(value, int):
-        return keyword in ("minLength", "maxLength") or (value >= rule if keyword == "minimum" else value <= rule)
-    return False
-
-
-def _is_type(value: Any, name: str) -> bool:
-    if name == "integer":
-        return type(value) is int
-    return type(value) is _TYPES[name]
-
-
 @functools.cache
 def _partial_schema() -> dict[str, Any]:
     return {key: rule for key, rule in schema().items() if key != "required"}
@@ -151,21 +103,23 @@ def _validator(*, partial: bool) -> Any:
 
 
 def _explain(error: ValidationError) -> Iterator[Violation]:
+    rule: Any = error.validator_value
     path = "".join(f"[{part}]" if isinstance(part, int) else str(part) for part in error.absolute_path)
     field = path.partition("[")[0]
     if error.validator == "additionalProperties":
-        known = error.schema["properties"]
+        known = schema()["properties"]
         for key in error.instance:
             if key not in known:
                 yield Violation(key, f"is not a field{_did_you_mean(key, known, otherwise='the fields are')}")
     elif error.validator == "required":
-        yield from (Violation(key, "is missing") for key in error.validator_value if key not in error.instance)
+        yield from (Violation(key, "is missing") for key in rule if key not in error.instance)
     else:
         yield Violation(path, _describe(error, field))
 
 
 def _describe(error: ValidationError, field: str) -> str:
-    found, rule = error.instance, error.validator_value
+    found: Any = error.instance
+    rule: Any = error.validator_value
     if error.validator == "type":
         return _describe_type(found, [rule] if isinstance(rule, str) else rule, field)
     if error.validator in ("enum", "anyOf"):
@@ -217,31 +171,3 @@ def _did_you_mean(found: str, options: Iterable[str], *, otherwise: str) -> str:
     if not best:
         return f"; {otherwise} {', '.join(choices)}"
     return f"; did you mean '{best}'?" + (f" ({', '.join(choices)})" if len(choices) <= _FEW else "")
-
-
-def nearest(found: str, options: Iterable[str]) -> str | None:
-    """Return the option that takes the fewest edits to reach; among equals, the one with the longest shared beginning.
-
-    None when the nearest option shares too little to be a guess worth making.
-    """
-    word = found.strip().lower()
-    if len(word) > _LONGEST_QUOTE:
-        return None
-
-    def distance(option: str) -> tuple[int, int]:
-        shared = next((i for i, (a, b) in enumerate(zip(word, option, strict=False)) if a != b), len(option))
-        return _edits(word, option), -shared
-
-    ranked = sorted((distance(option), option) for option in options)
-    (edits, _), best = ranked[0]
-    return best if edits <= max(1, len(word) // 2) else None
-
-
-def _edits(one: str, other: str) -> int:
-    """Levenshtein's distance: insertions, deletions and substitutions from one word to the other."""
-    row = list(range(len(other) + 1))
-    for i, a in enumerate(one, 1):
-        previous, row[0] = row[0], i
-        for j, b in enumerate(other, 1):
-            previous, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, previous + (a != b))
-    return row[-1]

@@ -158,15 +158,15 @@ def retry_after(value: str | None) -> float | None:
 
 
 def _seconds_until(date: str) -> float:
-    import datetime  # noqa: PLC0415 - rarely needed
+    import datetime as dt  # noqa: PLC0415 - rarely needed
 
     try:
         moment = parsedate_to_datetime(date)
     except (ValueError, TypeError, IndexError):
         return float("nan")
     if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=datetime.timezone.utc)
-    return (moment - datetime.datetime.now(datetime.timezone.utc)).total_seconds()
+        moment = moment.replace(tzinfo=dt.timezone.utc)
+    return (moment - dt.datetime.now(dt.timezone.utc)).total_seconds()
 
 
 def _parse(body: bytes) -> Any:

@@ -77,15 +77,19 @@ def scalar(text: str) -> Any:
     if _INTEGER.match(text):
         return int(text)
     if _OCTAL.match(text):
-        return int(text[2:], 8)
+        return int(text, 0)
     if _HEXADECIMAL.match(text):
-        return int(text[2:], 16)
+        return int(text, 0)
     if _FLOAT.match(text):
         return float(text)
     special = _SPECIAL_FLOAT.match(text)
     if special:
         return float(text.replace(".", "", 1))
     return text
+
+
+def _line(event: yaml.Event) -> int:
+    return event.start_mark.line if event.start_mark else 0
 
 
 class _Builder:
@@ -105,12 +109,12 @@ class _Builder:
             if isinstance(event, yaml.DocumentStartEvent):
                 documents += 1
                 if documents > 1:
-                    raise YamlError("more than one YAML document in a block", event.start_mark.line)
+                    raise YamlError("more than one YAML document in a block", _line(event))
                 value = self._value(next(self._events), 0)
         return Document(value, self._lines)
 
     def _value(self, event: yaml.Event, depth: int) -> Any:
-        line = event.start_mark.line
+        line = _line(event)
         before = self._count
         self._spend(1, line)
         if depth > MAX_DEPTH:
@@ -125,8 +129,9 @@ class _Builder:
         return value
 
     def _build(self, event: yaml.Event, depth: int) -> Any:
-        if event.tag not in _STRING_TAGS and not (isinstance(event, yaml.CollectionStartEvent) and event.implicit):
-            raise YamlError(f"the tag '{event.tag}' is not supported", event.start_mark.line)
+        tag = getattr(event, "tag", None)
+        if tag not in _STRING_TAGS and not (isinstance(event, yaml.CollectionStartEvent) and event.implicit):
+            raise YamlError(f"the tag '{tag}' is not supported", _line(event))
         if isinstance(event, yaml.ScalarEvent):
             return scalar(event.value) if event.implicit[0] else event.value
         if isinstance(event, yaml.SequenceStartEvent):
@@ -153,7 +158,7 @@ class _Builder:
     def _mapping(self, depth: int) -> dict[str, Any]:
         values: dict[str, Any] = {}
         while not isinstance(event := next(self._events), yaml.MappingEndEvent):
-            line = event.start_mark.line
+            line = _line(event)
             if not isinstance(event, yaml.ScalarEvent):
                 raise YamlError("a key must be a word", line)
             key = event.value

@@ -34,7 +34,7 @@ MOST_PIXELS = 3840 * 2160
 SHORTEST_FOLLOWED = 256
 """A reference smaller than this is followed in shape only."""
 
-_EXPLICIT = re.compile(r"([1-9]\d{0,5})x([1-9]\d{0,5})")
+_EXPLICIT = re.compile(r"([1-9][0-9]{0,5})x([1-9][0-9]{0,5})")
 
 
 def is_size(size: str) -> bool:

@@ -88,6 +88,8 @@ def _text(fields: dict[str, Any], name: str, default: str | None = None) -> str:
         raise invalid(name, "this field is required", "missing_parameter")
     if not isinstance(value, str):
         raise invalid(name, f"expected a string, found {json.dumps(value)[:40]}")
+    if not _is_unicode(value):
+        raise invalid(name, "half of a surrogate pair is not a character")
     return value
 
 
@@ -95,9 +97,18 @@ def _texts(fields: dict[str, Any], name: str, *, required: bool = False) -> list
     if name not in fields and required:
         raise invalid(name, "this field is required", "missing_parameter")
     values = fields.get(name, [])
-    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+    if not isinstance(values, list) or not all(isinstance(value, str) and _is_unicode(value) for value in values):
         raise invalid(name, "expected an array of strings")
     return values
+
+
+def _is_unicode(text: str) -> bool:
+    """JSON can escape half of a surrogate pair, which no encoding can write."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _check_count(fields: dict[str, Any]) -> None:

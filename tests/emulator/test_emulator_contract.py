@@ -187,9 +187,20 @@ def test_missing_field_is_400(client, missing):
     assert client.post("images/generations", json=body).json()["error"]["param"] == missing
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff\xfe", b"[" * 50_000])
-def test_body_that_is_no_object_is_400(client, body):
-    """A body that is not a JSON object is refused with 400."""
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"\xff\xfe",
+        b"[" * 50_000,
+        b'{"model": "gpt-image-2", "prompt": "\\ud800"}',
+        b'{"model": "gpt-image-2", "prompt": "x", "image_urls": ["https://example.org/\\ud800"]}',
+    ],
+)
+def test_body_that_is_no_object_of_text_is_400(client, body):
+    """A body that is not a JSON object, or whose text is not Unicode, is refused with 400."""
     assert client.post("images/generations", content=body).status_code == 400
 
 
