@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("mkdocs.plugins.gptimage")
 
+_STYLESHEET = Path(__file__).with_name("gptimage.css")
 _NOT_FOUND_PAGE = "404.html"
 # The folder that `mkdocs serve` builds into.
 _SERVED_PREFIX = "mkdocs_"
@@ -90,7 +91,13 @@ class GptImagePlugin(BasePlugin[Options]):
             self._extension = GptImageExtension(self.reader.render, self.settings.fence)
             extensions.append(self._extension)
         self._extension.render = self.reader.render
+        if self._stylesheet not in config.extra_css:
+            config.extra_css.append(self._stylesheet)
         return config
+
+    @property
+    def _stylesheet(self) -> str:
+        return f"{self.settings.assets}/{_STYLESHEET.name}"
 
     def _resolve_on_missing(self, config: MkDocsConfig) -> str:
         chosen: str = self.config.on_missing
@@ -149,6 +156,10 @@ class GptImagePlugin(BasePlugin[Options]):
             files.append(
                 PublishedFile.generated(config, f"{self.settings.assets}/{name}", abs_src_path=os.fspath(path))
             )
+        if delivery.files:
+            files.append(File.generated(config, self._stylesheet, abs_src_path=os.fspath(_STYLESHEET)))
+        else:
+            config.extra_css.remove(self._stylesheet)
         self.reader.deliver(delivery.shown)
         for page in self._pages:
             page.content = self.reader.finish(page.content or "")
