@@ -158,7 +158,7 @@ class GptImagePlugin(BasePlugin[Options]):
             )
         if delivery.files:
             files.append(File.generated(config, self._stylesheet, abs_src_path=os.fspath(_STYLESHEET)))
-        else:
+        elif self._stylesheet in config.extra_css:
             config.extra_css.remove(self._stylesheet)
         self.reader.deliver(delivery.shown)
         for page in self._pages:

@@ -7,6 +7,7 @@ there: until then a marker holds its place, and what a page asks for is read bac
 
 from __future__ import annotations
 
+import html
 import re
 import secrets
 from dataclasses import dataclass
@@ -78,7 +79,8 @@ class Reader:
         """Return the figure of a block on the current page; one with problems leaves only its marker."""
         page = self.page
         if page is None:
-            raise RuntimeError("a block was rendered outside of a page")
+            # Text that some plugin converts before there are pages: nobody is known to see it.
+            return f"<pre><code>{html.escape(block.original)}</code></pre>"
         use = Use(page.source, block, self._count(page.source, block), self._read(block, page))
         marker = f'data-gptimage="{self._token}-{len(self._uses)}"'
         self._uses.append(use)
@@ -128,11 +130,11 @@ class Reader:
                 problems.append((0, f"image_urls: {error}"))
         return spec.Reading(None, reading.presentation, tuple(problems)) if problems else reading
 
-    def collect(self, html: str) -> list[Use]:
+    def collect(self, content: str) -> list[Use]:
         """Add what a page's finished content asks for to the catalog; return its uses."""
-        if self._token not in html:
+        if self._token not in content:
             return []
-        uses = [self._uses[int(match["key"])] for match in fences.visible(self._marker, html)]
+        uses = [self._uses[int(match["key"])] for match in fences.visible(self._marker, content)]
         for use in uses:
             self.catalog.add(use)
         return uses
@@ -141,7 +143,7 @@ class Reader:
         """Take what the site shows, by digest; from now on figures are written finished."""
         self._shown = shown
 
-    def finish(self, html: str) -> str:
+    def finish(self, content: str) -> str:
         """Fill in what the figures of a page's content were waiting for."""
         renamed: dict[str, str] = {}
 
@@ -154,8 +156,8 @@ class Reader:
                 renamed[expected] = shown.name
             return f" {markup.dimensions(shown.width, shown.height)}"
 
-        html = self._marker.sub(fill, html)
+        content = self._marker.sub(fill, content)
         # The service chose another format than expected: the name is unique, so it can be replaced wherever it is.
         for expected, name in renamed.items():
-            html = html.replace(expected, name)
-        return html
+            content = content.replace(expected, name)
+        return content
