@@ -135,6 +135,8 @@ def _folder_problems(options: Options, config: MkDocsConfig) -> list[str]:
                 f"{name}: '{getattr(options, name)}' lies inside docs_dir, whose files are published and watched; "
                 "expected a folder beside it"
             )
+        elif folder.exists() and not folder.is_dir():
+            problems.append(f"{name}: '{getattr(options, name)}' is not a folder")
     if not options.assets.strip("/") or any(part in ("", ".", "..") for part in options.assets.strip("/").split("/")):
         problems.append(
             f"assets: '{options.assets}' is not a folder inside the site; expected one like assets/gptimage"

@@ -63,7 +63,7 @@ class References:
     def _read(self, path: Path, entry: str, size: int) -> Reference:
         if not path.is_file():
             raise UnusableReferenceError(f"'{entry}' is not a file")
-        _check_size(entry, size)
+        _check_size(f"'{entry}'", size)
         try:
             data = path.read_bytes()
         except OSError as error:
