@@ -11,12 +11,13 @@ from __future__ import annotations
 import html
 import re
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from markdown.extensions import Extension
 from markdown.postprocessors import Postprocessor
 from markdown.preprocessors import Preprocessor
+from markdown.util import HTML_PLACEHOLDER_RE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,6 +29,7 @@ DEFAULT_FENCE = "gpt-image"
 # Superfences registers its preprocessor at 25, and snippets are included at 32.
 _JOIN_SUPERFENCES_PRIORITY = 28
 _OWN_PREPROCESSOR_PRIORITY = 26
+_SET_APART_PRIORITY = 24
 # Markers lie in the stash until raw_html, at 30, has put it back.
 _POSTPROCESSOR_PRIORITY = 29
 
@@ -37,6 +39,8 @@ _LANGUAGE = re.compile(r"(?:\{\s*)?\.?([^\s{}]+)\s*([^}]*?)\s*\}?\s*$")
 _HIDDEN = r"<!--.*?(?:-->|\Z)|<(?P<tag>pre|code|script|style|textarea|template)\b[^>]*>.*?(?:</(?P=tag)\s*>|\Z)"
 _HIDDEN_PART = re.compile(_HIDDEN, re.DOTALL | re.IGNORECASE)
 _NOT_TEXT = ("<!--", "<script", "<style")
+_PLACEHOLDER_LINE = re.compile(rf"(?P<prefix>[> \t]*)(?P<placeholder>{HTML_PLACEHOLDER_RE.pattern})[ \t]*$")
+_PREFIX = re.compile(r"[> \t]*")
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,8 @@ class Block:
     """The whole block, fences included, for the places where it turns out to be code."""
     header: str = ""
     """What stands behind the language; options belong into the body."""
+    set_apart: tuple[bool, bool] = (False, False)
+    """Whether a blank line was put (before, after) it, so that it stands in no paragraph."""
 
 
 @dataclass(frozen=True)
@@ -75,10 +81,16 @@ def find(lines: list[str], fence: str = DEFAULT_FENCE) -> Iterator[Span]:
         language = _LANGUAGE.match(opening["info"])
         if language and language[1] == fence:
             prefix = opening["prefix"].expandtabs(_TAB)
-            body = "".join(f"{_without_prefix(line, prefix)}\n" for line in lines[index + 1 : end])
+            body = _body("\n".join(_without_prefix(line, prefix) or "" for line in lines[index + 1 : end]))
             original = "\n".join(_without_prefix(line, prefix) or "" for line in lines[index : end + 1])
             yield Span(index, end + 1, prefix, Block(body, original, language[2]))
         index = end + 1
+
+
+def _body(source: str) -> str:
+    """Return the lines of a block, each with its end; without blank lines at the block's own end."""
+    kept = source.rstrip("\n")
+    return f"{kept}\n" if kept else ""
 
 
 def _closing(lines: list[str], start: int, opening: re.Match[str]) -> int | None:
@@ -88,7 +100,7 @@ def _closing(lines: list[str], start: int, opening: re.Match[str]) -> int | None
         content = _without_prefix(lines[index], prefix)
         if content is None:
             return None
-        if content.strip() == opening["fence"]:
+        if content.rstrip() == opening["fence"]:
             return index
     return None
 
@@ -105,6 +117,22 @@ def _without_prefix(line: str, prefix: str) -> str | None:
         return line[len(prefix) :]
     bare = line.strip()
     return "" if ">" in prefix and bare.replace(" ", "") == prefix.replace(" ", "") else None
+
+
+def _blank_between(prefix: str, neighbour: str | None) -> str | None:
+    """Return the blank line that separates a block from a neighbouring line; None when there is no need of one."""
+    if neighbour is None:
+        return None
+    level = min(prefix.count(">"), _level(neighbour))
+    if not neighbour.strip("> \t") and level == _level(neighbour):
+        return None
+    return ">".join([*prefix.split(">")[:level], ""]) if level else ""
+
+
+def _level(line: str) -> int:
+    """How many quotes a line stands in."""
+    found = _PREFIX.match(line)
+    return found[0].count(">") if found else 0
 
 
 def visible(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
@@ -128,7 +156,10 @@ class GptImageExtension(Extension):
         self._blocks: dict[str, Block] = {}
         marker = f'<figure data-gptimage-block="({self._token}-[0-9]+)"></figure>'
         visible = rf"(?P<open><p>)?(?P<markers>{marker}(?:\s*{marker})*)(?P<close>\s*</p>)?"
-        self._marker = re.compile(rf"(?P<indent>[ ]*){marker}")
+        self._marker = re.compile(marker)
+        self._hidden_marker = re.compile(
+            rf"(?P<before>(?<=\n)[ ]*\n)?(?P<indent>[ ]*){marker.replace('(', '(?P<key>')}(?P<after>\n[ ]*(?=\n))?"
+        )
         self._hidden_or_visible = re.compile(f"(?P<hidden>{_HIDDEN})|{visible}", re.DOTALL | re.IGNORECASE)
 
     def extendMarkdown(self, md: Markdown) -> None:  # noqa: N802 - Python-Markdown's name
@@ -136,6 +167,7 @@ class GptImageExtension(Extension):
         join = _JoinSuperfences(md, self)
         md.preprocessors.register(join, "gptimage_superfences", _JOIN_SUPERFENCES_PRIORITY)
         md.preprocessors.register(_FindBlocks(md, self, join), "gptimage_blocks", _OWN_PREPROCESSOR_PRIORITY)
+        md.preprocessors.register(_SetApart(md, self, join), "gptimage_set_apart", _SET_APART_PRIORITY)
         md.postprocessors.register(_Resolve(md, self), "gptimage_resolve", _POSTPROCESSOR_PRIORITY)
 
     def mark(self, block: Block) -> str:
@@ -143,6 +175,21 @@ class GptImageExtension(Extension):
         key = f"{self._token}-{len(self._blocks)}"
         self._blocks[key] = block
         return f'<figure data-gptimage-block="{key}"></figure>'
+
+    def set_apart(self, marked: str, original: str | None, blanks: tuple[bool, bool]) -> None:
+        """Note the blank lines around a marked block, and how it was written, where that is known."""
+        key = self._key(marked)
+        if key:
+            block = self._blocks[key]
+            self._blocks[key] = replace(block, original=original or block.original, set_apart=blanks)
+
+    def is_marked(self, text: Any) -> bool:
+        """Whether a piece of stashed HTML is one of our markers."""
+        return isinstance(text, str) and self._key(text) is not None
+
+    def _key(self, marked: str) -> str | None:
+        found = self._marker.fullmatch(marked)
+        return found[1] if found else None
 
     def resolve(self, text: str, md: Markdown) -> str:
         """Render the visible markers of a converted page; give the others their text back."""
@@ -154,17 +201,21 @@ class GptImageExtension(Extension):
         hidden = match["hidden"]
         if hidden:
             escape = not hidden.lower().startswith(_NOT_TEXT)
-            return self._marker.sub(lambda marker: self._original(marker, escape=escape), hidden)
-        figures = "\n".join(self.render(self._blocks[marker[2]], md) for marker in self._marker.finditer(match[0]))
+            return self._hidden_marker.sub(lambda marker: self._original(marker, escape=escape), hidden)
+        figures = "\n".join(self.render(self._blocks[marker[1]], md) for marker in self._marker.finditer(match[0]))
         # A figure cannot stand in a paragraph: one that begins or ends with it is closed around it.
         if bool(match["open"]) == bool(match["close"]):
             return figures
         return f"{figures}\n<p>" if match["open"] else f"</p>\n{figures}"
 
     def _original(self, marker: re.Match[str], *, escape: bool) -> str:
-        lines = self._blocks[marker[2]].original.split("\n")
-        text = "\n".join(f"{marker['indent']}{line}" if line else line for line in lines)
-        return html.escape(text, quote=False) if escape else text
+        block = self._blocks[marker["key"]]
+        text = "\n".join(f"{marker['indent']}{line}" if line else line for line in block.original.split("\n"))
+        before, after = (
+            "" if added else found or ""
+            for added, found in zip(block.set_apart, marker.group("before", "after"), strict=True)
+        )
+        return f"{before}{html.escape(text, quote=False) if escape else text}{after}"
 
 
 class _JoinSuperfences(Preprocessor):
@@ -173,22 +224,28 @@ class _JoinSuperfences(Preprocessor):
     def __init__(self, md: Markdown, extension: GptImageExtension) -> None:
         super().__init__(md)
         self._extension = extension
-        self.joined = False
+        self.stash: Any = None
+        """What superfences keeps of the text of its fences; None without superfences."""
+
+    @property
+    def joined(self) -> bool:
+        return self.stash is not None
 
     def run(self, lines: list[str]) -> list[str]:
         if not self.joined and "fenced_code_block" in self.md.preprocessors:
             superfences: Any = getattr(self.md.preprocessors["fenced_code_block"], "extension", None)
             if hasattr(superfences, "extend_super_fences"):
                 superfences.extend_super_fences(self._extension.fence, self._format, _keep_header, None)
-                self.joined = True
+                self.stash = superfences.stash
         return lines
 
     def _format(self, *, src: str, language: str, options: Any, classes: Any, id_value: str, **_others: Any) -> str:
         source = src.rstrip("\n")
         longest = max((len(run) for run in re.findall(r"^\s*(`{3,})", source, re.MULTILINE)), default=2)
         fence = "`" * (longest + 1)
-        header = " ".join([*options, *(f".{name}" for name in classes), *([f"#{id_value}"] if id_value else [])])
-        return self._extension.mark(Block(f"{source}\n", f"{fence}{language}\n{source}\n{fence}", header))
+        given = (f'{key}="{value}"' for key, value in options.items())
+        header = " ".join([*given, *(f".{name}" for name in classes), *([f"#{id_value}"] if id_value else [])])
+        return self._extension.mark(Block(_body(source), f"{fence}{language}\n{source}\n{fence}", header))
 
 
 def _keep_header(_language: str, inputs: Any, options: Any, _attributes: Any, _md: Markdown) -> bool:
@@ -211,14 +268,50 @@ class _FindBlocks(Preprocessor):
         out: list[str] = []
         position = 0
         for span in find(lines, fence):
-            placeholder = self.md.htmlStash.store(self._extension.mark(span.block))
-            blank = span.prefix.rstrip()
-            out += lines[position : span.start]
-            # A paragraph of its own; a second blank line would end a footnote.
-            out += [blank] if out and out[-1].strip() != blank else []
-            out += [f"{span.prefix}{placeholder}", blank]
+            out += [
+                *lines[position : span.start],
+                f"{span.prefix}{self.md.htmlStash.store(self._extension.mark(span.block))}",
+            ]
             position = span.end
         return out + lines[position:]
+
+
+class _SetApart(Preprocessor):
+    """Makes every block a paragraph of its own, as a figure cannot stand in one.
+
+    The blank lines vanish again where the block turns out to be code. Never a second one: it would end a footnote.
+    """
+
+    def __init__(self, md: Markdown, extension: GptImageExtension, join: _JoinSuperfences) -> None:
+        super().__init__(md)
+        self._extension = extension
+        self._join = join
+
+    def run(self, lines: list[str]) -> list[str]:
+        out: list[str] = []
+        for index, line in enumerate(lines):
+            found = _PLACEHOLDER_LINE.match(line)
+            marked = self.md.htmlStash.rawHtmlBlocks[int(found[3])] if found else None
+            if found is None or not self._extension.is_marked(marked):
+                out.append(line)
+                continue
+            before = _blank_between(found["prefix"], out[-1] if out else None)
+            after = _blank_between(found["prefix"], lines[index + 1] if index + 1 < len(lines) else None)
+            if before is not None or after is not None:
+                blanks = (before is not None, after is not None)
+                self._extension.set_apart(str(marked), self._take_original(found), blanks)
+            out += [blank_or_line for blank_or_line in (before, line, after) if blank_or_line is not None]
+        return out
+
+    def _take_original(self, found: re.Match[str]) -> str | None:
+        """Return the text of a fence and make superfences forget it: it would give it back between our blank lines."""
+        stash, key = self._join.stash, found["placeholder"][1:-1]
+        text, _ = stash.get(key, (None, None)) if stash is not None else (None, None)
+        if text is None:
+            return None
+        stash.remove(key)
+        prefix = found["prefix"].expandtabs(_TAB)
+        return "\n".join(_without_prefix(line, prefix) or "" for line in text.split("\n"))
 
 
 class _Resolve(Postprocessor):
