@@ -7,21 +7,22 @@ clients of eight. Downloads have a client of their own, which never holds the ke
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
 import itertools
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import quote, urljoin, urlsplit
 
 import httpx
 
 from . import wire
-from .errors import BusyError, GatewayError, LinkError, PictureError, UnknownOutcomeError
+from .errors import BusyError, GatewayError, LinkError, PictureError, RejectedError, UnknownOutcomeError
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncIterator, Iterable, Iterator
     from pathlib import Path
 
     from .settings import Api
@@ -44,6 +45,10 @@ _UPLOAD_SECONDS = 300.0
 # Shorter than servers keep idle connections: a submit on one that is just being closed has an unknown outcome.
 _IDLE_SECONDS = 3.0
 _USER_AGENT = "mkdocs-gptimage"
+_PASSING = frozenset({408, 425, 429})
+"""Answers to a download that the next try may not get."""
+_HARMLESS = 3
+"""So many first characters of the key give nothing away."""
 
 
 @dataclass(frozen=True)
@@ -101,27 +106,32 @@ class Client:
         url = f"{self._base}{self._api.submit_path}"
         content = json.dumps(body, ensure_ascii=False).encode()
         status, answer, answered = await self._call("POST", url, content, timeout, _MAX_SUBMIT_ANSWER, headers)
-        if 200 <= status < 300:
-            return wire.submitted(answer)
-        raise self._hide(wire.failure(status, answer, answered))
+        with self._without_key():
+            if 200 <= status < 300:
+                return wire.submitted(answer)
+            raise wire.failure(status, answer, answered)
 
     async def poll(self, task_id: str) -> wire.Task:
         """Ask for one task; raise `GatewayError`, with the HTTP status if there is one."""
         answer = await self._ask("GET", f"{self._base}/tasks/{quote(task_id, safe='')}", b"")
-        return wire.task(answer)
+        with self._without_key():
+            return self._hide(wire.task(answer))
 
     async def poll_many(self, task_ids: Iterable[str]) -> dict[str, wire.Task]:
         """Ask for up to 100 tasks in one request; tasks that the service leaves out are left out here."""
         wanted = list(task_ids)
         content = json.dumps({"task_ids": wanted}).encode()
-        return wire.tasks(await self._ask("POST", f"{self._base}/tasks/batch", content), wanted)
+        answer = await self._ask("POST", f"{self._base}/tasks/batch", content)
+        with self._without_key():
+            return {task_id: self._hide(task) for task_id, task in wire.tasks(answer, wanted).items()}
 
     async def _ask(self, method: str, url: str, content: bytes) -> bytes:
         timeout = httpx.Timeout(_POLL_SECONDS, connect=_CONNECT_SECONDS, pool=None)
         status, answer, headers = await self._call(method, url, content, timeout, _MAX_POLL_ANSWER, {})
         if 200 <= status < 300:
             return answer
-        raise self._hide(wire.failure(status, answer, headers))
+        with self._without_key():
+            raise wire.failure(status, answer, headers)
 
     async def _call(  # noqa: PLR0913 - the parts of one request
         self, method: str, url: str, content: bytes, timeout: httpx.Timeout, limit: int, headers: dict[str, str]
@@ -135,22 +145,32 @@ class Client:
                 success = 200 <= response.status_code < 300
                 body = await _read(response, limit if success else _MAX_ERROR_ANSWER, cut=not success)
                 return response.status_code, body, response.headers
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as error:
+        except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
+            raise RejectedError(self._describe(error, "is not an address to send to")) from None
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as error:
             raise BusyError(self._describe(error, "cannot be reached")) from None
         except httpx.TimeoutException as error:
             raise UnknownOutcomeError(self._describe(error, "did not answer in time")) from None
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except httpx.HTTPError as error:
             raise UnknownOutcomeError(self._describe(error, "broke the connection")) from None
 
     def _describe(self, error: Exception, what: str) -> str:
         said = " ".join(str(error).split())
-        return f"{urlsplit(self._base).netloc} {what}" + (f" ({said})" if said else "")
+        # Without a user and password that the address may hold.
+        host = urlsplit(self._base).netloc.rpartition("@")[2]
+        return f"{host} {what}" + (f" ({said})" if said else "")
 
-    def _hide(self, error: GatewayError) -> GatewayError:
-        """Take the key out of a message: some services repeat it."""
-        if self._key and self._key in str(error):
-            error.args = (str(error).replace(self._key, "***"),)
-        return error
+    @contextlib.contextmanager
+    def _without_key(self) -> Iterator[None]:
+        """Take the key out of the errors raised inside: some services repeat it."""
+        try:
+            yield
+        except GatewayError as error:
+            error.args = (without_secret(str(error), self._key),)
+            raise
+
+    def _hide(self, task: wire.Task) -> wire.Task:
+        return dataclasses.replace(task, message=without_secret(task.message, self._key)) if task.message else task
 
     async def download(self, link: str, part: Path) -> Downloaded:
         """Stream a picture into the file `part`; raise `LinkError`, `PictureError` or `GatewayError`."""
@@ -194,19 +214,27 @@ async def _save(response: httpx.Response, part: Path) -> Downloaded:
     if response.status_code != 200:
         expired = response.status_code in (403, 404, 410)
         what = "has expired" if expired else "does not work"
-        if expired or response.status_code < 500:
+        if expired or not (response.status_code >= 500 or response.status_code in _PASSING):
             raise LinkError(f"the image link {what} (HTTP {response.status_code})", expired=expired)
         raise GatewayError(f"the image link {what} (HTTP {response.status_code})", status=response.status_code)
     hasher, size = hashlib.sha256(), 0
-    with part.open("wb") as file:
+    with _whole_or_nothing(part) as file:
         async for chunk in _bounded(response):
             hasher.update(chunk)
             file.write(chunk)
             size += len(chunk)
-    expected = response.headers.get("content-length", "")
-    if expected.isascii() and expected.isdigit() and int(expected) != size:
-        raise GatewayError(f"the download broke off after {size} of {expected} bytes")
     return Downloaded(hasher.hexdigest(), size)
+
+
+@contextlib.contextmanager
+def _whole_or_nothing(part: Path) -> Iterator[BinaryIO]:
+    """Open a file to write; leave none when writing fails."""
+    try:
+        with part.open("wb") as file:
+            yield file
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
 
 
 async def _bounded(response: httpx.Response) -> AsyncIterator[bytes]:
@@ -216,6 +244,18 @@ async def _bounded(response: httpx.Response) -> AsyncIterator[bytes]:
         if size > MAX_PICTURE_BYTES:
             raise PictureError(f"the picture is larger than {MAX_PICTURE_BYTES // 1024 // 1024} MiB")
         yield chunk
+
+
+def without_secret(text: str, secret: str) -> str:
+    """Return the text with `***` for the secret, and for what an ellipsis at the end left of it."""
+    if not secret:
+        return text
+    text = text.replace(secret, "***")
+    if text.endswith("…"):
+        for length in range(len(secret) - 1, _HARMLESS, -1):
+            if text[:-1].endswith(secret[:length]):
+                return f"{text[: -1 - length]}***…"
+    return text
 
 
 def _host(url: str) -> str:

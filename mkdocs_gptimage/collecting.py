@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import datetime as dt
 import hashlib
 import os
+import time
 from typing import TYPE_CHECKING
 
 import anyio
@@ -15,7 +17,7 @@ import anyio.to_thread
 from . import client as api_client
 from . import pictures, policy
 from .client import Downloaded
-from .errors import GatewayError, LinkError, PictureError
+from .errors import ConfigurationError, GatewayError, LinkError, PictureError
 from .store import Entry, ImageFacts, Made, Store
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 PARTS = "parts"
 _DOWNLOAD_SECONDS = 600
+_ABANDONED_SECONDS = 24 * 3600
 
 
 class Collector:
@@ -43,10 +46,23 @@ class Collector:
         self._clock = clock
         self._gateway = gateway
         self._limiter = anyio.CapacityLimiter(min(at_a_time, api_client.MAX_DOWNLOADS))
-        self._parts.mkdir(parents=True, exist_ok=True)
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Make the folder of unfinished downloads, without what runs that were killed have left in it."""
+        try:
+            self._parts.mkdir(parents=True, exist_ok=True)
+            for part in self._parts.iterdir():
+                if time.time() - part.stat().st_mtime > _ABANDONED_SECONDS:
+                    part.unlink(missing_ok=True)
+        except OSError as error:
+            raise ConfigurationError(
+                f"the cache '{self._parts}' cannot be written to: {error.strerror}; nothing was submitted"
+            ) from error
 
     async def collect(self, job: Job, image: Image, cost_usd: float | None) -> Entry:
         """Store a job's picture; raise `LinkError`, `PictureError`, `GatewayError` or `OSError`."""
+        assert job.flight is not None
         part = self._parts / f"{job.digest}-{os.getpid()}"
         try:
             async with self._limiter:
@@ -55,7 +71,9 @@ class Collector:
             entry = await anyio.to_thread.run_sync(self._keep, job, part, downloaded, cost_usd)
         finally:
             part.unlink(missing_ok=True)
-        self._journal.forget(job.digest)
+        # It is in the store, which is looked at before the journal.
+        with contextlib.suppress(ConfigurationError):
+            self._journal.forget(job.flight)
         return entry
 
     async def _fetch(self, job: Job, image: Image, part: Path) -> Downloaded:

@@ -14,6 +14,7 @@ GptImageError
     │   ├── BalanceError   402: the account is empty
     │   └── BusyError      429, 503, no connection: not accepted now, may be sent again later
     └── UnknownOutcomeError  the submit may have been accepted, and paid: never sent again on its own
+        └── InProgressError  the same submit is being worked on: the same key may be asked again later
 
 Errors are raised inside and translated at the borders only: the plugin turns them into the error of its host, the
 command line into an exit code.
@@ -92,6 +93,10 @@ class BusyError(RejectedError):
 
 
 class UnknownOutcomeError(GatewayError):
+    pass
+
+
+class InProgressError(UnknownOutcomeError):
     pass
 
 

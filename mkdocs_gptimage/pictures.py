@@ -41,12 +41,12 @@ def decode(path: Path) -> Decoded:
     try:
         with Image.open(path, formats=(_FORMATS[kind],)) as image:
             width, height = image.size
-            if width * height > MAX_PIXELS:
-                raise PictureError(f"the picture has {width}×{height} pixels, more than is sensible")
             _decode(image, kind, path)
+    except PictureError:
+        raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise PictureError("the picture has more pixels than is sensible") from None
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error) as error:
+    except Exception as error:  # noqa: BLE001 - decoders raise anything for bytes made to break them
         raise PictureError(f"the picture is damaged ({error})") from None
     return Decoded(kind, width, height)
 
@@ -58,6 +58,9 @@ def _decode(image: Image.Image, kind: str, path: Path) -> None:
     those are verified, and only the beginning of the pixels is inflated. The data of JPEG and WebP carry none: they
     are read to the end, JPEG at an eighth of its size.
     """
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise PictureError(f"the picture has {width}×{height} pixels, more than is sensible")
     if kind == "png":
         image.verify()
         _inflate_beginning(path)

@@ -110,7 +110,7 @@ def _row(
 def _why_unknown(flight: Flight, base_url: str) -> str:
     if flight.base_url != base_url:
         return f"it was submitted to {flight.base_url}; set api.base_url to that to collect it"
-    return flight.reason or "the run that submitted it ended before the answer came"
+    return flight.reason or "the run that submitted it ended before the answer came, or is still waiting for it"
 
 
 def check_budget(plan: Plan, budget: Budget) -> None:

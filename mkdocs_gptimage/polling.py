@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from .jobs import Clock, Job
     from .settings import Api
 
+_SHORTEST_PAUSE = 0.05
+_SERVER_ERRORS = frozenset({500, 502, 503, 504})
+_BATCH_FAILURES = 3
+"""Failed polls in a row after which tasks are asked for one by one as well."""
+
 OnTask = Callable[["Job", wire.Task], Awaitable[None]]
 OnGivenUp = Callable[["Job", str, bool], None]
 """Called with the job, the reason, and whether the service has lost the task."""
@@ -64,7 +69,7 @@ class Poller:
             started = self._clock.now()
             failure = await self._poll(self._due(started))
             self._give_up(failure)
-            await self._clock.sleep(self._pause(started, failure))
+            await self._clock.sleep(max(_SHORTEST_PAUSE, self._pause(started, failure)))
 
     def _due_at(self) -> float:
         return min(self._submitted_at(job) for job in self._flights.values()) + self._api.first_poll
@@ -84,12 +89,12 @@ class Poller:
         interval = self._api.poll_interval - (self._clock.now() - started)
         if failure is None:
             self._failures = 0
-            return max(0.0, interval)
+            return interval
         self._failures += 1
         return max(interval, policy.delay(self._failures, failure.retry_after, self._clock.jitter()))
 
     async def _poll(self, task_ids: list[str]) -> GatewayError | None:
-        """Ask for these tasks; return the last failure of a request, if one failed."""
+        """Ask for these tasks; return the failure of a request, a refused key before any other, if one failed."""
         failures: list[GatewayError] = []
         async with anyio.create_task_group() as group:
             if self._has_batch:
@@ -99,17 +104,23 @@ class Poller:
             else:
                 for task_id in task_ids:
                     group.start_soon(self._poll_one, task_id, failures)
-        return failures[-1] if failures else None
+        refused = [failure for failure in failures if isinstance(failure, AccessError)]
+        return next(iter([*refused, *failures]), None)
 
     async def _poll_batch(self, task_ids: list[str], failures: list[GatewayError]) -> None:
         try:
             async with self._limiter:
                 found = await self._client.poll_many(task_ids)
         except GatewayError as error:
-            if error.status is None or error.status in (401, 403, 408, 429) or error.status in (500, 502, 503, 504):
+            is_passing = error.status is None or error.status in (401, 403, 408, 429) or error.status in _SERVER_ERRORS
+            # 403 may mean a single one of the tasks, and some services answer 500 to a path they do not know.
+            is_telling = error.status == 403 or (
+                error.status in _SERVER_ERRORS and self._failures + 1 >= _BATCH_FAILURES
+            )
+            if is_passing and not is_telling:
                 failures.append(error)
                 return
-            self._has_batch = False
+            self._has_batch = is_passing
             found = {}
         for task_id, task in found.items():
             await self._tell(task_id, task)
@@ -127,6 +138,9 @@ class Poller:
             if job is not None and error.status in (404, 410):
                 job.lost += 1
                 job.said = str(error)
+            elif job is not None and error.status == 403:
+                del self._flights[task_id]
+                self._on_given_up(job, str(error), False)
             else:
                 failures.append(error)
             return
@@ -150,7 +164,10 @@ class Poller:
                 reason = str(failure)
             elif job.lost >= policy.LOST_AFTER:
                 reason = f"the service no longer knows the task {task_id} ({job.said})"
-            elif policy.is_overdue(self._submitted_at(job), now, self._api.timeout[job.spec.resolution]):
+            # A task that is not known any more is asked for until that is believed: waiting for it has no end.
+            elif not job.lost and policy.is_overdue(
+                self._submitted_at(job), now, self._api.timeout[job.spec.resolution]
+            ):
                 reason = f"not finished {now - self._submitted_at(job):.0f} s after its submit"
                 reason += f"; the last poll said: {failure}" if failure else ""
             if reason:

@@ -73,6 +73,7 @@ def produce(  # noqa: PLR0913 - the world is passed in
     Raises `ConfigurationError` or `BudgetError` before anything is submitted. With `retry_unknown`, pictures whose
     submit has an unknown outcome are submitted again.
     """
+    blocked = [row.flight for row in plan.only(State.UNKNOWN) if row.flight is not None] if retry_unknown else []
     if retry_unknown:
         plan = _with_unknown_as_missing(plan, settings)
     wanted = plan.only(State.MISSING, State.IN_FLIGHT)
@@ -89,10 +90,14 @@ def produce(  # noqa: PLR0913 - the world is passed in
         _service(settings) as base_url,
         progress.reporting(log, len(wanted)) as report,
     ):
-        if retry_unknown:
-            for row in plan.only(State.MISSING):
-                flights.forget(row.digest)
-        outcomes = generation.generate(plan, settings, store, flights, base_url=base_url, key=key, report=report)
+        emulated = [flight for flight in flights.flights().values() if flight.base_url == EMULATOR]
+        for flight in [*emulated, *blocked]:
+            flights.forget(flight)
+        try:
+            outcomes = generation.generate(plan, settings, store, flights, base_url=base_url, key=key, report=report)
+        except KeyboardInterrupt:
+            log.info("Interrupted: %s", progress.STAYS_IN_FLIGHT)
+            raise
     return Result(plan, tuple(outcomes))
 
 

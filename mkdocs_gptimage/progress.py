@@ -13,6 +13,8 @@ from .planning import Plan, State
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+STAYS_IN_FLIGHT = "what is in flight stays in the journal, and the next run collects it without paying again"
+
 _ENDS = frozenset({Step.STORED, Step.FAILED, Step.WAITING, Step.UNKNOWN, Step.SKIPPED})
 
 
@@ -45,7 +47,7 @@ def _display(total: int) -> Iterator[Callable[[Event], None]]:
 
     console = Console(stderr=True)
     counts = dict.fromkeys(("submitted", "running", "ready", "failed"), 0)
-    columns = (TextColumn("pictures"), BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    columns = (TextColumn("pictures"), BarColumn(bar_width=20), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False) as progress:
         task = progress.add_task(_counted(counts, total), total=total)
         steps: dict[str, str] = {}
@@ -99,6 +101,9 @@ def summary(plan: Plan, outcomes: Sequence[Outcome]) -> str:
         "generated": len(stored),
         "failed": sum(outcome.step is not Step.STORED for outcome in outcomes),
     }
+    blocked = plan.count(State.BROKEN) + plan.count(State.UNKNOWN)
+    if blocked:
+        counted["not touched"] = blocked
     text = ", ".join(f"{count} {name}" for name, count in counted.items())
     costs = [entry.made.cost_usd for entry in stored]
     told = [cost for cost in costs if cost is not None]
@@ -112,5 +117,5 @@ def summary(plan: Plan, outcomes: Sequence[Outcome]) -> str:
 def advice(outcomes: Sequence[Outcome]) -> str:
     """What to do after a run that did not make everything."""
     if any(outcome.step is Step.WAITING for outcome in outcomes):
-        return "What is in flight stays in the journal: the next run collects it without paying again."
+        return STAYS_IN_FLIGHT
     return "What was made is in the store, and is not paid for again."

@@ -32,7 +32,10 @@ _CHUNK = 1024 * 1024
 def original(entry: Entry, cache: Path) -> Path | Damage:
     """Return the cache's verified copy of a stored picture, or what is wrong with the stored one."""
     copy = cache / ORIGINALS / entry.path.name
-    stored = entry.path.stat()
+    try:
+        stored = entry.path.stat()
+    except OSError as error:
+        return Damage(entry.digest, f"{entry.path.name} cannot be read ({error.strerror})")
     with contextlib.suppress(FileNotFoundError):
         known = copy.stat()
         if (known.st_size, known.st_mtime_ns) == (stored.st_size, stored.st_mtime_ns):
@@ -82,4 +85,5 @@ def place(source: Path, target: Path) -> None:
         target.unlink()
         place(source, target)
     except OSError:
+        target.unlink(missing_ok=True)  # it may be linked to something
         shutil.copyfile(source, target)

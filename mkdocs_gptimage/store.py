@@ -7,12 +7,14 @@ exists in part, or disagrees, is damage: it is named, never published, and never
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import json
 import os
 import shutil
 import tempfile
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,10 +24,12 @@ from .imagetype import LFS_POINTER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
 RECORD_VERSION = 1
 FORMATS = ("png", "jpg", "webp")
 
 _CHUNK = 1024 * 1024
+_ABANDONED_SECONDS = 3600
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,7 @@ class Store:
             return Damage(digest, f"the record {record.name} cannot be read ({error})")
         try:
             entry = self._entry(digest, json.loads(text))
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             return Damage(digest, f"the record {record.name} is not one ({error or type(error).__name__})")
         return self._compare_size(entry)
 
@@ -101,7 +105,11 @@ class Store:
         entry = self.look(digest)
         if not isinstance(entry, Entry):
             return entry
-        if sha256(entry.path) != entry.image.sha256:
+        try:
+            found = sha256(entry.path)
+        except OSError as error:
+            return Damage(digest, f"{entry.path.name} cannot be read ({error.strerror})")
+        if found != entry.image.sha256:
             return Damage(digest, f"the bytes of {entry.path.name} are not those of its record")
         return entry
 
@@ -113,6 +121,7 @@ class Store:
         record = {"v": RECORD_VERSION, "request": dict(request), "image": asdict(image), "made": asdict(made)}
         text = json.dumps(record, sort_keys=True, indent=2, ensure_ascii=False)
         _write(self._path(digest, "json"), f"{text}\n".encode())
+        _make_names_durable(path.parent)
         return Entry(digest, path, image, made)
 
     def check_writable(self) -> None:
@@ -121,10 +130,17 @@ class Store:
             self.root.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.root):
                 pass
+            self._sweep()
         except OSError as error:
             raise ConfigurationError(
                 f"the store '{self.root}' cannot be written to: {error.strerror}; nothing was submitted"
             ) from error
+
+    def _sweep(self) -> None:
+        """Remove what runs that were killed while they wrote have left."""
+        for part in self.root.glob("*/.*.part"):
+            if time.time() - part.stat().st_mtime > _ABANDONED_SECONDS:
+                part.unlink(missing_ok=True)
 
     def _entry(self, digest: str, record: dict[str, Any]) -> Entry:
         if record["v"] != RECORD_VERSION:
@@ -133,8 +149,12 @@ class Store:
         if hashlib.sha256(canonical.encode()).hexdigest() != digest:
             raise ValueError("its request belongs to another picture")
         image, made = ImageFacts(**record["image"]), Made(**record["made"])
-        if image.format not in FORMATS or not all(type(n) is int for n in (image.bytes, image.width, image.height)):
+        counts = (image.bytes, image.width, image.height)
+        if image.format not in FORMATS or not all(type(count) is int and count > 0 for count in counts):
             raise ValueError("its image is described wrongly")
+        numbers = (made.seconds, 0 if made.cost_usd is None else made.cost_usd)
+        if not all(type(number) in (int, float) for number in numbers):
+            raise ValueError("how it was made is described wrongly")
         return Entry(digest, self._path(digest, image.format), image, made)
 
     def _compare_size(self, entry: Entry) -> Entry | Damage:
@@ -147,7 +167,7 @@ class Store:
             return Damage(entry.digest, f"{name} is not a file")
         if size == entry.image.bytes:
             return entry
-        with entry.path.open("rb") as file:
+        with contextlib.suppress(OSError), entry.path.open("rb") as file:
             if file.read(len(LFS_POINTER)) == LFS_POINTER:
                 return Damage(entry.digest, f"{name} is a Git LFS pointer; fetch the picture with 'git lfs pull'")
         return Damage(entry.digest, f"{name} has {size} bytes, its record says {entry.image.bytes}")
@@ -199,6 +219,16 @@ def _write(target: Path, content: bytes | Path) -> None:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+def _make_names_durable(folder: Path) -> None:
+    """Make the replaces in a folder survive a loss of power, where the system can."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def _umask() -> int:

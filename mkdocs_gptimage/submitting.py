@@ -2,61 +2,109 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import anyio.lowlevel
 
 from . import policy, references, wire
-from .errors import BusyError, UnknownOutcomeError
+from .errors import BusyError, ConfigurationError, GatewayError, GptImageError, InProgressError, RejectedError
 from .flights import Flight, Stage
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .client import Client
     from .jobs import Clock, Job
     from .journal import Journal
     from .settings import Api
 
 
-class Submitter:
-    """Submits single jobs; all of them wait together when the service asks one to wait."""
+_LOOK_AGAIN = 5.0
+"""Seconds after which a submit that waits looks whether it still should."""
+_GRACE = 15.0
+"""Seconds that a run which is being ended waits for the answers to submits that have left."""
 
-    def __init__(self, client: Client, journal: Journal, api: Api, clock: Clock) -> None:
+
+class ClaimedError(GptImageError):
+    """Another run is making the picture at this moment."""
+
+
+class Submitter:
+    """Submits single jobs; all of them wait together when the service asks one to wait.
+
+    Once `stopped` says why, nothing is submitted any more.
+    """
+
+    def __init__(
+        self, client: Client, journal: Journal, api: Api, clock: Clock, is_stored: Callable[[str], bool]
+    ) -> None:
         self._client = client
         self._journal = journal
         self._api = api
         self._clock = clock
+        self._is_stored = is_stored
         self._open_at = 0.0
+        self._sending: set[anyio.CancelScope] = set()
+        self.stopped: RejectedError | None = None
 
     async def submit(self, job: Job) -> wire.Image | None:
         """Submit a job until it is accepted; set its flight, and return the picture if it is there at once.
 
-        Raises `RejectedError` when nothing was accepted, `UnknownOutcomeError` when that cannot be known, and
-        `ConfigurationError` when a reference image changed since the pages were read.
+        Raises `RejectedError` when nothing was accepted, `GatewayError` when that cannot be known, `ClaimedError` when
+        another run has the picture in hand, and `ConfigurationError` when a reference image changed since the pages
+        were read or the journal cannot be written.
         """
         body = wire.request_body(job.spec, references.to_send(job.spec))
         key = str(uuid.uuid4())
         for attempt in range(1, policy.SUBMIT_ATTEMPTS + 1):
             await self._wait_until_open()
-            flight = self._intend(job, key)
-            try:
-                answer = await self._client.submit(body, key, self._api.timeout[job.spec.resolution])
-            except BusyError as error:
-                self._journal.forget(job.digest)
-                if attempt == policy.SUBMIT_ATTEMPTS:
-                    raise
-                wait = policy.delay(attempt, error.retry_after, self._clock.jitter())
-                self._open_at = max(self._open_at, self._clock.now() + wait)
-            except UnknownOutcomeError as error:
-                self._journal.write(dataclasses.replace(flight, stage=Stage.UNKNOWN, reason=str(error)))
-                raise
-            except Exception:
-                self._journal.forget(job.digest)
-                raise
-            else:
-                return self._accept(job, flight, answer)
+            self._intend(job, key)
+            answer = await self._send(job, body)
+            if not isinstance(answer, GatewayError):
+                return answer
+            if attempt == policy.SUBMIT_ATTEMPTS or not isinstance(answer, (BusyError, InProgressError)):
+                raise answer
+            wait = policy.delay(attempt, answer.retry_after, self._clock.jitter())
+            self._open_at = max(self._open_at, self._clock.now() + wait)
         raise AssertionError("the last attempt returns or raises")
 
-    def _intend(self, job: Job, key: str) -> Flight:
+    async def _send(self, job: Job, body: dict[str, Any]) -> wire.Image | GatewayError | None:
+        """Send a submit once; the journal knows what came of it when this returns."""
+        assert job.flight is not None
+        # A submit that has left is not abandoned when the run is being ended: its answer says what is paid for.
+        with anyio.CancelScope(shield=True) as scope:
+            self._sending.add(scope)
+            try:
+                seconds = self._api.timeout[job.spec.resolution]
+                answer = await self._client.submit(body, job.flight.idempotency_key, seconds)
+            except RejectedError as error:
+                self._journal.forget(job.flight)
+                job.flight = None
+                return error
+            except GatewayError as error:
+                job.flight = dataclasses.replace(job.flight, stage=Stage.UNKNOWN, reason=str(error))
+                with contextlib.suppress(ConfigurationError):  # the intent in the journal says as much
+                    self._journal.write(job.flight)
+                return error
+            else:
+                return self._accept(job, job.flight, answer)
+            finally:
+                self._sending.discard(scope)
+        # Only the end of the run ends the scope; the intent stays in the journal, as an unknown outcome.
+        await anyio.sleep_forever()
+        raise AssertionError("a run that is being ended does not wait")
+
+    def hurry(self) -> None:
+        """The run is being ended: wait for the answers to what has left, but not for long."""
+        for scope in self._sending:
+            scope.deadline = anyio.current_time() + _GRACE
+
+    def _intend(self, job: Job, key: str) -> None:
+        """Claim the picture; the claim is durable when this returns."""
         flight = Flight(
             digest=job.digest,
             stage=Stage.INTENT,
@@ -65,8 +113,14 @@ class Submitter:
             submitted_at=self._clock.now(),
             where=job.picture.where,
         )
-        self._journal.write(flight)
-        return flight
+        if job.flight is not None:
+            self._journal.write(flight)
+        elif not self._journal.claim(flight):
+            raise ClaimedError("another run is making it at this moment; build again when that is done")
+        elif self._is_stored(job.digest):
+            self._journal.forget(flight)
+            raise ClaimedError("another run has just made it")
+        job.flight = flight
 
     def _accept(self, job: Job, flight: Flight, answer: wire.Accepted | wire.Image) -> wire.Image | None:
         if isinstance(answer, wire.Accepted):
@@ -76,9 +130,15 @@ class Submitter:
         else:
             # Bytes without a task or a link cannot be had again: if this run ends now, nobody knows them.
             job.flight = dataclasses.replace(flight, stage=Stage.UNKNOWN, reason="answered with a picture, not stored")
-        self._journal.write(job.flight)
+        # If the journal fails now, the intent in it still prevents a second payment, and this run can collect.
+        with contextlib.suppress(ConfigurationError):
+            self._journal.write(job.flight)
         return answer if isinstance(answer, wire.Image) else None
 
     async def _wait_until_open(self) -> None:
-        while (wait := self._open_at - self._clock.now()) > 0:
-            await self._clock.sleep(wait)
+        while self.stopped is None and (wait := self._open_at - self._clock.now()) > 0:
+            await self._clock.sleep(min(wait, _LOOK_AGAIN))
+        if self.stopped is not None:
+            raise self.stopped
+        # From here on nothing is cancelled until the answer is there: a run that is being ended must not get there.
+        await anyio.lowlevel.checkpoint_if_cancelled()

@@ -19,6 +19,7 @@ from .errors import (
     BalanceError,
     BusyError,
     GatewayError,
+    InProgressError,
     RejectedError,
     UnknownOutcomeError,
 )
@@ -32,12 +33,16 @@ LONGEST_WAIT = 600.0
 """Seconds; a longer Retry-After is cut."""
 _LONGEST_MESSAGE = 300
 _LONGEST_LINK = 8192
+_DEEPEST = 6
+"""Objects inside each other that are searched for a picture or a task."""
 
 _TASK_ID = re.compile(r"[A-Za-z0-9_.:~-]{1,200}")
 _FINISHED = frozenset({"completed", "complete", "succeeded", "success", "finished", "done", "ready"})
-_FAILED = frozenset({"failed", "failure", "cancelled", "canceled", "error", "expired", "rejected"})
+_FAILED = frozenset({"failed", "failure", "cancelled", "canceled", "error"})
 _QUEUED = frozenset({"submitted", "pending", "queued", "created", "waiting"})
 _REFUSALS = frozenset({400, 401, 402, 403, 404, 422, 429})
+# Refused before anything was looked at: another address, method, size or kind of request was expected.
+_NOT_EVEN_READ = frozenset({301, 307, 308, 405, 406, 410, 411, 413, 414, 415, 417, 426, 428, 431, 451})
 
 
 class Phase(enum.Enum):
@@ -88,19 +93,22 @@ def request_body(spec: ImageSpec, image_urls: list[str]) -> dict[str, Any]:
 
 def submitted(body: bytes) -> Accepted | Image:
     """Read the body of a 2xx answer to a submit; raise `GatewayError` for one that refuses or cannot be read."""
-    answer = _parse(body)
-    for candidate in _candidates(answer):
-        task_id = _task_id(candidate)
-        if task_id:
-            return Accepted(task_id)
-    for candidate in _candidates(answer):
-        image = _image(candidate)
-        if image:
-            return image
-    code = _number(answer.get("code")) if isinstance(answer, dict) else None
+    candidates = list(_candidates(_parse(body)))
+    # A bare `id` beside a picture is the answer's own, and beside an error the request's.
+    tasks_first = [c for c in candidates if "task_id" in c or "status" in c]
+    task_id = next(filter(None, map(_task_id, tasks_first)), None)
+    if task_id:
+        return Accepted(task_id)
+    image = next(filter(None, map(_image, candidates)), None)
+    if image:
+        return image
+    task_id = next(filter(None, (_task_id(c) for c in candidates if not c.get("error"))), None)
+    if task_id:
+        return Accepted(task_id)
+    code = _number(candidates[-1].get("code")) if candidates else None
     if code in _REFUSALS:
         raise failure(int(code), body, {})
-    raise UnknownOutcomeError(f"the answer to the submit holds neither a task nor a picture: {_excerpt(body)}")
+    raise _unreadable(f"the answer to the submit holds neither a task nor a picture: {_excerpt(body)}")
 
 
 def task(body: bytes) -> Task:
@@ -108,8 +116,12 @@ def task(body: bytes) -> Task:
     answer = _parse(body)
     for candidate in _candidates(answer):
         if "status" in candidate or "result" in candidate:
-            return _task(candidate)
-    raise GatewayError(f"the answer to a poll holds no task: {_excerpt(body)}")
+            found = _task(candidate)
+            # "status: error" around no task speaks of the poll; believing it would forget a task that is paid for.
+            if found.phase is Phase.FAILED and candidate is answer and not _task_id(candidate):
+                break
+            return found
+    raise GatewayError(f"the answer to a poll holds no task: {_excerpt(body)}", status=200)
 
 
 def tasks(body: bytes, asked: Iterable[str]) -> dict[str, Task]:
@@ -134,14 +146,13 @@ def failure(status: int, body: bytes, headers: Mapping[str, str]) -> GatewayErro
         return AccessError(message, status=status)
     if status == 402:
         return BalanceError(message, status=status)
-    busy = status == 429 or (status, code) in ((503, "idempotency_unavailable"), (409, "idempotency_in_progress"))
-    if busy:
+    if status == 429 or (status, code) == (503, "idempotency_unavailable"):
         return BusyError(message, status=status, retry_after=wait)
+    if (status, code) == (409, "idempotency_in_progress"):
+        return InProgressError(message, status=status, retry_after=wait)
     if status == 500 and (said.startswith("build_request_failed") or code == "build_request_failed"):
         return RejectedError(message, status=status)
-    if status in (408, 409) and code != "idempotency_key_reused":
-        return UnknownOutcomeError(message, status=status)
-    if 300 <= status < 500:
+    if status in _REFUSALS | _NOT_EVEN_READ or (status, code) == (409, "idempotency_key_reused"):
         return RejectedError(message, status=status)
     return UnknownOutcomeError(message, status=status, retry_after=wait)
 
@@ -173,7 +184,12 @@ def _parse(body: bytes) -> Any:
     try:
         return json.loads(body)
     except (ValueError, RecursionError):
-        raise UnknownOutcomeError(f"the answer is not JSON: {_excerpt(body)}") from None
+        raise _unreadable(f"the answer is not JSON: {_excerpt(body)}") from None
+
+
+def _unreadable(message: str) -> UnknownOutcomeError:
+    """The error for a 2xx answer that does not say what it should."""
+    return UnknownOutcomeError(message, status=200)
 
 
 def _candidates(answer: Any) -> Iterator[dict[str, Any]]:
@@ -191,20 +207,20 @@ def _candidates(answer: Any) -> Iterator[dict[str, Any]]:
     yield answer
 
 
-def _listed(answer: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+def _listed(answer: Any, depth: int = 0) -> Iterator[tuple[str, dict[str, Any]]]:
     """(task id, task) pairs of a batch answer, whatever its shape."""
     if isinstance(answer, list):
         for item in answer:
             if isinstance(item, dict):
                 inner = item.get("data")
-                described = inner if isinstance(inner, dict) and "status" in inner else item
+                described = inner if isinstance(inner, dict) and "status" not in item else item
                 task_id = _task_id(described) or _task_id(item)
-                if task_id:
+                if task_id and ("status" in described or "result" in described):
                     yield task_id, described
-    elif isinstance(answer, dict):
+    elif isinstance(answer, dict) and depth < _DEEPEST:
         for key, value in answer.items():
             if key in ("data", "tasks", "results"):
-                yield from _listed(value)
+                yield from _listed(value, depth + 1)
             elif isinstance(value, dict) and ("status" in value or "result" in value):
                 yield key, value
 
@@ -221,8 +237,10 @@ def _task(candidate: Mapping[str, Any]) -> Task:
     return Task(Phase.READY, image=image, cost_usd=cost) if image else Task(Phase.RUNNING)
 
 
-def _image(candidate: Mapping[str, Any]) -> Image | None:
+def _image(candidate: Mapping[str, Any], depth: int = 0) -> Image | None:
     """The first picture that an object points to: itself, or in `result`, `images`, `data`."""
+    if depth > _DEEPEST:
+        return None
     link = candidate.get("url")
     if isinstance(link, list):
         link = next((item for item in link if isinstance(item, str) and item), None)
@@ -235,7 +253,7 @@ def _image(candidate: Mapping[str, Any]) -> Image | None:
         inner = candidate.get(key)
         for item in inner if isinstance(inner, list) else [inner]:
             if isinstance(item, dict):
-                found = _image(item)
+                found = _image(item, depth + 1)
                 if found:
                     return found
             elif key != "data" and isinstance(item, str) and item.startswith(("http://", "https://")):
