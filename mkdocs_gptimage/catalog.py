@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
 
     from .fences import Block
     from .spec import ImageSpec, Presentation, Reading
+
+
+# As the Markdown parser divides a page; `splitlines` knows ends that no editor counts.
+_LINE_END = re.compile(r"\r\n|\r|\n")
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +34,7 @@ class Source:
     def blocks(self) -> dict[str, list[int]]:
         """Squeezed body of a block → the lines, from 1, of the opening fences of all blocks with that body."""
         found: dict[str, list[int]] = {}
-        for span in fences.find(self.text().splitlines(), self.fence):
+        for span in fences.find(_LINE_END.split(self.text()), self.fence):
             found.setdefault(squeeze(span.block.body), []).append(span.start + 1)
         return found
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from . import caption, fences, markup, references, spec
-from .catalog import Catalog, Source, Use
+from .catalog import Catalog, Source, Use, squeeze
 from .references import References
 from .store import Damage, Entry
 
@@ -109,7 +109,7 @@ class Reader:
         return f"{picture.stem}.{found.image.format if isinstance(found, Entry) else self._format_of_missing}"
 
     def _count(self, source: Source, block: fences.Block) -> int:
-        key = (source, block.body)
+        key = (source, squeeze(block.body))
         ordinal = self._ordinals.get(key, 0)
         self._ordinals[key] = ordinal + 1
         return ordinal

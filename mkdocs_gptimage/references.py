@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from .errors import ConfigurationError
 from .imagetype import MEDIA_TYPES, sniff
 from .spec import ImageSpec, Reference, UnusableReferenceError
+from .validation import printable, quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,6 +20,8 @@ MAX_BYTES = 20 * 1024 * 1024
 """The service's limit for one reference image."""
 MAX_BYTES_TOGETHER = 256 * 1024 * 1024
 """The service's limit for all reference images of one request."""
+_LONGEST_PATH = 200
+"""Characters of a path or URL that a message shows."""
 
 
 class References:
@@ -36,45 +39,33 @@ class References:
             return Reference(identity=entry, uri=entry)
         if entry.lower().startswith("data:"):
             return _from_data_uri(entry)
+        shown = quote(entry, _LONGEST_PATH)
         if "://" in entry:
-            raise UnusableReferenceError(f"'{entry}' is neither an http(s) URL nor a path of a local image")
-        return self._from_file(entry, folder)
+            raise UnusableReferenceError(f"{shown} is neither an http(s) URL nor a path of a local image")
+        return self._from_file(entry, shown, folder)
 
-    def _from_file(self, entry: str, folder: Path) -> Reference:
+    def _from_file(self, entry: str, shown: str, folder: Path) -> Reference:
         path = self._docs / entry.lstrip("/") if entry.startswith("/") else folder / entry
         try:
             path = path.resolve()
         except (OSError, ValueError, RuntimeError):
-            raise UnusableReferenceError(f"'{entry}' is not a path") from None
+            raise UnusableReferenceError(f"{shown} is not a path") from None
         if not path.is_relative_to(self._project):
-            raise UnusableReferenceError(f"'{entry}' lies outside the project; only files below mkdocs.yml's folder")
+            raise UnusableReferenceError(f"{shown} lies outside the project; only files below mkdocs.yml's folder")
         try:
             status = path.stat()
         except OSError:
-            raise UnusableReferenceError(f"'{entry}' does not exist; looked for {self._shown(path)}") from None
+            raise UnusableReferenceError(f"{shown} does not exist; looked for {self._relative(path)}") from None
         signature = (status.st_mtime_ns, status.st_size)
         known = self._hashed.get(path)
         if known and known[0] == signature:
             return known[1]
-        reference = self._read(path, entry, status.st_size)
+        reference = _read(path, shown, status.st_size)
         self._hashed[path] = (signature, reference)
         return reference
 
-    def _read(self, path: Path, entry: str, size: int) -> Reference:
-        if not path.is_file():
-            raise UnusableReferenceError(f"'{entry}' is not a file")
-        _check_size(f"'{entry}'", size)
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise UnusableReferenceError(f"'{entry}' cannot be read: {error.strerror}") from None
-        kind = sniff(data)
-        if kind is None:
-            raise UnusableReferenceError(f"'{entry}' is not a PNG, JPEG, WebP or GIF image")
-        return Reference(_identity(data), uri=None, path=path, media_type=MEDIA_TYPES[kind])
-
-    def _shown(self, path: Path) -> str:
-        return path.relative_to(self._project).as_posix()
+    def _relative(self, path: Path) -> str:
+        return printable(path.relative_to(self._project).as_posix())[:_LONGEST_PATH]
 
 
 def to_send(spec: ImageSpec) -> list[str]:
@@ -88,9 +79,24 @@ def to_send(spec: ImageSpec) -> list[str]:
 
 def check_together(references: Iterable[Reference]) -> None:
     """Raise `UnusableReferenceError` when the images of one request are too much for the service."""
-    total = sum(reference.path.stat().st_size for reference in references if reference.path)
+    total = sum(reference.size for reference in references)
     if total > MAX_BYTES_TOGETHER:
-        raise UnusableReferenceError(f"{_megabytes(total)} of reference images together, expected at most 256 MB")
+        allowed = _megabytes(MAX_BYTES_TOGETHER)
+        raise UnusableReferenceError(f"{_megabytes(total)} of reference images together, expected at most {allowed}")
+
+
+def _read(path: Path, shown: str, size: int) -> Reference:
+    if not path.is_file():
+        raise UnusableReferenceError(f"{shown} is not a file")
+    _check_size(shown, size)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UnusableReferenceError(f"{shown} cannot be read: {error.strerror}") from None
+    kind = sniff(data)
+    if kind is None:
+        raise UnusableReferenceError(f"{shown} is not a PNG, JPEG, WebP or GIF image")
+    return Reference(_identity(data), uri=None, path=path, media_type=MEDIA_TYPES[kind], size=len(data))
 
 
 def _to_data_uri(reference: Reference) -> str:
@@ -106,7 +112,7 @@ def _to_data_uri(reference: Reference) -> str:
 
 def _from_data_uri(entry: str) -> Reference:
     head, comma, payload = entry.partition(",")
-    shown = f"'{entry[:40]}…'"
+    shown = quote(entry, 40)
     if not comma or not head.lower().startswith("data:image/") or not head.lower().endswith(";base64"):
         raise UnusableReferenceError(f"{shown} is not a 'data:image/...;base64,' URI")
     try:
@@ -116,7 +122,8 @@ def _from_data_uri(entry: str) -> Reference:
     _check_size(shown, len(data))
     if sniff(data) is None:
         raise UnusableReferenceError(f"{shown} is not a PNG, JPEG, WebP or GIF image")
-    return Reference(_identity(data), uri=entry)
+    # A YAML author may break the long text; the service may not forgive it.
+    return Reference(_identity(data), uri=f"{head},{''.join(payload.split())}", size=len(data))
 
 
 def _check_size(shown: str, size: int) -> None:

@@ -40,6 +40,8 @@ class Reference:
     """The URL or data URI to send; None for a local file, which is read when it is sent."""
     path: Path | None = None
     media_type: str = ""
+    size: int = 0
+    """Bytes of the image; 0 for a URL, where nobody knows."""
 
 
 @dataclass(frozen=True)
@@ -134,10 +136,10 @@ def read(text: str, defaults: Mapping[str, Any], resolve: Callable[[str], Refere
     try:
         document = yaml12.read(text)
     except yaml12.YamlError as error:
-        return Reading(None, Presentation(), ((error.line, str(error)),))
+        return Reading(None, Presentation(), ((error.line, validation.printable(str(error))),))
     fields = document.value
     if isinstance(fields, dict):
-        fields = {**defaults, **{key: value for key, value in fields.items() if value is not None or key == "prompt"}}
+        fields = {**defaults, **{key: value for key, value in fields.items() if not _is_left_open(key, value)}}
     problems = [(document.lines.get(v.field, 0), str(v)) for v in validation.violations(fields)]
     if problems:
         return Reading(None, Presentation(), tuple(problems))
@@ -152,6 +154,11 @@ def read(text: str, defaults: Mapping[str, Any], resolve: Callable[[str], Refere
     return Reading(_spec(fields, tuple(references)), _presentation(fields))
 
 
+def _is_left_open(key: str, value: Any) -> bool:
+    """Whether a line like `alt:` leaves a field to its default; the prompt has none."""
+    return value is None and key != "prompt" and key in validation.schema()["properties"]
+
+
 def _spec(fields: Mapping[str, Any], references: tuple[Reference, ...]) -> ImageSpec:
     variant = fields.get("variant")
     return ImageSpec(
@@ -159,19 +166,21 @@ def _spec(fields: Mapping[str, Any], references: tuple[Reference, ...]) -> Image
         size=fields.get("size", None if references else sizes.DEFAULT_SIZE),
         resolution=fields.get("resolution", sizes.DEFAULT_RESOLUTION),
         references=references,
-        variant=None if variant is None else str(variant),
+        # JSON Schema takes 2.0 for an integer.
+        variant=None if variant is None else str(int(variant) if isinstance(variant, float) else variant),
         model=fields.get("model", DEFAULT_MODEL),
         official_fallback=fields.get("official_fallback", False),
     )
 
 
 def _presentation(fields: Mapping[str, Any]) -> Presentation:
+    width = fields.get("width")
     return Presentation(
         id=fields.get("id"),
         alt=fields.get("alt"),
         caption=fields.get("caption") or None,
         css_class=fields.get("class"),
-        width=fields.get("width"),
+        width=None if width is None else int(width),
         loading=fields.get("loading", "lazy"),
         link=fields.get("link", False),
     )

@@ -16,7 +16,7 @@ def nearest(found: str, options: Iterable[str]) -> str | None:
     None when the nearest option shares too little to be a guess worth making.
     """
     word = found.strip().lower()
-    if len(word) > _LONGEST:
+    if not word or len(word) > _LONGEST:
         return None
 
     def distance(option: str) -> tuple[int, int]:

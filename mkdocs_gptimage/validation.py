@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import importlib.resources
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +45,7 @@ _PATTERNS = {
     "id": "is not an id; a letter comes first, then letters, digits, '-', '_', '.' or ':'",
     "class": "is not a list of classes; separate plain words by single spaces",
 }
+_PLAIN_KEY = re.compile(r"[\w-]{1,60}\Z")
 _LONGEST_QUOTE = 60
 _FEW = 4
 
@@ -55,11 +57,8 @@ class Violation:
     path: str
     """Field path, such as `size` or `image_urls[2]`; empty for the block as a whole."""
     message: str
-
-    @property
-    def field(self) -> str:
-        """The top-level field, or nothing for the block as a whole."""
-        return self.path.partition("[")[0]
+    field: str
+    """The top-level field as it was written, or nothing for the block as a whole."""
 
     def __str__(self) -> str:
         return f"{self.path}: {self.message}" if self.path else self.message
@@ -104,17 +103,19 @@ def _validator(*, partial: bool) -> Any:
 
 def _explain(error: ValidationError) -> Iterator[Violation]:
     rule: Any = error.validator_value
+    instance: Any = error.instance
     path = "".join(f"[{part}]" if isinstance(part, int) else str(part) for part in error.absolute_path)
     field = path.partition("[")[0]
     if error.validator == "additionalProperties":
         known = schema()["properties"]
-        for key in error.instance:
+        for key in instance:
             if key not in known:
-                yield Violation(key, f"is not a field{_did_you_mean(key, known, otherwise='the fields are')}")
+                shown = key if _PLAIN_KEY.match(key) else quote(key)
+                yield Violation(shown, f"is not a field{_did_you_mean(key, known, otherwise='the fields are')}", key)
     elif error.validator == "required":
-        yield from (Violation(key, "is missing") for key in rule if key not in error.instance)
+        yield from (Violation(key, "is missing", key) for key in rule if key not in instance)
     else:
-        yield Violation(path, _describe(error, field))
+        yield Violation(path, _describe(error, field), field)
 
 
 def _describe(error: ValidationError, field: str) -> str:
@@ -124,7 +125,7 @@ def _describe(error: ValidationError, field: str) -> str:
         return _describe_type(found, [rule] if isinstance(rule, str) else rule, field)
     if error.validator in ("enum", "anyOf"):
         options = [str(option) for option in (rule[0]["enum"] if error.validator == "anyOf" else rule)]
-        name = {"size": "a size", "resolution": "a resolution", "model": "a model"}.get(field, "a value of it")
+        name = {"size": "a size", "resolution": "a resolution", "model": "a model"}.get(field, "one of its values")
         return f"{quote(found)} is not {name}{_did_you_mean(str(found), options, otherwise='expected')}"
     bounds = {
         "maxItems": f"{len(found) if isinstance(found, list) else 0} entries, expected at most {rule}",
@@ -151,23 +152,27 @@ def _describe_type(found: Any, names: list[str], field: str) -> str:
     if isinstance(found, (int, float, bool)) and names[0] == "string":
         return f"{message}; put it in quotes"
     if isinstance(found, str) and names == ["array"]:
-        return f"{message}; write it as '[{found}]'"
+        return f"{message}; write it as {quote(f'[{found}]')}"
     return message
 
 
-def quote(value: Any) -> str:
-    """A value as a message shows it: short, on one line, in quotes when it is text."""
-    text = str(value).lower() if isinstance(value, bool) else str(value)
-    text = " ".join(text.split())
-    text = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
-    if len(text) > _LONGEST_QUOTE:
-        text = text[: _LONGEST_QUOTE - 1] + "…"
+def quote(value: Any, longest: int = _LONGEST_QUOTE) -> str:
+    """A value as a message shows it: at most `longest` characters, on one line, in quotes when it is text."""
+    text = printable(str(value).lower() if isinstance(value, bool) else str(value))
+    if len(text) > longest:
+        text = text[: longest - 1] + "…"
     return f"'{text}'" if isinstance(value, str) else text
+
+
+def printable(text: str) -> str:
+    """A text on one line, without the characters that steer a terminal."""
+    folded = " ".join(text.split())
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in folded)
 
 
 def _did_you_mean(found: str, options: Iterable[str], *, otherwise: str) -> str:
     choices = list(options)
-    best = nearest(found, choices)
+    best = nearest(found, choices) if len(choices) > 1 else None
     if not best:
         return f"; {otherwise} {', '.join(choices)}"
     return f"; did you mean '{best}'?" + (f" ({', '.join(choices)})" if len(choices) <= _FEW else "")

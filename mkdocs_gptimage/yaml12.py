@@ -35,6 +35,8 @@ _CONSTANTS: dict[str, bool | None] = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_HALF_A_CHARACTER = "broken text: half of a character (a lone surrogate)"
 _STRING_TAGS = (None, "!", "tag:yaml.org,2002:str")
 
 
@@ -64,7 +66,7 @@ def read(text: str) -> Document:
         problem = " ".join(filter(None, (error.context, error.problem)))
         raise YamlError(f"broken YAML: {problem}", mark.line if mark else 0) from None
     except UnicodeEncodeError:
-        raise YamlError("broken text: half of a character (a lone surrogate)", 0) from None
+        raise YamlError(_HALF_A_CHARACTER, 0) from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, max(text.find(chr(error.character)), 0)) if isinstance(error.character, int) else 0
         raise YamlError("broken YAML: a control character, which YAML does not allow", line) from None
@@ -133,7 +135,9 @@ class _Builder:
         if tag not in _STRING_TAGS and not (isinstance(event, yaml.CollectionStartEvent) and event.implicit):
             raise YamlError(f"the tag '{tag}' is not supported", _line(event))
         if isinstance(event, yaml.ScalarEvent):
-            return scalar(event.value) if event.implicit[0] else event.value
+            if _SURROGATE.search(event.value):
+                raise YamlError(_HALF_A_CHARACTER, _line(event))
+            return scalar(event.value) if event.implicit[0] and tag is None else event.value
         if isinstance(event, yaml.SequenceStartEvent):
             return self._sequence(depth)
         return self._mapping(depth)
