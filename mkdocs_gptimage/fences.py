@@ -36,8 +36,10 @@ _POSTPROCESSOR_PRIORITY = 29
 _TAB = 4
 _OPENING = re.compile(r"(?P<prefix>[> \t]*)(?P<fence>`{3,}|~{3,})[ \t]*(?P<info>[^`\n]*)$")
 _LANGUAGE = re.compile(r"(?:\{\s*)?\.?([^\s{}]+)\s*([^}]*?)\s*\}?\s*$")
-_HIDDEN = r"<!--.*?(?:-->|\Z)|<(?P<tag>pre|code|script|style|textarea|template)\b[^>]*>.*?(?:</(?P=tag)\s*>|\Z)"
-_HIDDEN_PART = re.compile(_HIDDEN, re.DOTALL | re.IGNORECASE)
+_HIDDEN_PART = re.compile(
+    r"<!--.*?(?:-->|\Z)|<(?P<tag>pre|code|script|style|textarea|template)\b[^>]*>.*?(?:</(?P=tag)\s*>|\Z)",
+    re.DOTALL | re.IGNORECASE,
+)
 _NOT_TEXT = ("<!--", "<script", "<style")
 _PLACEHOLDER_LINE = re.compile(rf"(?P<prefix>[> \t]*)(?P<placeholder>{HTML_PLACEHOLDER_RE.pattern})[ \t]*$")
 _PREFIX = re.compile(r"[> \t]*")
@@ -155,12 +157,11 @@ class GptImageExtension(Extension):
         self._token = secrets.token_hex(8)
         self._blocks: dict[str, Block] = {}
         marker = f'<figure data-gptimage-block="({self._token}-[0-9]+)"></figure>'
-        visible = rf"(?P<open><p>)?(?P<markers>{marker}(?:\s*{marker})*)(?P<close>\s*</p>)?"
         self._marker = re.compile(marker)
+        self._visible = re.compile(rf"(?P<open><p>)?{marker}(?:\s*{marker})*(?P<close>\s*</p>)?")
         self._hidden_marker = re.compile(
             rf"(?P<before>(?<=\n)[ ]*\n)?(?P<indent>[ ]*){marker.replace('(', '(?P<key>')}(?P<after>\n[ ]*(?=\n))?"
         )
-        self._hidden_or_visible = re.compile(f"(?P<hidden>{_HIDDEN})|{visible}", re.DOTALL | re.IGNORECASE)
 
     def extendMarkdown(self, md: Markdown) -> None:  # noqa: N802 - Python-Markdown's name
         """Register with Python-Markdown; late joining makes the order of extensions irrelevant."""
@@ -195,13 +196,25 @@ class GptImageExtension(Extension):
         """Render the visible markers of a converted page; give the others their text back."""
         if self._token not in text:
             return text
-        return self._hidden_or_visible.sub(lambda match: self._resolve_one(match, md), text)
+        resolved: list[str] = []
+        position = 0
+        for hidden in _HIDDEN_PART.finditer(text):
+            resolved += [self._show(text[position : hidden.start()], md), self._give_back(hidden[0])]
+            position = hidden.end()
+        return "".join([*resolved, self._show(text[position:], md)])
 
-    def _resolve_one(self, match: re.Match[str], md: Markdown) -> str:
-        hidden = match["hidden"]
-        if hidden:
-            escape = not hidden.lower().startswith(_NOT_TEXT)
-            return self._hidden_marker.sub(lambda marker: self._original(marker, escape=escape), hidden)
+    def _show(self, text: str, md: Markdown) -> str:
+        if self._token not in text:
+            return text
+        return self._visible.sub(lambda match: self._figures(match, md), text)
+
+    def _give_back(self, hidden: str) -> str:
+        if self._token not in hidden:
+            return hidden
+        escape = not hidden.lower().startswith(_NOT_TEXT)
+        return self._hidden_marker.sub(lambda marker: self._original(marker, escape=escape), hidden)
+
+    def _figures(self, match: re.Match[str], md: Markdown) -> str:
         figures = "\n".join(self.render(self._blocks[marker[1]], md) for marker in self._marker.finditer(match[0]))
         # A figure cannot stand in a paragraph: one that begins or ends with it is closed around it.
         if bool(match["open"]) == bool(match["close"]):
@@ -288,6 +301,8 @@ class _SetApart(Preprocessor):
         self._join = join
 
     def run(self, lines: list[str]) -> list[str]:
+        if not any(map(self._extension.is_marked, self.md.htmlStash.rawHtmlBlocks)):
+            return lines
         out: list[str] = []
         for index, line in enumerate(lines):
             found = _PLACEHOLDER_LINE.match(line)
