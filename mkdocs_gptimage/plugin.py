@@ -28,12 +28,14 @@ from .store import Store
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markdown import Markdown
     from mkdocs.config.defaults import MkDocsConfig
     from mkdocs.structure.files import Files
     from mkdocs.structure.nav import Navigation
     from mkdocs.structure.pages import Page
     from mkdocs.utils.templates import TemplateContext
 
+    from .fences import Block
     from .settings import Settings
 
 log = logging.getLogger("mkdocs.plugins.gptimage")
@@ -68,6 +70,7 @@ class GptImagePlugin(BasePlugin[Options]):
         self._command = "build"
         self._extension: GptImageExtension | None = None
         self._pages: list[Page] = []
+        self._entered: tuple[Page, MkDocsConfig] | None = None
         self.read_only = False
         """Set by the command line: stop when all pages are read, by raising `PagesRead`."""
 
@@ -88,9 +91,8 @@ class GptImagePlugin(BasePlugin[Options]):
         self._pages = []
         extensions: list[Any] = config.markdown_extensions
         if self._extension is None or self._extension not in extensions:
-            self._extension = GptImageExtension(self.reader.render, self.settings.fence)
+            self._extension = GptImageExtension(self._render, self.settings.fence)
             extensions.append(self._extension)
-        self._extension.render = self.reader.render
         if self._stylesheet not in config.extra_css:
             config.extra_css.append(self._stylesheet)
         return config
@@ -114,7 +116,7 @@ class GptImagePlugin(BasePlugin[Options]):
         return self._command == "serve" or is_temporary
 
     def on_pre_page(self, page: Page, *, config: MkDocsConfig, files: Files) -> None:  # noqa: ARG002
-        self._enter(page, config)
+        self._entered = page, config
 
     @event_priority(100)
     def on_page_context(
@@ -126,11 +128,14 @@ class GptImagePlugin(BasePlugin[Options]):
         nav: Navigation,  # noqa: ARG002
     ) -> None:
         """Material renders the excerpts of a blog again now, on the pages that list them."""
-        self._enter(page, config)
+        self._entered = page, config
 
-    def _enter(self, page: Page, config: MkDocsConfig) -> None:
-        if self._extension is not None:
-            self.reader.page = _current(page, config, self.settings)
+    def _render(self, block: Block, md: Markdown) -> str:
+        """Most pages have no block: only one that has some is made known to the reader."""
+        if self._entered is not None:
+            self.reader.page = _current(*self._entered, self.settings)
+            self._entered = None
+        return self.reader.render(block, md)
 
     @event_priority(100)
     def on_page_content(self, html: str, *, page: Page, config: MkDocsConfig, files: Files) -> None:  # noqa: ARG002
