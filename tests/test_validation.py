@@ -176,7 +176,7 @@ def test_quote(value, shown):
     assert quote(value) == shown
 
 
-@given(value=st.recursive(st.text() | st.integers() | st.floats(), lambda inner: st.lists(inner), max_leaves=5))
+@given(value=st.recursive(st.text() | st.integers() | st.floats(), st.lists, max_leaves=5))
 def test_messages_are_one_printable_line(value):
     """Whatever stands behind a field, its messages are printable lines of a sensible length."""
     for field in ("prompt", "size", "image_urls", "n", "width", "class"):
