@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import tempfile
 import time
 from dataclasses import asdict, dataclass
@@ -89,7 +90,7 @@ class Store:
         record = self._path(digest, "json")
         try:
             text = record.read_text(encoding="utf-8")
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             stray = next((path for path in self._pictures(digest) if path.exists()), None)
             return Damage(digest, f"{stray.name} has no record beside it") if stray else None
         except (OSError, UnicodeDecodeError) as error:
@@ -160,20 +161,20 @@ class Store:
     def _compare_size(self, entry: Entry) -> Entry | Damage:
         name = entry.path.name
         try:
-            size = entry.path.stat().st_size
+            found = entry.path.stat()
         except OSError:
             return Damage(entry.digest, f"the record has no {name} beside it")
-        if not entry.path.is_file():
+        if not stat.S_ISREG(found.st_mode):
             return Damage(entry.digest, f"{name} is not a file")
-        if size == entry.image.bytes:
+        if found.st_size == entry.image.bytes:
             return entry
         with contextlib.suppress(OSError), entry.path.open("rb") as file:
             if file.read(len(LFS_POINTER)) == LFS_POINTER:
                 return Damage(entry.digest, f"{name} is a Git LFS pointer; fetch the picture with 'git lfs pull'")
-        return Damage(entry.digest, f"{name} has {size} bytes, its record says {entry.image.bytes}")
+        return Damage(entry.digest, f"{name} has {found.st_size} bytes, its record says {entry.image.bytes}")
 
     def _path(self, digest: str, ending: str) -> Path:
-        return self.root / digest[:2] / f"{digest}.{ending}"
+        return self.root.joinpath(digest[:2], f"{digest}.{ending}")
 
     def _pictures(self, digest: str) -> list[Path]:
         return [self._path(digest, ending) for ending in FORMATS]
