@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import html
 import re
 import xml.etree.ElementTree as ET
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from markdown.treeprocessors import InlineProcessor
+from markdown.util import AMP_SUBSTITUTE
+
+from .markup import fold
 
 if TYPE_CHECKING:
     from markdown import Markdown
@@ -15,31 +18,35 @@ if TYPE_CHECKING:
 _RUNS_CODE = re.compile(r"^[\s\x00-\x20]*(javascript|vbscript|data)[\s\x00-\x20]*:", re.IGNORECASE)
 _WRAPPER = re.compile(r"^<div>\s*<div>(.*)</div>\s*</div>$", re.DOTALL)
 # Host extensions that see links after the inline pass: attributes, and MkDocs' links between pages.
-_AFTER_INLINE = ("attr_list", "relpath")
+_AFTER_INLINE = ("attr_list", "relpath", "unescape")
 
 
 def render(text: str, md: Markdown) -> str:
     """Return the caption as HTML; emphasis, code and links work, raw HTML is shown as text."""
     root = ET.Element("div")
     # The processor looks at children only.
-    ET.SubElement(root, "div").text = " ".join(text.split())
-    inline = InlineProcessor(md)
-    names = [name for name in ("html",) if name in md.inlinePatterns]
-    raw_html = [md.inlinePatterns[name] for name in names]
-    # The processor only walks its patterns in order, so a list without raw HTML does.
-    inline.inlinePatterns = [  # type: ignore[assignment]
-        pattern for pattern in md.inlinePatterns if pattern not in raw_html
-    ]
-    inline.run(root)
+    ET.SubElement(root, "div").text = fold(text)
+    _run_inline(root, md)
     for name in _AFTER_INLINE:
         if name in md.treeprocessors:
             md.treeprocessors[name].run(root)
     for link in root.iter():
         for key in ("href", "src"):
-            if _RUNS_CODE.match(link.get(key) or ""):
+            if _RUNS_CODE.match(html.unescape(link.get(key) or "").replace(AMP_SUBSTITUTE, "&")):
                 del link.attrib[key]
-    if "unescape" in md.treeprocessors:
-        md.treeprocessors["unescape"].run(root)
-    html = md.postprocessors["raw_html"].run(md.serializer(root))
-    wrapped = _WRAPPER.match(html.strip())
-    return wrapped[1] if wrapped else html
+    serialized = md.postprocessors["raw_html"].run(md.serializer(root))
+    wrapped = _WRAPPER.match(serialized.strip())
+    return wrapped[1] if wrapped else serialized
+
+
+def _run_inline(root: ET.Element, md: Markdown) -> None:
+    """Run the page's own processor, as patterns ask it for what they stashed, but without its pattern for raw HTML."""
+    inline: Any = md.treeprocessors["inline"]
+    patterns = inline.inlinePatterns
+    raw_html = [patterns["html"]] if "html" in patterns else []
+    # The processor only walks its patterns in order, so a list does.
+    inline.inlinePatterns = [pattern for pattern in patterns if pattern not in raw_html]
+    try:
+        inline.run(root)
+    finally:
+        inline.inlinePatterns = patterns

@@ -52,7 +52,7 @@ def alt_text(spec: ImageSpec, presentation: Presentation, caption: str) -> str:
     """The text alternative: `alt` when given (`""`: decorative), else the caption without markup, else the prompt."""
     if presentation.alt is not None:
         return presentation.alt
-    plain = html.unescape(re.sub(r"<[^>]*>", "", caption)).strip()
+    plain = fold(html.unescape(re.sub(r"<[^>]*>", "", caption)))
     return plain or spec.prompt
 
 
@@ -63,5 +63,9 @@ def dimensions(width: int, height: int) -> str:
 
 def attribute(name: str, value: str) -> str:
     """One attribute with a leading space; white space is folded, what HTML forbids is left out."""
-    text = " ".join(_UNFIT.sub("", value).split())
-    return f' {name}="{html.escape(text)}"'
+    return f' {name}="{html.escape(fold(value))}"'
+
+
+def fold(text: str) -> str:
+    """A text on one line, without what HTML forbids."""
+    return " ".join(_UNFIT.sub("", text).split())

@@ -33,11 +33,12 @@ def card(spec: ImageSpec, note: str) -> str:
     width, height = spec.pixels
     unit = min(width, height * 1.6, 1800) / 30
     margin = unit * 2
-    rows = list(_wrap(spec.prompt, max(8, int((width - 2 * margin) / (unit * _WIDEST)))))
+    columns = max(8, int((width - 2 * margin) / (unit * _WIDEST)))
+    rows = list(_wrap(_printable(" ".join(spec.prompt.split())), columns))
     room = max(1, int((height - margin * 2 - unit * 5.5) / (unit * _LINE_HEIGHT)))
     if len(rows) > room:
         rows = rows[:room]
-        rows[-1] = f"{rows[-1].rstrip()} …"
+        rows[-1] = f"{_fitting(rows[-1], columns - 2)} …"
     top = (height - (len(rows) * _LINE_HEIGHT + 2.5) * unit) / 2 + unit * 2.2
     lines = "".join(
         _text(row, width / 2, top + (index + 1) * unit * _LINE_HEIGHT, unit, "ink") for index, row in enumerate(rows)
@@ -100,6 +101,11 @@ def _pieces(word: str, columns: int) -> Iterator[str]:
             piece, used = "", 0
         piece, used = piece + character, used + advance
     yield piece
+
+
+def _fitting(row: str, columns: int) -> str:
+    """The beginning of a row that fits."""
+    return next(_pieces(row, columns)).rstrip()
 
 
 def _columns(text: str) -> int:

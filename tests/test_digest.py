@@ -87,8 +87,10 @@ def test_golden_digests_are_all_different():
         ),
         (
             'prompt: " say \\"hi\\"\\\\ \\r\\n\\tthere/ "\nimage_urls: [https://example.com/b.png, https://example.com/a.png]',
-            '{"model":"gpt-image-2","prompt":"say \\"hi\\"\\\\ \\n\\tthere/",'
-            + '"references":["https://example.com/b.png","https://example.com/a.png"],"resolution":"1k","v":1}',
+            (
+                '{"model":"gpt-image-2","prompt":"say \\"hi\\"\\\\ \\n\\tthere/",'
+                '"references":["https://example.com/b.png","https://example.com/a.png"],"resolution":"1k","v":1}'
+            ),
         ),
     ],
 )
