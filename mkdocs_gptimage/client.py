@@ -141,17 +141,21 @@ class Client:
             headers = {**headers, "Content-Type": "application/json"}
         client = next(self._turn)
         try:
-            async with client.stream(method, url, content=content, headers=headers, timeout=timeout) as response:
+            request = client.build_request(method, url, content=content, headers=headers, timeout=timeout)
+        except httpx.InvalidURL as error:
+            raise RejectedError(self._describe(error, "is not an address to send to")) from None
+        try:
+            async with contextlib.aclosing(await client.send(request, stream=True)) as response:
                 success = 200 <= response.status_code < 300
                 body = await _read(response, limit if success else _MAX_ERROR_ANSWER, cut=not success)
                 return response.status_code, body, response.headers
-        except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
+        except httpx.UnsupportedProtocol as error:
             raise RejectedError(self._describe(error, "is not an address to send to")) from None
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as error:
             raise BusyError(self._describe(error, "cannot be reached")) from None
         except httpx.TimeoutException as error:
             raise UnknownOutcomeError(self._describe(error, "did not answer in time")) from None
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:  # the second for where an answer redirects to
             raise UnknownOutcomeError(self._describe(error, "broke the connection")) from None
 
     def _describe(self, error: Exception, what: str) -> str:
@@ -259,7 +263,10 @@ def without_secret(text: str, secret: str) -> str:
 
 
 def _host(url: str) -> str:
+    """The host of a URL; empty for one without, or with a port that is none."""
     try:
-        return urlsplit(url).hostname or ""
+        parts = urlsplit(url)
+        has_port = parts.port != 0
     except ValueError:
         return ""
+    return (parts.hostname or "") if has_port else ""
