@@ -14,8 +14,8 @@ from .markup import fold
 if TYPE_CHECKING:
     from markdown import Markdown
 
-# Link targets that run code, with whatever a browser ignores in front of and between the letters.
-_RUNS_CODE = re.compile(r"^[\s\x00-\x20]*(javascript|vbscript|data)[\s\x00-\x20]*:", re.IGNORECASE)
+_RUNS_CODE = re.compile(r"(javascript|vbscript|data):", re.IGNORECASE)
+_IGNORED_IN_URL = re.compile(r"[\s\x00-\x20]+")
 _WRAPPER = re.compile(r"^<div>\s*<div>(.*)</div>\s*</div>$", re.DOTALL)
 # Host extensions that see links after the inline pass: attributes, and MkDocs' links between pages.
 _AFTER_INLINE = ("attr_list", "relpath", "unescape")
@@ -31,12 +31,18 @@ def render(text: str, md: Markdown) -> str:
         if name in md.treeprocessors:
             md.treeprocessors[name].run(root)
     for link in root.iter():
-        for key in ("href", "src"):
-            if _RUNS_CODE.match(html.unescape(link.get(key) or "").replace(AMP_SUBSTITUTE, "&")):
+        for key, value in list(link.attrib.items()):
+            if key.lower().startswith("on") or (key in ("href", "src") and _runs_code(value)):
                 del link.attrib[key]
     serialized = md.postprocessors["raw_html"].run(md.serializer(root))
     wrapped = _WRAPPER.match(serialized.strip())
     return wrapped[1] if wrapped else serialized
+
+
+def _runs_code(url: str) -> bool:
+    """Whether a link runs code, read as a browser reads it: entities decoded, white space inside of it ignored."""
+    read = html.unescape(url.replace(AMP_SUBSTITUTE, "&"))
+    return _RUNS_CODE.match(_IGNORED_IN_URL.sub("", read)) is not None
 
 
 def _run_inline(root: ET.Element, md: Markdown) -> None:

@@ -159,7 +159,11 @@ def test_any_text_is_well_formed(prompt, alt, names, caption_text, src):
         ("[x](javascript:alert(1))", "<a>x</a>"),
         ("[x](JaVaScRiPt:alert(1))", "<a>x</a>"),
         ("[x](&#106;avascript:alert(1))", "<a>x</a>"),
+        ("[x](java&#9;script:alert(1))", "<a>x</a>"),
+        ("[x](&Tab;javascript&colon;alert(1))", "<a>x</a>"),
         ("[x](vbscript:x)", "<a>x</a>"),
+        ("[x](database.md)", '<a href="database.md">x</a>'),
+        ("[x](https://example.com/javascript:)", '<a href="https://example.com/javascript:">x</a>'),
         ("[x](data:text/html,hi)", "<a>x</a>"),
         ("![x](javascript:alert(1))", '<img alt="x" />'),
         ("<https://example.com>", '<a href="https://example.com">https://example.com</a>'),
@@ -176,6 +180,13 @@ def test_any_text_is_well_formed(prompt, alt, names, caption_text, src):
 def test_caption(text, expected):
     """A caption is inline Markdown; raw HTML is shown as text, and links run no code."""
     assert render(text) == expected
+
+
+def test_caption_with_attributes():
+    """Attribute lists work in a caption, but for those that run code."""
+    rendered = render('[x](a.md){: .wide onclick="alert(1)" OnFocus="x" }', "attr_list")
+
+    assert rendered == '<a class="wide" href="a.md">x</a>'
 
 
 def test_caption_on_a_page():
