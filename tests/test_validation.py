@@ -316,6 +316,13 @@ def test_acceptance_of_one_field(field, value):
     assert accepts(schema(), block) == is_valid or (is_valid and isinstance(value, float))
 
 
+@pytest.mark.parametrize(("option", "value"), [(1, True), (0, False), (True, 1), (1, 1.0), ("1", 1)])
+def test_acceptance_tells_types_apart(option, value):
+    """What Python takes for equal is not accepted in place of an option of another type."""
+    assert accepts({"enum": [option]}, option)
+    assert not accepts({"enum": [option]}, value)
+
+
 @pytest.mark.parametrize("rules", [{"unknownKeyword": 1}, {"not": {}}, {"if": {}}, {"$ref": "#"}])
 def test_acceptance_leaves_what_it_does_not_know(rules):
     """A keyword that the quick check does not know is left to jsonschema."""
