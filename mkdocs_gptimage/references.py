@@ -128,7 +128,9 @@ def _from_data_uri(entry: str) -> Reference:
 
 def _check_size(shown: str, size: int) -> None:
     if size > MAX_BYTES:
-        raise UnusableReferenceError(f"{shown} has {_megabytes(size)}, expected at most 20 MB")
+        # One byte too much must not read as if it were allowed.
+        found = _megabytes(max(size, 21 * 1024 * 1024))
+        raise UnusableReferenceError(f"{shown} has {found}, expected at most 20 MB")
 
 
 def _identity(data: bytes) -> str:
@@ -136,5 +138,4 @@ def _identity(data: bytes) -> str:
 
 
 def _megabytes(size: int) -> str:
-    # Rounded up, so that what is too much by one byte does not look as if it were allowed.
-    return f"{-(-size // 1024 // 1024)} MB"
+    return f"{size / 1024 / 1024:.0f} MB"
