@@ -8,8 +8,6 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import anyio
-
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
@@ -79,12 +77,18 @@ class Job:
         return self.picture.spec.digest
 
 
+async def _sleep(seconds: float) -> None:
+    import anyio  # noqa: PLC0415 - only when something is missing
+
+    await anyio.sleep(seconds)
+
+
 @dataclass(frozen=True)
 class Clock:
     """Time and chance, passed in so that tests need not wait for them."""
 
     now: Callable[[], float] = time.time
     """Seconds since the epoch."""
-    sleep: Callable[[float], Awaitable[None]] = anyio.sleep
+    sleep: Callable[[float], Awaitable[None]] = _sleep
     jitter: Callable[[], float] = field(default=random.random)
     """0 to 1."""
