@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from markdown.extensions import Extension
 from markdown.postprocessors import Postprocessor
 from markdown.preprocessors import Preprocessor
-from markdown.util import HTML_PLACEHOLDER_RE
+from markdown.util import HTML_PLACEHOLDER_RE, STX
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -305,7 +305,7 @@ class _SetApart(Preprocessor):
             return lines
         out: list[str] = []
         for index, line in enumerate(lines):
-            found = _PLACEHOLDER_LINE.match(line)
+            found = _PLACEHOLDER_LINE.match(line) if STX in line else None
             marked = self.md.htmlStash.rawHtmlBlocks[int(found[3])] if found else None
             if found is None or not self._extension.is_marked(marked):
                 out.append(line)

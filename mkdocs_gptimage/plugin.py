@@ -184,7 +184,7 @@ class GptImagePlugin(BasePlugin[Options]):
 
 def _current(page: Page, config: MkDocsConfig, settings: Settings) -> CurrentPage:
     file = page.file
-    path = Path(file.abs_src_path) if file.abs_src_path else settings.docs / file.src_uri
+    path = file.abs_src_path or os.fspath(settings.docs / file.src_uri)
     source = Source(_shown_path(path, settings), lambda: file.content_string, settings.fence)
 
     def url(target: str) -> str:
@@ -193,15 +193,18 @@ def _current(page: Page, config: MkDocsConfig, settings: Settings) -> CurrentPag
             return f"{urlsplit(config.site_url or '/').path.rstrip('/')}/{target}"
         return utils.get_relative_url(target, page.url)
 
-    return CurrentPage(source, path.parent, url)
+    return CurrentPage(source, Path(path).parent, url)
 
 
-def _shown_path(path: Path, settings: Settings) -> str:
+def _shown_path(path: str, settings: Settings) -> str:
     """A page's file as messages show it: relative to the project where it lies inside."""
+    inside = path.removeprefix(f"{settings.project}{os.sep}")
+    if inside != path:
+        return inside.replace(os.sep, "/")
     try:
-        return path.resolve().relative_to(settings.project).as_posix()
+        return Path(path).resolve().relative_to(settings.project).as_posix()
     except ValueError:
-        return str(path)
+        return path
 
 
 def read_pages(config_file: str) -> GptImagePlugin:
