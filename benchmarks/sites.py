@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 PAGE_BYTES = 3_000
 PLUGIN = "gptimage"
+# Bytes of a PNG's data chunks, as encoders write them.
+_CHUNK = 64 * 1024
 
 _PARAGRAPH = """The `settings` of part {n} live in **one file**, which is read once. See the [index](index.md), and
 note that values are checked *before* anything is done: an unknown key is an error, with the nearest one as advice.
@@ -118,8 +120,10 @@ def noise_png(width: int, height: int, seed: int) -> bytes:
     """A greyscale PNG that does not compress: about width × height bytes."""
     noise = random.Random(seed)
     rows = b"".join(b"\0" + noise.randbytes(width) for _ in range(height))
-    header = struct.pack(">2I5B", width, height, 8, 0, 0, 0, 0)
-    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows, 1)), (b"IEND", b""))
+    pixels = zlib.compress(rows, 1)
+    chunks = [(b"IHDR", struct.pack(">2I5B", width, height, 8, 0, 0, 0, 0))]
+    chunks += [(b"IDAT", pixels[start : start + _CHUNK]) for start in range(0, len(pixels), _CHUNK)]
+    chunks += [(b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in chunks
     )
@@ -132,10 +136,12 @@ def environment() -> dict[str, str]:
     return {**kept, "PYTHONPYCACHEPREFIX": str(Path(tempfile.gettempdir(), "benchmark-bytecode"))}
 
 
-def run(*command: str) -> Run:
-    """Run a Python process to its end and take its measure; raise when it fails."""
+def run(*command: str, **variables: str) -> Run:
+    """Run a Python process, with more environment variables, to its end and take its measure; raise when it fails."""
     started = time.perf_counter()
-    process = subprocess.Popen([sys.executable, *command], stdout=subprocess.PIPE, env=environment(), text=True)
+    process = subprocess.Popen(
+        [sys.executable, *command], stdout=subprocess.PIPE, env={**environment(), **variables}, text=True
+    )
     assert process.stdout is not None
     output = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
