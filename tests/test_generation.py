@@ -392,14 +392,18 @@ import os, sys
 sys.path.insert(0, {tests!r})
 import runs
 from pathlib import Path
-site = runs.Site(runs.settings(Path({root!r}), {url!r}, api={{"max_requests": 2}}), runs.catalog("a", "b"))
+site = runs.Site(runs.settings(Path({root!r}), {url!r}, api={{"max_requests": 2}}), runs.catalog(*{prompts!r}))
 site.generate(report={report})
 """
 
 
 def process(site, report):
     script = KILLED.format(
-        tests=str(Path(__file__).parent), root=str(site.settings.project), url=site.settings.api.base_url, report=report
+        tests=str(Path(__file__).parent),
+        root=str(site.settings.project),
+        url=site.settings.api.base_url,
+        prompts=[picture.spec.prompt for picture in site.pictures.pictures.values()],
+        report=report,
     )
     return subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE, text=True)
 
@@ -426,7 +430,7 @@ def test_a_killed_run_is_continued_without_paying(service, make_site):
 
 def test_ctrl_c_waits_for_the_answers_to_what_has_left(service, make_site):
     """An interrupted run still learns the task ids of submits under way, starts no others, and ends."""
-    site = make_site("a", "b")
+    site = make_site("a", "b", "c")
     arrived = threading.Event()
     numbers = iter(range(9))
 
@@ -442,7 +446,8 @@ def test_ctrl_c_waits_for_the_answers_to_what_has_left(service, make_site):
         _, said = interrupted.communicate(timeout=20)
 
     assert "KeyboardInterrupt" in said
-    assert site.states() == [State.IN_FLIGHT] * 2
+    assert site.states() == [State.IN_FLIGHT, State.IN_FLIGHT, State.MISSING]
+    assert len(service.of("submit")) == 2
 
 
 def test_a_deadline_leaves_the_picture_to_the_next_run(service, make_site):
@@ -484,11 +489,13 @@ def test_a_task_of_another_key_does_not_hold_up_the_others(service, make_site):
     """A 403 to the poll of one task gives up this one only."""
 
     def poll(request):
-        return fails(403, "not yours") if request.path.endswith("foreign") else says(service.finished("mine"))
+        if request.path.endswith("foreign"):
+            return fails(403, "not yours")
+        return says(service.finished("mine") if len(service.of("poll")) > 4 else task("mine", "processing"))
 
     service.batch, service.poll = fails(403), poll
     site = make_site("a", "b")
-    in_journal(site, service, "foreign", "mine")
+    in_journal(site, service, "foreign", "mine", submitted_at=time.time())
     outcomes = site.generate()
 
     assert steps(outcomes) == ["WAITING", "STORED"]
