@@ -7,7 +7,7 @@ import binascii
 import contextlib
 import datetime as dt
 import hashlib
-import os
+import secrets
 import time
 from typing import TYPE_CHECKING
 
@@ -63,7 +63,8 @@ class Collector:
     async def collect(self, job: Job, image: Image, cost_usd: float | None) -> Entry:
         """Store a job's picture; raise `LinkError`, `PictureError`, `GatewayError` or `OSError`."""
         assert job.flight is not None
-        part = self._parts / f"{job.digest}-{os.getpid()}"
+        # Runs in containers that share a cache may have the same process id.
+        part = self._parts / f"{job.digest}-{secrets.token_hex(8)}"
         try:
             async with self._limiter:
                 downloaded = await self._fetch(job, image, part)
