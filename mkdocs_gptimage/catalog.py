@@ -7,12 +7,12 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from . import fences
+from . import blocks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .fences import Block
+    from .blocks import Block
     from .spec import ImageSpec, Presentation, Reading
 
 
@@ -34,7 +34,7 @@ class Source:
     def blocks(self) -> dict[str, list[int]]:
         """Squeezed body of a block → the lines, from 1, of the opening fences of all blocks with that body."""
         found: dict[str, list[int]] = {}
-        for span in fences.find(_LINE_END.split(self.text()), self.fence):
+        for span in blocks.find(_LINE_END.split(self.text()), self.fence):
             found.setdefault(squeeze(span.block.body), []).append(span.start + 1)
         return found
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import html
 import re
 import secrets
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from markdown.extensions import Extension
@@ -19,12 +19,13 @@ from markdown.postprocessors import Postprocessor
 from markdown.preprocessors import Preprocessor
 from markdown.util import HTML_PLACEHOLDER_RE, STX
 
+from .blocks import DEFAULT_FENCE, TAB, Block, blank_between, body_of, find, without_prefix
+from .visibility import HIDDEN
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from markdown import Markdown
-
-DEFAULT_FENCE = "gpt-image"
 
 # Superfences registers its preprocessor at 25, and snippets are included at 32.
 _JOIN_SUPERFENCES_PRIORITY = 28
@@ -33,117 +34,8 @@ _SET_APART_PRIORITY = 24
 # Markers lie in the stash until raw_html, at 30, has put it back.
 _POSTPROCESSOR_PRIORITY = 29
 
-_TAB = 4
-_OPENING = re.compile(r"(?P<prefix>[> \t]*)(?P<fence>`{3,}|~{3,})[ \t]*(?P<info>[^`\n]*)$")
-_LANGUAGE = re.compile(r"(?:\{\s*)?\.?([^\s{}]+)\s*([^}]*?)\s*\}?\s*$")
-_HIDDEN_PART = re.compile(
-    r"<!--.*?(?:-->|\Z)|<(?P<tag>pre|code|script|style|textarea|template)\b[^>]*>.*?(?:</(?P=tag)\s*>|\Z)",
-    re.DOTALL | re.IGNORECASE,
-)
 _NOT_TEXT = ("<!--", "<script", "<style")
 _PLACEHOLDER_LINE = re.compile(rf"(?P<prefix>[> \t]*)(?P<placeholder>{HTML_PLACEHOLDER_RE.pattern})[ \t]*$")
-_PREFIX = re.compile(r"[> \t]*")
-
-
-@dataclass(frozen=True)
-class Block:
-    """A fenced block as it stands in the Markdown."""
-
-    body: str
-    """The text between the fences, without the indentation of the fence."""
-    original: str
-    """The whole block, fences included, for the places where it turns out to be code."""
-    header: str = ""
-    """What stands behind the language; options belong into the body."""
-    set_apart: tuple[bool, bool] = (False, False)
-    """Whether a blank line was put (before, after) it, so that it stands in no paragraph."""
-
-
-@dataclass(frozen=True)
-class Span:
-    """A fenced block in a list of lines."""
-
-    start: int
-    end: int
-    """The line after the closing fence."""
-    prefix: str
-    """White space and quote marks before the fence, tabs expanded."""
-    block: Block
-
-
-def find(lines: list[str], fence: str = DEFAULT_FENCE) -> Iterator[Span]:
-    """Find the closed blocks whose language is `fence`; blocks inside other, longer or unclosed fences are not."""
-    index = 0
-    while index < len(lines):
-        opening = _OPENING.match(lines[index])
-        end = _closing(lines, index, opening) if opening else None
-        if opening is None or end is None:
-            index += 1
-            continue
-        language = _LANGUAGE.match(opening["info"])
-        if language and language[1] == fence:
-            prefix = opening["prefix"].expandtabs(_TAB)
-            body = _body("\n".join(_without_prefix(line, prefix) or "" for line in lines[index + 1 : end]))
-            original = "\n".join(_without_prefix(line, prefix) or "" for line in lines[index : end + 1])
-            yield Span(index, end + 1, prefix, Block(body, original, language[2]))
-        index = end + 1
-
-
-def _body(source: str) -> str:
-    """Return the lines of a block, each with its end; without blank lines at the block's own end."""
-    kept = source.rstrip("\n")
-    return f"{kept}\n" if kept else ""
-
-
-def _closing(lines: list[str], start: int, opening: re.Match[str]) -> int | None:
-    """Return the index of the closing fence, or None when the text leaves the block's container before it."""
-    prefix = opening["prefix"].expandtabs(_TAB)
-    for index in range(start + 1, len(lines)):
-        content = _without_prefix(lines[index], prefix)
-        if content is None:
-            return None
-        if content.rstrip() == opening["fence"]:
-            return index
-    return None
-
-
-def _without_prefix(line: str, prefix: str) -> str | None:
-    """Take the container's prefix off a line; None when the line does not belong to the container."""
-    line = line.expandtabs(_TAB) if "\t" in line else line
-    if line.startswith(prefix):
-        return line[len(prefix) :]
-    if not line.strip():
-        return None if ">" in prefix else ""
-    head = line[: len(prefix)]
-    if ">" in prefix and not head.strip("> ") and head.count(">") == prefix.count(">"):
-        return line[len(prefix) :]
-    bare = line.strip()
-    return "" if ">" in prefix and bare.replace(" ", "") == prefix.replace(" ", "") else None
-
-
-def _blank_between(prefix: str, neighbour: str | None) -> str | None:
-    """Return the blank line that separates a block from a neighbouring line; None when there is no need of one."""
-    if neighbour is None:
-        return None
-    level = min(prefix.count(">"), _level(neighbour))
-    if not neighbour.strip("> \t") and level == _level(neighbour):
-        return None
-    return ">".join([*prefix.split(">")[:level], ""]) if level else ""
-
-
-def _level(line: str) -> int:
-    """How many quotes a line stands in."""
-    found = _PREFIX.match(line)
-    return found[0].count(">") if found else 0
-
-
-def visible(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
-    """Find a pattern in HTML, outside comments, `pre`, `code`, `script` and the like."""
-    position = 0
-    for hidden in _HIDDEN_PART.finditer(text):
-        yield from pattern.finditer(text, position, hidden.start())
-        position = hidden.end()
-    yield from pattern.finditer(text, position)
 
 
 class GptImageExtension(Extension):
@@ -198,7 +90,7 @@ class GptImageExtension(Extension):
             return text
         resolved: list[str] = []
         position = 0
-        for hidden in _HIDDEN_PART.finditer(text):
+        for hidden in HIDDEN.finditer(text):
             resolved += [self._show(text[position : hidden.start()], md), self._give_back(hidden[0])]
             position = hidden.end()
         return "".join([*resolved, self._show(text[position:], md)])
@@ -258,7 +150,7 @@ class _JoinSuperfences(Preprocessor):
         fence = "`" * (longest + 1)
         given = (f'{key}="{value}"' for key, value in options.items())
         header = " ".join([*given, *(f".{name}" for name in classes), *([f"#{id_value}"] if id_value else [])])
-        return self._extension.mark(Block(_body(source), f"{fence}{language}\n{source}\n{fence}", header))
+        return self._extension.mark(Block(body_of(source), f"{fence}{language}\n{source}\n{fence}", header))
 
 
 def _keep_header(_language: str, inputs: Any, options: Any, _attributes: Any, _md: Markdown) -> bool:
@@ -310,8 +202,8 @@ class _SetApart(Preprocessor):
             if found is None or not self._extension.is_marked(marked):
                 out.append(line)
                 continue
-            before = _blank_between(found["prefix"], out[-1] if out else None)
-            after = _blank_between(found["prefix"], lines[index + 1] if index + 1 < len(lines) else None)
+            before = blank_between(found["prefix"], out[-1] if out else None)
+            after = blank_between(found["prefix"], lines[index + 1] if index + 1 < len(lines) else None)
             if before is not None or after is not None:
                 blanks = (before is not None, after is not None)
                 self._extension.set_apart(str(marked), self._take_original(found), blanks)
@@ -325,8 +217,8 @@ class _SetApart(Preprocessor):
         if text is None:
             return None
         stash.remove(key)
-        prefix = found["prefix"].expandtabs(_TAB)
-        return "\n".join(_without_prefix(line, prefix) or "" for line in text.split("\n"))
+        prefix = found["prefix"].expandtabs(TAB)
+        return "\n".join(without_prefix(line, prefix) or "" for line in text.split("\n"))
 
 
 class _Resolve(Postprocessor):

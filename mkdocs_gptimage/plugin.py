@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from mkdocs.structure.pages import Page
     from mkdocs.utils.templates import TemplateContext
 
-    from .fences import Block
+    from .blocks import Block
     from .settings import Settings
 
 log = logging.getLogger("mkdocs.plugins.gptimage")

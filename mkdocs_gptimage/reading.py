@@ -13,10 +13,11 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from . import caption, fences, markup, references, spec
+from . import caption, markup, references, spec
 from .catalog import Catalog, Source, Use, squeeze
 from .references import References
 from .store import Damage, Entry
+from .visibility import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from markdown import Markdown
 
+    from .blocks import Block
     from .settings import Settings
     from .spec import ImageSpec, Reading
     from .store import Store
@@ -75,7 +77,7 @@ class Reader:
             self._found[digest] = self._store.look(digest)
         return self._found[digest]
 
-    def render(self, block: fences.Block, md: Markdown) -> str:
+    def render(self, block: Block, md: Markdown) -> str:
         """Return the figure of a block on the current page; one with problems leaves only its marker."""
         page = self.page
         if page is None:
@@ -108,13 +110,13 @@ class Reader:
         found = self.look(picture.digest)
         return f"{picture.stem}.{found.image.format if isinstance(found, Entry) else self._format_of_missing}"
 
-    def _count(self, source: Source, block: fences.Block) -> int:
+    def _count(self, source: Source, block: Block) -> int:
         key = (source, squeeze(block.body))
         ordinal = self._ordinals.get(key, 0)
         self._ordinals[key] = ordinal + 1
         return ordinal
 
-    def _read(self, block: fences.Block, page: Page) -> Reading:
+    def _read(self, block: Block, page: Page) -> Reading:
         reading = spec.read(
             block.body, self._settings.defaults, lambda entry: self._references.resolve(entry, page.folder)
         )
@@ -134,7 +136,7 @@ class Reader:
         """Add what a page's finished content asks for to the catalog; return its uses."""
         if self._token not in content:
             return []
-        uses = [self._uses[int(match["key"])] for match in fences.visible(self._marker, content)]
+        uses = [self._uses[int(match["key"])] for match in visible(self._marker, content)]
         for use in uses:
             self.catalog.add(use)
         return uses

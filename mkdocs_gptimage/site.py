@@ -106,5 +106,5 @@ def _warn(result: Result, problems: list[str], log: logging.Logger) -> None:
 def _explain(problems: list[str], result: Result) -> str:
     from . import progress  # noqa: PLC0415 - only for a run that failed
 
-    lines = one_line_each(problems)
-    return f"{len(problems)} of {len(result.plan.rows)} pictures are not there:\n{lines}\n{progress.advice(result.outcomes)}"
+    head = f"{len(problems)} of {len(result.plan.rows)} pictures are not there:"
+    return "\n".join([head, one_line_each(problems), progress.advice(result.outcomes)])

@@ -12,8 +12,8 @@ import anyio
 from gateway import KEY
 
 from mkdocs_gptimage import generation, journal, planning, production
+from mkdocs_gptimage.blocks import Block
 from mkdocs_gptimage.catalog import Catalog, Source, Use
-from mkdocs_gptimage.fences import Block
 from mkdocs_gptimage.jobs import Clock
 from mkdocs_gptimage.settings import Api, Budget, Settings
 from mkdocs_gptimage.spec import ImageSpec, Presentation, Reading

@@ -7,9 +7,12 @@ import re
 import subprocess
 import sys
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import yaml
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 FIGURE = re.compile(r"<figure class=\"gpt-image.*?</figure>", re.DOTALL)
 FAST = {"first_poll": 0.1, "poll_interval": 0.1}

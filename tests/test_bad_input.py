@@ -51,14 +51,18 @@ BLOCKS = {
     ),
     "duplicate key": (fenced("prompt: x\nalt: a\nalt: b"), ":6: the key 'alt' is given twice"),
     "alias bomb": (
-        fenced("a: &a [x, x, x, x, x, x, x, x]\n" + "\n".join(
-            f"{b}: &{b} [{', '.join([f'*{a}'] * 8)}]" for a, b in zip("abcdefgh", "bcdefghi", strict=True)
-        )),
+        fenced(
+            "a: &a [x, x, x, x, x, x, x, x]\n"
+            + "\n".join(f"{b}: &{b} [{', '.join([f'*{a}'] * 8)}]" for a, b in zip("abcdefgh", "bcdefghi", strict=True))
+        ),
         ": more than 2000 values, aliases written out",
     ),
     "wrong type": (fenced("prompt: 42"), ":4: prompt: 42 is a whole number, expected text; put it in quotes"),
     "unknown size": (fenced("prompt: x\nsize: 16:10"), ":5: size: '16:10' is not a size; did you mean '16:9'?"),
-    "unknown tier": (fenced("prompt: x\nresolution: 8k"), ":5: resolution: '8k' is not a resolution; did you mean '1k'?"),
+    "unknown tier": (
+        fenced("prompt: x\nresolution: 8k"),
+        ":5: resolution: '8k' is not a resolution; did you mean '1k'?",
+    ),
     "17 references": (
         block(prompt="x", image_urls=[f"https://example.com/{n}.png" for n in range(17)]),
         ":5: image_urls: 17 entries, expected at most 16",
@@ -110,10 +114,13 @@ def test_bad_block(site, service, name):
 def test_all_problems_are_told_at_once(site, service):
     """One build names every problem of every page, so that none is found only after another is mended."""
     site.configure(gptimage={"api": {"base_url": service, **FAST}})
-    site.write({
-        "index.md": fenced("prompt: x\nsize: 16:10\nwidth: wide") + "\n" + fenced("alt: y"),
-        "sub/page.md": "---\ntitle: T\n---\n\n- item\n\n    ```gpt-image\n    prompt: x\n    resolution: 3k\n    ```\n",
-    })
+    site.write(
+        {
+            "index.md": fenced("prompt: x\nsize: 16:10\nwidth: wide") + "\n" + fenced("alt: y"),
+            "sub/page.md": "---\ntitle: T\n---\n\n- item\n\n"
+            "    ```gpt-image\n    prompt: x\n    resolution: 3k\n    ```\n",
+        }
+    )
 
     built = site.build(env=KEY)
 

@@ -64,7 +64,9 @@ def test_block_becomes_figure(site, service):
 def test_second_build_makes_no_request(site, service):
     """What is stored is neither asked for again nor needed online, and the site comes out the same."""
     site.configure(gptimage={"api": api(service)})
-    site.write({"index.md": block(prompt="Twice"), "a.md": block(prompt="Twice", size="1:1"), "b.md": block(prompt="b")})
+    site.write(
+        {"index.md": block(prompt="Twice"), "a.md": block(prompt="Twice", size="1:1"), "b.md": block(prompt="b")}
+    )
     before = stats(service)
     assert site.build(env=KEY).code == 0
     once = stats(service)
@@ -89,12 +91,14 @@ def test_what_no_reader_sees_costs_nothing(site, service, extensions):
     site.configure(
         gptimage={"api": api(service)}, markdown_extensions=extensions, draft_docs="draft.md", exclude_docs="no.md"
     )
-    site.write({
-        "index.md": f"<!--\n{hidden}-->\n\n````\n{hidden}````\n\n<pre>\n{hidden}</pre>\n\ntext\n\n"
-        + "\n".join(f"    {line}" for line in hidden.splitlines()),
-        "draft.md": hidden,
-        "no.md": hidden,
-    })
+    site.write(
+        {
+            "index.md": f"<!--\n{hidden}-->\n\n````\n{hidden}````\n\n<pre>\n{hidden}</pre>\n\ntext\n\n"
+            + "\n".join(f"    {line}" for line in hidden.splitlines()),
+            "draft.md": hidden,
+            "no.md": hidden,
+        }
+    )
     before = stats(service)
 
     built = site.build(env=KEY)
@@ -120,7 +124,9 @@ def test_words_can_change_without_paying(site, service):
     assert built.code == 0, built.err
     assert stats(service) == before
     (figure,) = site.figures("index.html")
-    assert figure.startswith('<figure class="gpt-image d" id="e"><a class="gpt-image__link" href="assets/gptimage/same-')
+    assert figure.startswith(
+        '<figure class="gpt-image d" id="e"><a class="gpt-image__link" href="assets/gptimage/same-'
+    )
     assert 'style="max-width:min(100%,300px)"' in figure
     assert "no such anchor" not in built.err
 
@@ -156,12 +162,14 @@ def test_page_for_not_found_uses_absolute_urls(site, service):
 def test_blog_excerpts(site, service):
     """An excerpt on the blog's index shows the post's figure, finished, with a URL that fits that page."""
     site.configure(plugins=["blog"], gptimage={"api": api(service)}, theme={"name": "material"})
-    site.write({
-        "blog/index.md": "# Blog\n",
-        "blog/posts/one.md": "---\ndate: 2026-01-02\n---\n\n# One\n\n"
-        + block(prompt="Post", id="p")
-        + "\n<!-- more -->\n\nrest\n",
-    })
+    site.write(
+        {
+            "blog/index.md": "# Blog\n",
+            "blog/posts/one.md": "---\ndate: 2026-01-02\n---\n\n# One\n\n"
+            + block(prompt="Post", id="p")
+            + "\n<!-- more -->\n\nrest\n",
+        }
+    )
 
     built = site.build(env=KEY)
 
@@ -223,7 +231,7 @@ def test_local_reference_is_sent_and_seen(site, service):
         ("error", KEY, 1, 0),
     ],
 )
-def test_on_missing(site, service, on_missing, env, code, submits):
+def test_on_missing(site, service, on_missing, env, code, submits):  # noqa: PLR0913 - a row of the table
     """`on_missing` decides whether a build pays, draws a card, or fails."""
     site.configure(gptimage={"on_missing": on_missing, "api": api(service)})
     site.write({"index.md": block(prompt=f"{on_missing} {len(env)}", size="16:9")})
@@ -377,7 +385,9 @@ def test_example_site(tmp_path):
 
     assert built.code == 0, built.err
     assert committed <= set(files(example.store))
-    figures = [figure for path in (example.root / "site").rglob("*.html") for figure in FIGURE.findall(path.read_text())]
+    figures = [
+        figure for path in (example.root / "site").rglob("*.html") for figure in FIGURE.findall(path.read_text())
+    ]
     assert len(figures) > 20
     assert all(re.search(r'src="[^"]*\.png" width="\d+" height="\d+"', figure) for figure in figures)
     stored = files(example.store)

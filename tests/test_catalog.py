@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 import markdown
 import pytest
 
+from mkdocs_gptimage.blocks import Block
 from mkdocs_gptimage.catalog import Catalog, Source, Use
-from mkdocs_gptimage.fences import Block, GptImageExtension
+from mkdocs_gptimage.fences import GptImageExtension
 from mkdocs_gptimage.reading import Page, Reader
 from mkdocs_gptimage.settings import Api, Budget, Settings
 from mkdocs_gptimage.spec import ImageSpec, Presentation, Reading

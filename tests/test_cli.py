@@ -31,10 +31,12 @@ def site(tmp_path):
     )
     (tmp_path / "includes").mkdir()
     (tmp_path / "includes/part.md").write_text(block(prompt="Included"), encoding="utf-8")
-    made.write({
-        "index.md": "# Home\n\n" + block(prompt="Plain", size="16:9") + '\n--8<-- "part.md"\n',
-        "macro.md": '{% for n in ["one", "two"] %}\n' + block(prompt="Macro {{ n }}") + "{% endfor %}\n",
-    })
+    made.write(
+        {
+            "index.md": "# Home\n\n" + block(prompt="Plain", size="16:9") + '\n--8<-- "part.md"\n',
+            "macro.md": '{% for n in ["one", "two"] %}\n' + block(prompt="Macro {{ n }}") + "{% endfor %}\n",
+        }
+    )
     return made
 
 

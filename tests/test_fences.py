@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mkdocs_gptimage.fences import Block, GptImageExtension, find
+from mkdocs_gptimage.blocks import Block, find
+from mkdocs_gptimage.fences import GptImageExtension
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,0 +1,109 @@
+"""Fenced blocks in the lines of a Markdown text, as Python-Markdown's containers indent and quote them. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DEFAULT_FENCE = "gpt-image"
+
+TAB = 4
+_OPENING = re.compile(r"(?P<prefix>[> \t]*)(?P<fence>`{3,}|~{3,})[ \t]*(?P<info>[^`\n]*)$")
+_LANGUAGE = re.compile(r"(?:\{\s*)?\.?([^\s{}]+)\s*([^}]*?)\s*\}?\s*$")
+_PREFIX = re.compile(r"[> \t]*")
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block as it stands in the Markdown."""
+
+    body: str
+    """The text between the fences, without the indentation of the fence."""
+    original: str
+    """The whole block, fences included, for the places where it turns out to be code."""
+    header: str = ""
+    """What stands behind the language; options belong into the body."""
+    set_apart: tuple[bool, bool] = (False, False)
+    """Whether a blank line was put (before, after) it, so that it stands in no paragraph."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """A fenced block in a list of lines."""
+
+    start: int
+    end: int
+    """The line after the closing fence."""
+    prefix: str
+    """White space and quote marks before the fence, tabs expanded."""
+    block: Block
+
+
+def find(lines: list[str], fence: str = DEFAULT_FENCE) -> Iterator[Span]:
+    """Find the closed blocks whose language is `fence`; blocks inside other, longer or unclosed fences are not."""
+    index = 0
+    while index < len(lines):
+        opening = _OPENING.match(lines[index])
+        end = _closing(lines, index, opening) if opening else None
+        if opening is None or end is None:
+            index += 1
+            continue
+        language = _LANGUAGE.match(opening["info"])
+        if language and language[1] == fence:
+            prefix = opening["prefix"].expandtabs(TAB)
+            body = body_of("\n".join(without_prefix(line, prefix) or "" for line in lines[index + 1 : end]))
+            original = "\n".join(without_prefix(line, prefix) or "" for line in lines[index : end + 1])
+            yield Span(index, end + 1, prefix, Block(body, original, language[2]))
+        index = end + 1
+
+
+def body_of(source: str) -> str:
+    """Return the lines of a block, each with its end; without blank lines at the block's own end."""
+    kept = source.rstrip("\n")
+    return f"{kept}\n" if kept else ""
+
+
+def _closing(lines: list[str], start: int, opening: re.Match[str]) -> int | None:
+    """Return the index of the closing fence, or None when the text leaves the block's container before it."""
+    prefix = opening["prefix"].expandtabs(TAB)
+    for index in range(start + 1, len(lines)):
+        content = without_prefix(lines[index], prefix)
+        if content is None:
+            return None
+        if content.rstrip() == opening["fence"]:
+            return index
+    return None
+
+
+def without_prefix(line: str, prefix: str) -> str | None:
+    """Take the container's prefix off a line; None when the line does not belong to the container."""
+    line = line.expandtabs(TAB) if "\t" in line else line
+    if line.startswith(prefix):
+        return line[len(prefix) :]
+    if not line.strip():
+        return None if ">" in prefix else ""
+    head = line[: len(prefix)]
+    if ">" in prefix and not head.strip("> ") and head.count(">") == prefix.count(">"):
+        return line[len(prefix) :]
+    bare = line.strip()
+    return "" if ">" in prefix and bare.replace(" ", "") == prefix.replace(" ", "") else None
+
+
+def blank_between(prefix: str, neighbour: str | None) -> str | None:
+    """Return the blank line that separates a block from a neighbouring line; None when there is no need of one."""
+    if neighbour is None:
+        return None
+    level = min(prefix.count(">"), _level(neighbour))
+    if not neighbour.strip("> \t") and level == _level(neighbour):
+        return None
+    return ">".join([*prefix.split(">")[:level], ""]) if level else ""
+
+
+def _level(line: str) -> int:
+    """How many quotes a line stands in."""
+    found = _PREFIX.match(line)
+    return found[0].count(">") if found else 0
