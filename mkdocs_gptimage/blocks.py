@@ -47,7 +47,8 @@ def find(lines: list[str], fence: str = DEFAULT_FENCE) -> Iterator[Span]:
     """Find the closed blocks whose language is `fence`; blocks inside other, longer or unclosed fences are not."""
     index = 0
     while index < len(lines):
-        opening = _OPENING.match(lines[index])
+        line = lines[index]
+        opening = _OPENING.match(line) if "```" in line or "~~~" in line else None
         end = _closing(lines, index, opening) if opening else None
         if opening is None or end is None:
             index += 1

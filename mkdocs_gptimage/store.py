@@ -89,7 +89,7 @@ class Store:
         """Find a picture by its record and the size of its file; `verify` also reads the bytes."""
         record = self._path(digest, "json")
         try:
-            text = record.read_text(encoding="utf-8")
+            text = record.read_bytes().decode()
         except (FileNotFoundError, NotADirectoryError):
             stray = next((path for path in self._pictures(digest) if path.exists()), None)
             return Damage(digest, f"{stray.name} has no record beside it") if stray else None
