@@ -125,10 +125,10 @@ def measure(pictures: int, idle: tuple[float, float], options: Any) -> None:
 def main() -> None:
     options = sites.arguments(
         __doc__,
-        ("runs", int, 3, "builds for each number of pictures"),
+        ("runs", int, 2, "builds for each number of pictures"),
         ("pictures", str, "100,500", "numbers of pictures"),
         ("requests", int, 64, "max_requests"),
-        ("first", float, 8.0, "first_poll, seconds"),
+        ("first", float, 8.25, "first_poll, seconds"),
         ("interval", float, 1.0, "poll_interval, seconds"),
     )
     with service() as base_url:
