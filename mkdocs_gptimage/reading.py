@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 from . import caption, markup, references, spec
 from .catalog import Catalog, Source, Use, squeeze
 from .references import References
-from .store import Damage, Entry
 from .visibility import visible
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from .blocks import Block
     from .settings import Settings
     from .spec import ImageSpec, Reading
-    from .store import Store
+    from .store import Damage, Entry, Store
 
 PLACEHOLDER_FORMAT = "svg"
 
@@ -68,6 +67,7 @@ class Reader:
         self._uses: list[Use] = []
         self._ordinals: dict[tuple[Source, str], int] = {}
         self._found: dict[str, Entry | Damage | None] = {}
+        self._expected: dict[str, str] = {}
         self._shown: Mapping[str, Shown] = {}
         self._marker = re.compile(f' data-gptimage="{self._token}-(?P<key>[0-9]+)"')
 
@@ -107,8 +107,11 @@ class Reader:
 
     def expected_name(self, picture: ImageSpec) -> str:
         """The name of the file that the site will show, as far as it is known before the picture is there."""
-        found = self.look(picture.digest)
-        return f"{picture.stem}.{found.image.format if isinstance(found, Entry) else self._format_of_missing}"
+        if picture.digest not in self._expected:
+            # Records are read later, all together: that is several times faster than between conversions.
+            ending = self._store.ending(picture.digest) or self._format_of_missing
+            self._expected[picture.digest] = f"{picture.stem}.{ending}"
+        return self._expected[picture.digest]
 
     def _count(self, source: Source, block: Block) -> int:
         key = (source, squeeze(block.body))

@@ -101,6 +101,11 @@ class Store:
             return Damage(digest, f"the record {record.name} is not one ({error or type(error).__name__})")
         return self._compare_size(entry)
 
+    def ending(self, digest: str) -> str | None:
+        """Return how the name of a picture's file ends, which is all that this looks at; None without one."""
+        stem = os.fspath(self._path(digest, ""))
+        return next((ending for ending in FORMATS if os.path.exists(f"{stem}{ending}")), None)  # noqa: PTH110 - faster
+
     def verify(self, digest: str) -> Entry | Damage | None:
         """Find a picture and compare its bytes with the record."""
         entry = self.look(digest)
