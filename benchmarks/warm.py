@@ -64,7 +64,7 @@ def watch() -> Stopwatch:
     stopwatch = Stopwatch()
     for hook in HOOKS:
         stopwatch.wrap(GptImagePlugin, hook, hook)
-    for part in ("_JoinSuperfences", "_FindBlocks", "_Resolve"):
+    for part in ("_JoinSuperfences", "_FindBlocks", "_SetApart", "_Resolve"):
         stopwatch.wrap(getattr(fences, part), "run", "markdown")
     stopwatch.wrap(PublishedFile, "copy_file", "publish")
     return stopwatch

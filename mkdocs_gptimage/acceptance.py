@@ -7,10 +7,13 @@ not has to be looked at by jsonschema, which also knows all that this leaves out
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
+
+Acceptor = Callable[[Any], bool]
 
 _ANNOTATIONS = frozenset({"$schema", "$id", "title", "description", "examples", "default", "properties", "type"})
 _TYPES: dict[str, type] = {
@@ -32,27 +35,40 @@ _BOUNDS: dict[str, tuple[type, Callable[[Any, Any], bool]]] = {
 }
 
 
-def accepts(rules: Mapping[str, Any], value: Any) -> bool:
-    """Whether `value` surely fits `rules`; False only means that jsonschema has to look."""
-    names = rules.get("type", ())
-    if names and not any(type(value) is _TYPES[name] for name in ([names] if isinstance(names, str) else names)):
-        return False
-    return all(_fits(keyword, rule, rules, value) for keyword, rule in rules.items() if keyword not in _ANNOTATIONS)
+def acceptor(rules: Mapping[str, Any]) -> Acceptor:
+    """Return a function that says whether a value surely fits `rules`; its False only means that jsonschema looks."""
+    names = rules.get("type", list(_TYPES))
+    types = frozenset(_TYPES[name] for name in ([names] if isinstance(names, str) else names))
+    checks = [_check(keyword, rule, rules) for keyword, rule in rules.items() if keyword not in _ANNOTATIONS]
+
+    def accepts(value: Any) -> bool:
+        if type(value) not in types:
+            return False
+        for check in checks:  # noqa: SIM110 - a generator would cost more than the checks
+            if not check(value):
+                return False
+        return True
+
+    return accepts
 
 
-def _fits(keyword: str, rule: Any, rules: Mapping[str, Any], value: Any) -> bool:
+def _check(keyword: str, rule: Any, rules: Mapping[str, Any]) -> Acceptor:
     if keyword in _BOUNDS:
         about, fits = _BOUNDS[keyword]
-        return type(value) is not about or fits(value, rule)
+        return lambda value: type(value) is not about or fits(value, rule)
     if keyword == "enum":
-        return any(type(value) is type(option) and value == option for option in rule)
+        # With the type, because Python takes 1 for True.
+        kinds, options = frozenset(map(type, rule)), frozenset((type(option), option) for option in rule)
+        return lambda value: type(value) in kinds and (type(value), value) in options
     if keyword == "anyOf":
-        return any(accepts(option, value) for option in rule)
+        several = [acceptor(option) for option in rule]
+        return lambda value: any(accepts(value) for accepts in several)
     if keyword == "items":
-        return not isinstance(value, list) or all(accepts(rule, item) for item in value)
+        item = acceptor(rule)
+        return lambda value: type(value) is not list or all(map(item, value))
     if keyword == "required":
-        return isinstance(value, dict) and all(key in value for key in rule)
-    if keyword == "additionalProperties" and rule is False and isinstance(value, dict):
-        known = rules["properties"]
-        return all(key in known and accepts(known[key], item) for key, item in value.items())
-    return False
+        return lambda value: type(value) is dict and value.keys() >= set(rule)
+    if keyword == "additionalProperties" and rule is False:
+        fields = {key: acceptor(each) for key, each in rules["properties"].items()}
+        return lambda value: type(value) is dict and all(key in fields and fields[key](value[key]) for key in value)
+    return lambda _: False

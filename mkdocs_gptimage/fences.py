@@ -20,7 +20,7 @@ from markdown.preprocessors import Preprocessor
 from markdown.util import HTML_PLACEHOLDER_RE, STX
 
 from .blocks import DEFAULT_FENCE, TAB, Block, blank_between, body_of, find, without_prefix
-from .visibility import HIDDEN
+from .visibility import pieces
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +34,7 @@ _SET_APART_PRIORITY = 24
 # Markers lie in the stash until raw_html, at 30, has put it back.
 _POSTPROCESSOR_PRIORITY = 29
 
+_PARAGRAPH = "<p>"
 _NOT_TEXT = ("<!--", "<script", "<style")
 _PLACEHOLDER_LINE = re.compile(rf"(?P<prefix>[> \t]*)(?P<placeholder>{HTML_PLACEHOLDER_RE.pattern})[ \t]*$")
 
@@ -50,7 +51,7 @@ class GptImageExtension(Extension):
         self._blocks: dict[str, Block] = {}
         marker = f'<figure data-gptimage-block="({self._token}-[0-9]+)"></figure>'
         self._marker = re.compile(marker)
-        self._visible = re.compile(rf"(?P<open><p>)?{marker}(?:\s*{marker})*(?P<close>\s*</p>)?")
+        self._run = re.compile(rf"{marker}(?:\s*{marker})*(?P<close>\s*</p>)?")
         self._hidden_marker = re.compile(
             rf"(?P<before>(?<=\n)[ ]*\n)?(?P<indent>[ ]*){marker.replace('(', '(?P<key>')}(?P<after>\n[ ]*(?=\n))?"
         )
@@ -88,17 +89,21 @@ class GptImageExtension(Extension):
         """Render the visible markers of a converted page; give the others their text back."""
         if self._token not in text:
             return text
-        resolved: list[str] = []
-        position = 0
-        for hidden in HIDDEN.finditer(text):
-            resolved += [self._show(text[position : hidden.start()], md), self._give_back(hidden[0])]
-            position = hidden.end()
-        return "".join([*resolved, self._show(text[position:], md)])
+        return "".join(
+            self._show(piece, md) if is_visible else self._give_back(piece)
+            for piece, is_visible in pieces(text, self._token)
+        )
 
     def _show(self, text: str, md: Markdown) -> str:
         if self._token not in text:
             return text
-        return self._visible.sub(lambda match: self._figures(match, md), text)
+        shown: list[str] = []
+        position = 0
+        for run in self._run.finditer(text):
+            opens = text.endswith(_PARAGRAPH, position, run.start())
+            shown += [text[position : run.start() - len(_PARAGRAPH) * opens], self._figures(run, md, opens=opens)]
+            position = run.end()
+        return "".join([*shown, text[position:]])
 
     def _give_back(self, hidden: str) -> str:
         if self._token not in hidden:
@@ -106,12 +111,12 @@ class GptImageExtension(Extension):
         escape = not hidden.lower().startswith(_NOT_TEXT)
         return self._hidden_marker.sub(lambda marker: self._original(marker, escape=escape), hidden)
 
-    def _figures(self, match: re.Match[str], md: Markdown) -> str:
-        figures = "\n".join(self.render(self._blocks[marker[1]], md) for marker in self._marker.finditer(match[0]))
+    def _figures(self, run: re.Match[str], md: Markdown, *, opens: bool) -> str:
+        figures = "\n".join(self.render(self._blocks[marker[1]], md) for marker in self._marker.finditer(run[0]))
         # A figure cannot stand in a paragraph: one that begins or ends with it is closed around it.
-        if bool(match["open"]) == bool(match["close"]):
+        if opens == bool(run["close"]):
             return figures
-        return f"{figures}\n<p>" if match["open"] else f"</p>\n{figures}"
+        return f"{figures}\n{_PARAGRAPH}" if opens else f"</p>\n{figures}"
 
     def _original(self, marker: re.Match[str], *, escape: bool) -> str:
         block = self._blocks[marker["key"]]

@@ -193,7 +193,7 @@ def _current(page: Page, config: MkDocsConfig, settings: Settings) -> CurrentPag
             return f"{urlsplit(config.site_url or '/').path.rstrip('/')}/{target}"
         return utils.get_relative_url(target, page.url)
 
-    return CurrentPage(source, Path(path).parent, url)
+    return CurrentPage(source, os.path.dirname(path), url)  # noqa: PTH120 - for every page with a block
 
 
 def _shown_path(path: str, settings: Settings) -> str:

@@ -11,16 +11,16 @@ import html
 import re
 import secrets
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import caption, markup, references, spec
 from .catalog import Catalog, Source, Use, squeeze
 from .references import References
-from .visibility import visible
+from .visibility import pieces
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
     from markdown import Markdown
 
@@ -37,8 +37,8 @@ class Page:
     """The page that is being converted."""
 
     source: Source
-    folder: Path
-    """Local reference images are relative to it."""
+    folder: str
+    """The absolute path of the folder that local reference images are relative to."""
     url: Callable[[str], str]
     """Path of a file in the site → its URL as this page writes it."""
 
@@ -121,7 +121,7 @@ class Reader:
 
     def _read(self, block: Block, page: Page) -> Reading:
         reading = spec.read(
-            block.body, self._settings.defaults, lambda entry: self._references.resolve(entry, page.folder)
+            block.body, self._settings.defaults, lambda entry: self._references.resolve(entry, Path(page.folder))
         )
         problems = list(reading.problems)
         if block.header:
@@ -139,7 +139,12 @@ class Reader:
         """Add what a page's finished content asks for to the catalog; return its uses."""
         if self._token not in content:
             return []
-        uses = [self._uses[int(match["key"])] for match in visible(self._marker, content)]
+        uses = [
+            self._uses[int(match["key"])]
+            for piece, is_visible in pieces(content, self._token)
+            if is_visible
+            for match in self._marker.finditer(piece)
+        ]
         for use in uses:
             self.catalog.add(use)
         return uses

@@ -103,8 +103,9 @@ class Store:
 
     def ending(self, digest: str) -> str | None:
         """Return how the name of a picture's file ends, which is all that this looks at; None without one."""
-        stem = os.fspath(self._path(digest, ""))
-        return next((ending for ending in FORMATS if os.path.exists(f"{stem}{ending}")), None)  # noqa: PTH110 - faster
+        # Asked between conversions, for every block: without the objects of a path.
+        stem = os.path.join(self.root, digest[:2], digest)  # noqa: PTH118
+        return next((ending for ending in FORMATS if os.path.exists(f"{stem}.{ending}")), None)  # noqa: PTH110
 
     def verify(self, digest: str) -> Entry | Damage | None:
         """Find a picture and compare its bytes with the record."""

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .acceptance import accepts
+from .acceptance import Acceptor, acceptor
 from .errors import ConfigurationError
 from .spelling import nearest
 
@@ -79,8 +79,7 @@ def schema() -> dict[str, Any]:
 
 def violations(fields: Any, *, partial: bool = False) -> list[Violation]:
     """Check one block's fields; with `partial`, no field is required (the `defaults` of a site)."""
-    rules = _partial_schema() if partial else schema()
-    if accepts(rules, fields):
+    if _acceptor(partial=partial)(fields):
         return []
     found: dict[str, Violation] = {}
     for error in _validator(partial=partial).iter_errors(fields):
@@ -92,6 +91,11 @@ def violations(fields: Any, *, partial: bool = False) -> list[Violation]:
 @functools.cache
 def _partial_schema() -> dict[str, Any]:
     return {key: rule for key, rule in schema().items() if key != "required"}
+
+
+@functools.cache
+def _acceptor(*, partial: bool) -> Acceptor:
+    return acceptor(_partial_schema() if partial else schema())
 
 
 @functools.cache

@@ -8,16 +8,35 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-HIDDEN = re.compile(
-    r"<!--.*?(?:-->|\Z)|<(?P<tag>pre|code|script|style|textarea|template)\b[^>]*>.*?(?:</(?P=tag)\s*>|\Z)",
+_TAGS = ("pre", "code", "script", "style", "textarea", "template")
+_HIDDEN = re.compile(
+    rf"<!--.*?(?:-->|\Z)|<(?P<tag>{'|'.join(_TAGS)})\b[^>]*>.*?(?:</(?P=tag)\s*>|\Z)",
     re.DOTALL | re.IGNORECASE,
 )
+_ENDS = (("<!--", "-->"), *((f"<{tag}", f"</{tag}") for tag in _TAGS))
 
 
-def visible(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
-    """Find a pattern in HTML, outside comments, `pre`, `code`, `script` and the like."""
+def pieces(text: str, token: str) -> Iterator[tuple[str, bool]]:
+    """Split HTML into (piece, whether a reader sees it).
+
+    `token` is what is looked for, in lower case: a text that holds it in plain sight only is not split.
+    """
+    if _is_in_plain_sight(text.lower(), token):
+        yield text, True
+        return
     position = 0
-    for hidden in HIDDEN.finditer(text):
-        yield from pattern.finditer(text, position, hidden.start())
+    for hidden in _HIDDEN.finditer(text):
+        yield text[position : hidden.start()], True
+        yield hidden[0], False
         position = hidden.end()
-    yield from pattern.finditer(text, position)
+    yield text[position:], True
+
+
+def _is_in_plain_sight(text: str, token: str) -> bool:
+    """Whether nothing that hides is open before any `token`; a False only means that the text has to be split."""
+    position = text.find(token)
+    while position >= 0:
+        if any(text.rfind(opening, 0, position) > text.rfind(closing, 0, position) for opening, closing in _ENDS):
+            return False
+        position = text.find(token, position + 1)
+    return True

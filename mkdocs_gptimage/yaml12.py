@@ -76,6 +76,8 @@ def scalar(text: str) -> Any:
     """Resolve a plain scalar by the core schema of YAML 1.2."""
     if text in _CONSTANTS:
         return _CONSTANTS[text]
+    if text[0] not in "+-.0123456789":
+        return text
     if _INTEGER.match(text):
         return int(text)
     if _OCTAL.match(text):

@@ -46,7 +46,7 @@ class Site:
 
     def read(self, text: str, name: str = "docs/page.md") -> str:
         """Read a page; its front matter is taken off before the conversion, as MkDocs does."""
-        self.reader.page = Page(Source(name, lambda: text, "gpt-image"), self.project / "docs", lambda url: url)
+        self.reader.page = Page(Source(name, lambda: text, "gpt-image"), str(self.project / "docs"), lambda url: url)
         md = markdown.Markdown(
             extensions=[*self.extensions, GptImageExtension(self.reader.render)],
             extension_configs={"pymdownx.snippets": {"base_path": [str(self.project)]}},

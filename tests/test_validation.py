@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mkdocs_gptimage import sizes, spec
-from mkdocs_gptimage.acceptance import accepts
+from mkdocs_gptimage.acceptance import acceptor
 from mkdocs_gptimage.spec import Reference
 from mkdocs_gptimage.spelling import nearest
 from mkdocs_gptimage.validation import quote, schema, violations
@@ -302,7 +302,7 @@ def test_acceptance_never_says_yes_to_what_the_schema_refuses(block):
     """What the quick check accepts is valid for jsonschema, and problems are found exactly where it is not."""
     is_valid = jsonschema.Draft202012Validator(schema()).is_valid(block)
 
-    assert is_valid or not accepts(schema(), block)
+    assert is_valid or not acceptor(schema())(block)
     assert bool(violations(block)) != is_valid
 
 
@@ -313,20 +313,20 @@ def test_acceptance_of_one_field(field, value):
     block = {"prompt": "a", field: value}
     is_valid = jsonschema.Draft202012Validator(schema()).is_valid(block)
 
-    assert accepts(schema(), block) == is_valid or (is_valid and isinstance(value, float))
+    assert acceptor(schema())(block) == is_valid or (is_valid and isinstance(value, float))
 
 
 @pytest.mark.parametrize(("option", "value"), [(1, True), (0, False), (True, 1), (1, 1.0), ("1", 1)])
 def test_acceptance_tells_types_apart(option, value):
     """What Python takes for equal is not accepted in place of an option of another type."""
-    assert accepts({"enum": [option]}, option)
-    assert not accepts({"enum": [option]}, value)
+    assert acceptor({"enum": [option]})(option)
+    assert not acceptor({"enum": [option]})(value)
 
 
 @pytest.mark.parametrize("rules", [{"unknownKeyword": 1}, {"not": {}}, {"if": {}}, {"$ref": "#"}])
 def test_acceptance_leaves_what_it_does_not_know(rules):
     """A keyword that the quick check does not know is left to jsonschema."""
-    assert not accepts(rules, "anything")
+    assert not acceptor(rules)("anything")
 
 
 def test_no_problem_no_jsonschema():
