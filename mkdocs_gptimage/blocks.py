@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -45,21 +46,20 @@ class Span:
 
 def find(lines: list[str], fence: str = DEFAULT_FENCE) -> Iterator[Span]:
     """Find the closed blocks whose language is `fence`; blocks inside other, longer or unclosed fences are not."""
-    index = 0
-    while index < len(lines):
-        line = lines[index]
-        opening = _OPENING.match(line) if "```" in line or "~~~" in line else None
-        end = _closing(lines, index, opening) if opening else None
-        if opening is None or end is None:
-            index += 1
+    end = 0
+    for index, line in enumerate(lines):
+        if index < end or ("```" not in line and "~~~" not in line):
             continue
+        opening = _OPENING.match(line)
+        content = _content(lines, index, opening) if opening else None
+        if opening is None or content is None:
+            continue
+        end = index + len(content) + 1
         language = _LANGUAGE.match(opening["info"])
         if language and language[1] == fence:
             prefix = opening["prefix"].expandtabs(TAB)
-            body = body_of("\n".join(without_prefix(line, prefix) or "" for line in lines[index + 1 : end]))
-            original = "\n".join(without_prefix(line, prefix) or "" for line in lines[index : end + 1])
-            yield Span(index, end + 1, prefix, Block(body, original, language[2]))
-        index = end + 1
+            original = "\n".join([without_prefix(line, prefix) or "", *content])
+            yield Span(index, end, prefix, Block(body_of("\n".join(content[:-1])), original, language[2]))
 
 
 def body_of(source: str) -> str:
@@ -68,15 +68,20 @@ def body_of(source: str) -> str:
     return f"{kept}\n" if kept else ""
 
 
-def _closing(lines: list[str], start: int, opening: re.Match[str]) -> int | None:
-    """Return the index of the closing fence, or None when the text leaves the block's container before it."""
+def _content(lines: list[str], start: int, opening: re.Match[str]) -> list[str] | None:
+    """Return the lines behind an opening fence, the closing one included, without the prefix of their container.
+
+    None when the text leaves the container before the fence is closed.
+    """
     prefix = opening["prefix"].expandtabs(TAB)
-    for index in range(start + 1, len(lines)):
-        content = without_prefix(lines[index], prefix)
+    contents: list[str] = []
+    for line in itertools.islice(lines, start + 1, None):
+        content = without_prefix(line, prefix)
         if content is None:
             return None
+        contents.append(content)
         if content.rstrip() == opening["fence"]:
-            return index
+            return contents
     return None
 
 

@@ -33,6 +33,7 @@ _OWN_PREPROCESSOR_PRIORITY = 26
 _SET_APART_PRIORITY = 24
 # Markers lie in the stash until raw_html, at 30, has put it back.
 _POSTPROCESSOR_PRIORITY = 29
+_RESOLVE = "gptimage_resolve"
 
 _PARAGRAPH = "<p>"
 _NOT_TEXT = ("<!--", "<script", "<style")
@@ -62,10 +63,12 @@ class GptImageExtension(Extension):
         md.preprocessors.register(join, "gptimage_superfences", _JOIN_SUPERFENCES_PRIORITY)
         md.preprocessors.register(_FindBlocks(md, self, join), "gptimage_blocks", _OWN_PREPROCESSOR_PRIORITY)
         md.preprocessors.register(_SetApart(md, self, join), "gptimage_set_apart", _SET_APART_PRIORITY)
-        md.postprocessors.register(_Resolve(md, self), "gptimage_resolve", _POSTPROCESSOR_PRIORITY)
 
-    def mark(self, block: Block) -> str:
-        """Remember a block and return the marker that stands for it."""
+    def mark(self, block: Block, md: Markdown) -> str:
+        """Remember a block and return the marker that stands for it until the end of the conversion."""
+        # Only now: Markdown runs its postprocessors for every heading, and most pages have no block.
+        if _RESOLVE not in md.postprocessors:
+            md.postprocessors.register(_Resolve(md, self), _RESOLVE, _POSTPROCESSOR_PRIORITY)
         key = f"{self._token}-{len(self._blocks)}"
         self._blocks[key] = block
         return f'<figure data-gptimage-block="{key}"></figure>'
@@ -155,7 +158,7 @@ class _JoinSuperfences(Preprocessor):
         fence = "`" * (longest + 1)
         given = (f'{key}="{value}"' for key, value in options.items())
         header = " ".join([*given, *(f".{name}" for name in classes), *([f"#{id_value}"] if id_value else [])])
-        return self._extension.mark(Block(body_of(source), f"{fence}{language}\n{source}\n{fence}", header))
+        return self._extension.mark(Block(body_of(source), f"{fence}{language}\n{source}\n{fence}", header), self.md)
 
 
 def _keep_header(_language: str, inputs: Any, options: Any, _attributes: Any, _md: Markdown) -> bool:
@@ -180,7 +183,7 @@ class _FindBlocks(Preprocessor):
         for span in find(lines, fence):
             out += [
                 *lines[position : span.start],
-                f"{span.prefix}{self.md.htmlStash.store(self._extension.mark(span.block))}",
+                f"{span.prefix}{self.md.htmlStash.store(self._extension.mark(span.block, self.md))}",
             ]
             position = span.end
         return out + lines[position:]

@@ -55,9 +55,7 @@ class PublishedFile(File):
 
     def copy_file(self, dirty: bool = False) -> None:  # noqa: ARG002 - linking is cheaper than asking
         assert self.abs_src_path is not None
-        target = Path(self.abs_dest_path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        publishing.place(Path(self.abs_src_path), target)
+        publishing.place(self.abs_src_path, self.abs_dest_path)
 
 
 class GptImagePlugin(BasePlugin[Options]):

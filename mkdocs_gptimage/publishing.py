@@ -12,14 +12,13 @@ import contextlib
 import hashlib
 import os
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import cache_folder
 from .store import Damage
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from .spec import ImageSpec
     from .store import Entry
 
@@ -77,13 +76,16 @@ def placeholder(spec: ImageSpec, note: str, cache: Path) -> Path:
     return path
 
 
-def place(source: Path, target: Path) -> None:
-    """Put a file of the cache into the site: a hard link, or a copy where there cannot be one."""
+def place(source: str, target: str) -> None:
+    """Put a file of the cache into the site: a hard link, or a copy where there cannot be one; both are paths."""
+    with contextlib.suppress(OSError):
+        os.link(source, target)
+        return
+    # It may be linked to something, so it must not be written to.
+    file = Path(target)
+    file.unlink(missing_ok=True)
+    file.parent.mkdir(parents=True, exist_ok=True)
     try:
         os.link(source, target)
-    except FileExistsError:
-        target.unlink()
-        place(source, target)
     except OSError:
-        target.unlink(missing_ok=True)  # it may be linked to something
         shutil.copyfile(source, target)

@@ -25,9 +25,15 @@ DEFAULT_MODEL = "gpt-image-2"
 SHORT_DIGEST = 12
 """Hexadecimal digits of the digest in file names and messages."""
 
+_CANONICAL_JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 _ARTICLES = frozenset({"a", "an", "the"})
 _LONGEST_SLUG = 40
 _NOT_SLUG = re.compile(r"[^a-z0-9]+")
+
+
+def digest_of(canonical: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of a canonical form as UTF-8 JSON: keys sorted, no spaces, non-ASCII kept."""
+    return hashlib.sha256(_CANONICAL_JSON.encode(canonical).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -78,8 +84,7 @@ class ImageSpec:
     @functools.cached_property
     def digest(self) -> str:
         """SHA-256 of the canonical form, 64 hexadecimal digits."""
-        text = json.dumps(self.canonical, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        return hashlib.sha256(text.encode()).hexdigest()
+        return digest_of(self.canonical)
 
     @functools.cached_property
     def slug(self) -> str:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import ConfigurationError
 from .imagetype import LFS_POINTER
+from .spec import digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -152,8 +153,7 @@ class Store:
     def _entry(self, digest: str, record: dict[str, Any]) -> Entry:
         if record["v"] != RECORD_VERSION:
             raise ValueError(f"version {record['v']!r}, expected {RECORD_VERSION}")
-        canonical = json.dumps(record["request"], sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        if hashlib.sha256(canonical.encode()).hexdigest() != digest:
+        if digest_of(record["request"]) != digest:
             raise ValueError("its request belongs to another picture")
         image, made = ImageFacts(**record["image"]), Made(**record["made"])
         counts = (image.bytes, image.width, image.height)

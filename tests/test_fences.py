@@ -212,7 +212,7 @@ def test_tokens_differ():
     """What is learnt from one build does not help to forge a marker in the next."""
     extensions = [GptImageExtension(show) for _ in range(2)]
 
-    one, other = (extension.mark(Block("", "")) for extension in extensions)
+    one, other = (extension.mark(Block("", ""), markdown.Markdown()) for extension in extensions)
 
     assert one != other
 
