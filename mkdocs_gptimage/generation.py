@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -61,30 +60,19 @@ def generate(  # noqa: PLR0913 - the world is passed in
     `base_url` is where the service listens: that of the settings, or the emulator's. The store must be writable and
     the budget checked.
     """
-    run = functools.partial(
-        _run, plan, settings, store, journal, base_url=base_url, key=key, report=report, clock=clock or Clock()
-    )
+    clock = clock or Clock()
+
+    async def run() -> list[Outcome]:
+        async with Client(base_url, settings.api, key) as client:
+            gateway = "emulator" if settings.api.emulated else urlsplit(base_url).hostname or base_url
+            collector = Collector(client, store, journal, settings.cache, clock, gateway, settings.api.max_requests)
+            submitter = Submitter(
+                client, journal, settings.api, clock, lambda digest: isinstance(store.look(digest), Entry)
+            )
+            one = _Generation(client, submitter, collector, store, journal, settings, report, clock)
+            return await one.run(plan)
+
     return anyio.run(run)
-
-
-async def _run(  # noqa: PLR0913 - as above
-    plan: Plan,
-    settings: Settings,
-    store: Store,
-    journal: Journal,
-    *,
-    base_url: str,
-    key: str,
-    report: Report,
-    clock: Clock,
-) -> list[Outcome]:
-    async with Client(base_url, settings.api, key) as client:
-        gateway = "emulator" if settings.api.emulated else urlsplit(base_url).hostname or base_url
-        collector = Collector(client, store, journal, settings.cache, clock, gateway, settings.api.max_requests)
-        submitter = Submitter(
-            client, journal, settings.api, clock, lambda digest: isinstance(store.look(digest), Entry)
-        )
-        return await _Generation(client, submitter, collector, store, journal, settings, report, clock).run(plan)
 
 
 class _Generation:
