@@ -176,7 +176,7 @@ class _FindBlocks(Preprocessor):
 
     def run(self, lines: list[str]) -> list[str]:
         fence = self._extension.fence
-        if self._join.joined or not any(fence in line for line in lines):
+        if self._join.joined or fence not in "\n".join(lines):
             return lines
         out: list[str] = []
         position = 0
