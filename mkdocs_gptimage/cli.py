@@ -137,7 +137,13 @@ def schema() -> None:
 
 @main.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
-@click.option("--port", default=8787, show_default=True, help="The port to listen on; 0 picks a free one.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8787,
+    show_default=True,
+    help="The port to listen on; 0 picks a free one.",
+)
 @click.option("--speed", default=1.0, show_default=True, help="How many times faster than the real service.")
 @click.option("--key", default=None, help="Accept only this key instead of any.")
 @_with_exit_codes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional
 from urllib.parse import urlsplit
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 ON_MISSING = ("auto", "generate", "placeholder", "error")
 FORMATS = ("webp", "avif", "original")
 
+_VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 _TIMEOUTS = {"1k": 600, "2k": 900, "4k": 1800}
 
 
@@ -127,6 +129,7 @@ def _problems(options: Options, config: MkDocsConfig) -> list[str]:
 
 def _folder_problems(options: Options, config: MkDocsConfig) -> list[str]:
     project, docs = project_folder(config), Path(config.docs_dir).resolve()
+    built = Path(config.site_dir)
     problems = []
     for name in ("store", "cache"):
         folder = (project / getattr(options, name)).resolve()
@@ -135,9 +138,15 @@ def _folder_problems(options: Options, config: MkDocsConfig) -> list[str]:
                 f"{name}: '{getattr(options, name)}' lies inside docs_dir, whose files are published and watched; "
                 "expected a folder beside it"
             )
+        elif folder.is_relative_to(built.resolve()):
+            problems.append(
+                f"{name}: '{getattr(options, name)}' lies inside site_dir, which every build empties; expected a "
+                "folder beside it"
+            )
         elif folder.exists() and not folder.is_dir():
             problems.append(f"{name}: '{getattr(options, name)}' is not a folder")
-    if not options.assets.strip("/") or any(part in ("", ".", "..") for part in options.assets.strip("/").split("/")):
+    parts = options.assets.strip("/").split("/")
+    if any(part in ("", ".", "..") for part in parts) or set(options.assets) & set("\\#?%"):
         problems.append(
             f"assets: '{options.assets}' is not a folder inside the site; expected one like assets/gptimage"
         )
@@ -148,8 +157,10 @@ def _api_problems(api: ApiOptions) -> list[str]:
     problems = []
     if api.base_url != EMULATOR and not _is_http_url(api.base_url):
         problems.append(f"api.base_url: '{api.base_url}' is not an http(s) URL; expected one, or '{EMULATOR}'")
-    if not api.key_env.isidentifier():
-        problems.append("api.key_env: expected the name of an environment variable; a key does not belong here")
+    if not _VARIABLE.fullmatch(api.key_env):
+        problems.append(
+            "api.key_env: expected the name of an environment variable, in capitals; a key does not belong here"
+        )
     if api.max_requests < 1:
         problems.append(f"api.max_requests: {api.max_requests} is too small, expected at least 1")
     if not _is_positive(api.first_poll, zero=True):
@@ -189,9 +200,10 @@ def _is_positive(value: Any, *, zero: bool = False) -> bool:
 def _is_http_url(url: str) -> bool:
     try:
         parts = urlsplit(url)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and not parts.query and parts.port != 0
+        is_address = bool(parts.hostname) and parts.port != 0 and "@" not in parts.netloc
     except ValueError:
         return False
+    return parts.scheme in ("http", "https") and is_address and not parts.query
 
 
 def _timeouts(option: Any) -> dict[str, float]:

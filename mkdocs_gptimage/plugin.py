@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import tempfile
@@ -27,6 +28,8 @@ from .reading import Reader
 from .store import Store
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from jinja2 import Environment
     from markdown import Markdown
     from mkdocs.config.defaults import MkDocsConfig
@@ -42,8 +45,10 @@ log = logging.getLogger("mkdocs.plugins.gptimage")
 
 _STYLESHEET = Path(__file__).with_name("gptimage.css")
 _NOT_FOUND_PAGE = "404.html"
-# The folder that `mkdocs serve` builds into.
-_SERVED_PREFIX = "mkdocs_"
+# The folders that `mkdocs serve` and `properdocs serve` build into.
+_SERVED_PREFIXES = ("mkdocs_", "properdocs_")
+# Plugins that build the site once more for every language, after the first language is written.
+_PLUGINS_OF_SEVERAL_BUILDS = ("i18n",)
 
 
 class PagesRead(Exception):  # noqa: N818 - not an error: all pages are read, and nobody wants the site
@@ -66,6 +71,7 @@ class GptImagePlugin(BasePlugin[Options]):
 
     def __init__(self) -> None:
         self._command = "build"
+        self._is_active = False
         self._extension: GptImageExtension | None = None
         self._pages: list[Page] = []
         self._entered: tuple[Page, MkDocsConfig] | None = None
@@ -77,16 +83,17 @@ class GptImagePlugin(BasePlugin[Options]):
         self._command = command
 
     def on_config(self, config: MkDocsConfig) -> MkDocsConfig | None:
-        if not self.config.enabled and not self.read_only:
+        self._is_active = self.config.enabled or self.read_only
+        self._entered = None
+        self._pages = []
+        if not self._is_active:
             return None
-        try:
-            self.settings = plugin_options.settings(self.config, config)
-        except GptImageError as error:
-            raise PluginError(f"gptimage: {error}") from error
+        if not self.read_only:
+            self.settings = _settings(self.config, config)
         self.store = Store(self.settings.store)
         self._on_missing = self._resolve_on_missing(config)
-        self.reader = Reader(self.settings, self.store, may_generate=self._on_missing == "generate")
-        self._pages = []
+        if not (self.read_only and self._has_several_builds(config) and hasattr(self, "reader")):
+            self.reader = Reader(self.settings, self.store, may_generate=self._on_missing == "generate")
         extensions: list[Any] = config.markdown_extensions
         if self._extension is None or self._extension not in extensions:
             self._extension = GptImageExtension(self._render, self.settings.fence)
@@ -110,8 +117,12 @@ class GptImagePlugin(BasePlugin[Options]):
     def _serves(self, config: MkDocsConfig) -> bool:
         """Whether this is `mkdocs serve`; `serve --clean` says that it is a build, but builds where serve does."""
         folder = Path(config.site_dir)
-        is_temporary = folder.parent == Path(tempfile.gettempdir()) and folder.name.startswith(_SERVED_PREFIX)
+        is_temporary = folder.parent == Path(tempfile.gettempdir()) and folder.name.startswith(_SERVED_PREFIXES)
         return self._command == "serve" or is_temporary
+
+    @staticmethod
+    def _has_several_builds(config: MkDocsConfig) -> bool:
+        return any(name in config.plugins for name in _PLUGINS_OF_SEVERAL_BUILDS)
 
     def on_pre_page(self, page: Page, *, config: MkDocsConfig, files: Files) -> None:  # noqa: ARG002
         self._entered = page, config
@@ -137,7 +148,7 @@ class GptImagePlugin(BasePlugin[Options]):
 
     @event_priority(100)
     def on_page_content(self, html: str, *, page: Page, config: MkDocsConfig, files: Files) -> None:  # noqa: ARG002
-        if self._extension is None:
+        if not self._is_active:
             return
         uses = self.reader.collect(html)
         if uses:
@@ -147,12 +158,14 @@ class GptImagePlugin(BasePlugin[Options]):
 
     @event_priority(75)
     def on_env(self, env: Environment, *, config: MkDocsConfig, files: Files) -> None:  # noqa: ARG002
-        if self._extension is None:
+        if not self._is_active:
             return
         if self.read_only:
+            if self._has_several_builds(config):
+                return
             raise PagesRead
         try:
-            delivery = self._make()
+            delivery = self._make(config)
         except GptImageError as error:
             raise PluginError(f"gptimage: {error}") from error
         for path, name in delivery.files:
@@ -167,7 +180,7 @@ class GptImagePlugin(BasePlugin[Options]):
         for page in self._pages:
             page.content = self.reader.finish(page.content or "")
 
-    def _make(self) -> site.Delivery:
+    def _make(self, config: MkDocsConfig) -> site.Delivery:
         """Decide, make what may be made, and say what the site shows."""
         if self.reader.catalog.problems:
             raise BlockError(one_line_each(self.reader.catalog.problems))
@@ -176,8 +189,28 @@ class GptImagePlugin(BasePlugin[Options]):
             production.require_all(plan)
         result = production.Result(plan)
         if self._on_missing == "generate":
+            if not plan.is_complete and self._has_several_builds(config):
+                self._make_for_all_builds(config)
+                self.reader.forget_store()
+                plan = production.look_ahead(self.reader.catalog, self.reader, self.settings)
             result = production.produce(plan, self.settings, self.store, os.environ, log)
         return site.deliver(result, self.settings, log, accept_missing=self._on_missing == "placeholder")
+
+    def _make_for_all_builds(self, config: MkDocsConfig) -> None:
+        """Read the pages of all languages before the first picture is paid for, and make what they miss together."""
+        whole = read_pages(config.config_file_path or "mkdocs.yml")
+        if whole.reader.catalog.problems:
+            raise BlockError(one_line_each(whole.reader.catalog.problems))
+        plan = production.look_ahead(whole.reader.catalog, whole.reader, self.settings)
+        result = production.produce(plan, self.settings, self.store, os.environ, log)
+        site.require(result)
+
+
+def _settings(options: Options, config: MkDocsConfig) -> Settings:
+    try:
+        return plugin_options.settings(options, config)
+    except GptImageError as error:
+        raise PluginError(f"gptimage: {error}") from error
 
 
 def _current(page: Page, config: MkDocsConfig, settings: Settings) -> CurrentPage:
@@ -213,18 +246,32 @@ def read_pages(config_file: str) -> GptImagePlugin:
     # Built into a folder that is thrown away, because MkDocs empties the site's folder before it reads.
     with tempfile.TemporaryDirectory(prefix="gptimage-") as folder:
         try:
-            config = load_config(config_file=config_file, site_dir=folder)
+            config = load_config(config_file=config_file)
             plugin = next((each for each in config.plugins.values() if isinstance(each, GptImagePlugin)), None)
             if plugin is None:
                 raise ConfigurationError(f"{config_file}: the plugin 'gptimage' is not in 'plugins'")
             plugin.read_only = True
+            # Before the folder is changed: whether the options fit the site that is really built.
+            plugin.settings = _settings(plugin.config, config)
+            config.site_dir = folder
             config.plugins.on_startup(command="build", dirty=False)
             try:
-                build(config)
-            except PagesRead:
-                return plugin
+                with _quiet(), contextlib.suppress(PagesRead):
+                    build(config)
             finally:
                 config.plugins.on_shutdown()
         except (MkDocsException, SystemExit) as error:
             raise ConfigurationError(str(error)) from error
-    raise AssertionError("the plugin ends the build when all pages are read")
+    return plugin
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the lines in which MkDocs tells of the folder that is thrown away."""
+    logger = logging.getLogger("mkdocs.commands.build")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

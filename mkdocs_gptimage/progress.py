@@ -115,7 +115,9 @@ def summary(plan: Plan, outcomes: Sequence[Outcome]) -> str:
 
 
 def advice(outcomes: Sequence[Outcome]) -> str:
-    """What to do after a run that did not make everything."""
+    """What becomes of the rest, after a run that did not make everything; nothing when there is no rest."""
     if any(outcome.step is Step.WAITING for outcome in outcomes):
         return STAYS_IN_FLIGHT
-    return "What was made is in the store, and is not paid for again."
+    if any(outcome.step is Step.STORED for outcome in outcomes):
+        return "What was made is in the store, and is not paid for again."
+    return ""

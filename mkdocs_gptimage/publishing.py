@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import secrets
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,7 +42,7 @@ def original(entry: Entry, cache: Path) -> Path | Damage:
             return copy
     cache_folder.prepare(cache)
     copy.parent.mkdir(exist_ok=True)
-    part = copy.with_name(f"{copy.name}.{os.getpid()}.part")
+    part = copy.with_name(f"{copy.name}.{secrets.token_hex(4)}.part")
     if _copy(entry.path, part) != entry.image.sha256:
         part.unlink()
         return Damage(entry.digest, f"the bytes of {entry.path.name} are not those of its record")

@@ -77,6 +77,10 @@ class Reader:
             self._found[digest] = self._store.look(digest)
         return self._found[digest]
 
+    def forget_store(self) -> None:
+        """Look anew: pictures were stored since."""
+        self._found.clear()
+
     def render(self, block: Block, md: Markdown) -> str:
         """Return the figure of a block on the current page; one with problems leaves only its marker."""
         page = self.page

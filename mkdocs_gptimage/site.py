@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from . import production, publishing
-from .errors import GenerationError, one_line_each
+from .errors import ConfigurationError, GenerationError, one_line_each
 from .planning import Row, State
 from .reading import PLACEHOLDER_FORMAT, Shown
 from .store import Damage, Entry
@@ -31,6 +31,19 @@ class Delivery:
 
 def deliver(result: Result, settings: Settings, log: logging.Logger, *, accept_missing: bool) -> Delivery:
     """Prepare the files of a site; raise `GenerationError` when pictures are missing and that is not accepted."""
+    try:
+        return _deliver(result, settings, log, accept_missing=accept_missing)
+    except OSError as error:
+        raise ConfigurationError(f"the cache '{settings.cache}' cannot be used: {error.strerror or error}") from error
+
+
+def require(result: Result) -> None:
+    """Raise `GenerationError` when a run left a picture unmade."""
+    if result.problems:
+        raise GenerationError(_explain(result.problems, result))
+
+
+def _deliver(result: Result, settings: Settings, log: logging.Logger, *, accept_missing: bool) -> Delivery:
     delivery = Delivery([], {})
     made = {outcome.picture.spec.digest: outcome.entry for outcome in result.outcomes}
     problems = result.problems
@@ -107,4 +120,4 @@ def _explain(problems: list[str], result: Result) -> str:
     from . import progress  # noqa: PLC0415 - only for a run that failed
 
     head = f"{len(problems)} of {len(result.plan.rows)} pictures are not there:"
-    return "\n".join([head, one_line_each(problems), progress.advice(result.outcomes)])
+    return "\n".join(filter(None, [head, one_line_each(problems), progress.advice(result.outcomes)]))

@@ -112,7 +112,7 @@ def _explain(error: ValidationError) -> Iterator[Violation]:
     field = path.partition("[")[0]
     if error.validator == "additionalProperties":
         known = schema()["properties"]
-        for key in instance:
+        for key in map(str, instance):
             if key not in known:
                 shown = key if _PLAIN_KEY.match(key) else quote(key)
                 yield Violation(shown, f"is not a field{_did_you_mean(key, known, otherwise='the fields are')}", key)
@@ -150,7 +150,7 @@ def _describe_type(found: Any, names: list[str], field: str) -> str:
     expected = " or ".join(_EXPECTED[name] for name in names if name != "null")
     if found is None:
         return f"is empty, expected {expected}"
-    message = f"{quote(found)} is {_NAMES[type(found)]}, expected {expected}"
+    message = f"{quote(found)} is {_NAMES.get(type(found), f'a {type(found).__name__}')}, expected {expected}"
     if isinstance(found, int) and not isinstance(found, bool) and "string" in names and field == "size":
         return f"{message}; YAML 1.1 reads an unquoted 16:9 as a number: write '{found // 60}:{found % 60}', in quotes"
     if isinstance(found, (int, float, bool)) and names[0] == "string":

@@ -37,6 +37,13 @@ _CONSTANTS: dict[str, bool | None] = {
 }
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _HALF_A_CHARACTER = "broken text: half of a character (a lone surrogate)"
+_HINTS = {
+    "tabs cannot indent: use spaces": re.compile(r"^ *\t"),
+    "a value with ': ' in it needs quotes": re.compile(r"^\w+: +[^\s'\"].*: "),
+    "a space is missing behind the colon": re.compile(r"^\w+:[^\s]"),
+    "all fields begin in the first column": re.compile(r"^ +\w+:"),
+    "a quote inside quotes is written twice": re.compile(r"^\w+: +'.*\w'\w"),
+}
 _STRING_TAGS = (None, "!", "tag:yaml.org,2002:str")
 
 
@@ -64,12 +71,23 @@ def read(text: str) -> Document:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         problem = " ".join(filter(None, (error.context, error.problem)))
-        raise YamlError(f"broken YAML: {problem}", mark.line if mark else 0) from None
+        line = mark.line if mark else 0
+        raise YamlError(f"broken YAML: {problem}{_hint(text, line)}", line) from None
     except UnicodeEncodeError:
         raise YamlError(_HALF_A_CHARACTER, 0) from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, max(text.find(chr(error.character)), 0)) if isinstance(error.character, int) else 0
         raise YamlError("broken YAML: a control character, which YAML does not allow", line) from None
+
+
+def _hint(text: str, line: int) -> str:
+    """What authors get wrong most often, by the look of the line that the parser stopped at, or the one before."""
+    lines = text.split("\n")
+    nearby = lines[max(line - 1, 0) : line + 1]
+    for hint, pattern in _HINTS.items():
+        if any(pattern.search(each) for each in nearby):
+            return f"; {hint}"
+    return ""
 
 
 def scalar(text: str) -> Any:

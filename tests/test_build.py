@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import tempfile
 from pathlib import Path
 
 import httpx
 import pytest
+from mkdocs.commands.build import build
+from mkdocs.config import load_config
+from mkdocs.exceptions import Abort
 from sites import FAST, FIGURE, Site, block
 
 from mkdocs_gptimage import emulator
@@ -201,6 +205,82 @@ def test_several_languages(site, service):
         url = re.search(r'src="([^"]*)"', figure)[1]
         assert f'alt="{alt}"' in figure
         assert (site.root / "site" / path).parent.joinpath(url).resolve().is_file()
+
+
+def test_all_languages_are_read_before_the_first_submit(site, service):
+    """With mkdocs-static-i18n, budget and validity are those of all languages together, and `check` sees them all."""
+    languages = [{"locale": "en", "default": True, "name": "English", "build": True}]
+    languages.append({"locale": "de", "name": "Deutsch", "build": True})
+    i18n = {"i18n": {"docs_structure": "suffix", "languages": languages}}
+    site.configure(plugins=[i18n], gptimage={"budget": {"images": 1}, "api": api(service)})
+    site.write({"index.md": block(prompt="English"), "index.de.md": block(prompt="Deutsch")})
+    before = stats(service)
+
+    over = site.build(env=KEY)
+    site.configure(plugins=[i18n], gptimage={"api": api(service)})
+    site.write({"index.de.md": block(prompt="Deutsch", size="16:10")})
+    invalid = site.build(env=KEY)
+    paid = stats(service)
+    site.write({"index.de.md": block(prompt="Deutsch")})
+    unmade = site.gptimage("check")
+    built = site.build(env=KEY)
+
+    assert over.code == 1
+    assert "2 pictures are missing, more than the budget of 1 images" in over.err
+    assert invalid.code == 1
+    assert "docs/index.de.md:3: size: '16:10' is not a size" in invalid.err
+    assert paid == before
+    assert "2 missing" in unmade.out
+    assert built.code == 0, built.err
+    assert stats(service)["submits"] == before["submits"] + 2
+    assert site.gptimage("check").code == 0
+
+
+@pytest.mark.parametrize("prefix", ["mkdocs_", "properdocs_"])
+def test_folders_of_serve_are_never_paid_for(site, service, prefix):
+    """A build into the folder that a development server makes is not a build that pays."""
+    site.configure(gptimage={"api": api(service)})
+    site.write({"index.md": block(prompt=prefix)})
+    before = stats(service)
+    folder = tempfile.mkdtemp(prefix=prefix)
+
+    built = site.build("-d", folder, env=KEY)
+
+    shutil.rmtree(folder)
+    assert built.code == 0, built.err
+    assert stats(service) == before
+
+
+def test_unusable_cache_is_one_line(site, service):
+    """A cache that is in the way is named, without a traceback, even when every picture is stored."""
+    site.configure(gptimage={"cache": "one/two", "api": api(service)})
+    site.write({"index.md": block(prompt="Cache")})
+    assert site.build(env=KEY).code == 0
+    shutil.rmtree(site.root / "one")
+    (site.root / "one").write_text("in the way", encoding="utf-8")
+
+    built = site.build(env=KEY)
+
+    assert built.code == 1
+    assert "cannot be used" in built.err
+    assert "Traceback" not in built.err
+
+
+def test_disabling_takes_effect_under_serve(tmp_path, service, monkeypatch):
+    """A plugin that lives on and is disabled asks for nothing of what it read before."""
+    site = Site(tmp_path)
+    site.configure(gptimage={"on_missing": "generate", "api": api(service)})
+    site.write({"index.md": block(prompt="[fail] Not any more")})
+    monkeypatch.setenv("APIMASTER_API_KEY", KEY["APIMASTER_API_KEY"])
+    config = load_config(str(tmp_path / "mkdocs.yml"))
+    with pytest.raises(Abort):
+        build(config)
+    before = stats(service)
+    config.plugins["gptimage"].config.enabled = False
+
+    build(config)
+
+    assert stats(service) == before
 
 
 def test_local_reference_is_sent_and_seen(site, service):
