@@ -115,7 +115,7 @@ class Client:
         """Ask for one task; raise `GatewayError`, with the HTTP status if there is one."""
         answer = await self._ask("GET", f"{self._base}/tasks/{quote(task_id, safe='')}", b"")
         with self._without_key():
-            return self._hide(wire.task(answer))
+            return self._hide(wire.task(answer, task_id))
 
     async def poll_many(self, task_ids: Iterable[str]) -> dict[str, wire.Task]:
         """Ask for up to 100 tasks in one request; tasks that the service leaves out are left out here."""

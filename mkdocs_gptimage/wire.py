@@ -94,15 +94,15 @@ def request_body(spec: ImageSpec, image_urls: list[str]) -> dict[str, Any]:
 def submitted(body: bytes) -> Accepted | Image:
     """Read the body of a 2xx answer to a submit; raise `GatewayError` for one that refuses or cannot be read."""
     candidates = list(_candidates(_parse(body)))
-    # A bare `id` beside a picture is the answer's own, and beside an error the request's.
-    tasks_first = [c for c in candidates if "task_id" in c or "status" in c]
-    task_id = next(filter(None, map(_task_id, tasks_first)), None)
+    task_id = next(filter(None, (_task_id(c, ("task_id",)) for c in candidates)), None)
     if task_id:
         return Accepted(task_id)
+    # A bare `id` beside a picture is the answer's own, and beside an error the request's.
     image = next(filter(None, map(_image, candidates)), None)
     if image:
         return image
-    task_id = next(filter(None, (_task_id(c) for c in candidates if not c.get("error"))), None)
+    bare = [c for c in candidates if "status" in c] + [c for c in candidates if not c.get("error")]
+    task_id = next(filter(None, map(_task_id, bare)), None)
     if task_id:
         return Accepted(task_id)
     code = _number(candidates[-1].get("code")) if candidates else None
@@ -111,11 +111,17 @@ def submitted(body: bytes) -> Accepted | Image:
     raise _unreadable(f"the answer to the submit holds neither a task nor a picture: {_excerpt(body)}")
 
 
-def task(body: bytes) -> Task:
-    """Read the body of a 2xx answer to the poll of one task; raise `GatewayError` when it holds none."""
+def task(body: bytes, asked: str) -> Task:
+    """Read the body of a 2xx answer to the poll of one task; raise `GatewayError` when it does not hold that one."""
     answer = _parse(body)
+    holds_another = False
     for candidate in _candidates(answer):
         if "status" in candidate or "result" in candidate:
+            ids = [value for key in ("task_id", "id") if isinstance(value := candidate.get(key), str) and value]
+            # What is around another's task may speak of that one.
+            if asked not in ids and (ids or holds_another):
+                holds_another = True
+                continue
             found = _task(candidate)
             # "status: error" around no task speaks of the poll; believing it would forget a task that is paid for.
             if found.phase is Phase.FAILED and candidate is answer and not _task_id(candidate):
@@ -261,8 +267,8 @@ def _image(candidate: Mapping[str, Any], depth: int = 0) -> Image | None:
     return None
 
 
-def _task_id(candidate: Mapping[str, Any]) -> str | None:
-    for key in ("task_id", "id"):
+def _task_id(candidate: Mapping[str, Any], keys: tuple[str, ...] = ("task_id", "id")) -> str | None:
+    for key in keys:
         value = candidate.get(key)
         if isinstance(value, str) and _TASK_ID.fullmatch(value):
             return value

@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from PIL import Image
 
@@ -110,7 +111,7 @@ class Gateway:
         """Submits that were being answered at the same time, at most."""
         self.submit: Any = lambda request: accepts(f"task_{self._number(request)}")
         self.batch: Any = lambda request: says({"data": [self.finished(each) for each in request.json["task_ids"]]})
-        self.poll: Any = lambda request: says({"data": self.finished(request.path.rpartition("/")[2])})
+        self.poll: Any = lambda request: says({"data": self.finished(unquote(request.path.rpartition("/")[2]))})
         self.download: Any = Answer(body=picture())
         self._submits = 0
         self._lock = threading.Lock()

@@ -539,7 +539,20 @@ def test_two_pictures_never_share_a_task(service, make_site):
 def test_an_envelope_that_says_error_is_not_a_failed_task(service, make_site):
     """A poll that itself goes wrong with HTTP 200 does not make us forget a task that is paid for."""
     service.batch = fails(404)
-    service.poll = [says({"status": "error", "message": "try again"}), says(service.finished("t1"))]
+    service.poll = [says({"status": "error", "message": "try again"}), says(service.finished("task_1"))]
+    outcomes = make_site("a").generate()
+
+    assert steps(outcomes) == ["STORED"]
+    assert len(service.of("submit")) == 1
+
+
+def test_an_error_with_an_id_of_its_own_is_not_a_failed_task(service, make_site):
+    """A poll that goes wrong with HTTP 200 and an id of its own does not make us forget a task."""
+    service.batch = fails(404)
+    service.poll = [
+        says({"id": "req_9", "status": "error", "message": "upstream busy"}),
+        says(service.finished("task_1")),
+    ]
     outcomes = make_site("a").generate()
 
     assert steps(outcomes) == ["STORED"]

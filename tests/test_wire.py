@@ -96,6 +96,8 @@ def test_request(spec, urls, expected):
         ({"created": 1, "data": [{"b64_json": "AAAA"}]}, Image(base64="AAAA")),
         ({"id": "img-1", "created": 1, "data": [{"url": LINK}]}, Image(link=LINK)),
         ({"data": [{"task_id": ID, "url": LINK}]}, Accepted(ID)),
+        ({"id": "img_1", "status": "completed", "data": [{"b64_json": "AAAA"}]}, Image(base64="AAAA")),
+        ({"data": {"id": "img_1", "status": "success", "url": LINK}}, Image(link=LINK)),
     ],
 )
 def test_accepted_submits(answer, expected):
@@ -131,7 +133,11 @@ def test_answers_without_a_task(answer, error):
 @pytest.mark.parametrize("data", [b"", b"<html>", b"\xff\xfe", b'{"data": [', DEEP, DEEP_OBJECT, b"9" * 5000])
 def test_unreadable_answers(data):
     """A body that cannot be read is an unknown outcome of a submit, and an error of a poll that says there was one."""
-    for read in (wire.submitted, wire.task, lambda each: wire.tasks(each, [ID]) or wire.task(each)):
+    for read in (
+        wire.submitted,
+        lambda each: wire.task(each, ID),
+        lambda each: wire.tasks(each, [ID]) or wire.task(each, ID),
+    ):
         with pytest.raises(GatewayError) as caught:
             read(data)
 
@@ -165,7 +171,7 @@ def test_status_words(word, phase):
     """Every known word has its phase, and a word never seen before means not finished."""
     answer = {"data": {"id": ID, "status": word, "result": {"images": [{"url": [LINK]}]}}}
 
-    assert wire.task(body(answer)).phase is phase
+    assert wire.task(body(answer), ID).phase is phase
 
 
 @pytest.mark.parametrize(
@@ -185,14 +191,14 @@ def test_status_words(word, phase):
 @pytest.mark.parametrize("wrap", [lambda t: {"code": 200, "data": t}, lambda t: {"data": [t]}, lambda t: t])
 def test_where_the_picture_is(result, wrap):
     """The link is found in a list or as text, wherever gateways put it."""
-    found = wire.task(body(wrap({"id": ID, "status": "completed", "cost": "0.014", **result})))
+    found = wire.task(body(wrap({"id": ID, "status": "completed", "cost": "0.014", **result})), ID)
 
     assert found == Task(Phase.READY, Image(link=LINK), cost_usd=0.014)
 
 
 def test_completed_without_a_picture_is_not_finished():
     """A task that is complete but has no link yet is neither ready nor failed."""
-    assert wire.task(body({"data": {"status": "completed", "result": {"images": []}}})).phase is Phase.RUNNING
+    assert wire.task(body({"data": {"status": "completed", "result": {"images": []}}}), ID).phase is Phase.RUNNING
 
 
 @pytest.mark.parametrize(
@@ -209,7 +215,7 @@ def test_completed_without_a_picture_is_not_finished():
 )
 def test_words_of_a_failure(fields, words):
     """A failed task speaks the service's words, on one line, printable and not too long."""
-    assert wire.task(body({"data": {"id": ID, "status": "failed", **fields}})).message == words
+    assert wire.task(body({"data": {"id": ID, "status": "failed", **fields}}), ID).message == words
 
 
 @pytest.mark.parametrize("cost", [None, "free", -1, True, float("nan"), 10**400, [], "nan", "inf"])
@@ -217,14 +223,44 @@ def test_costs_that_are_none(cost):
     """A cost that is not a sensible number is not told."""
     answer = {"data": {"status": "completed", "url": LINK, "cost": cost}}
 
-    assert wire.task(body(answer)).cost_usd is None
+    assert wire.task(body(answer), ID).cost_usd is None
 
 
 @pytest.mark.parametrize("answer", [{"status": "error", "message": "x"}, {"status": "failed"}, {"code": 200}, [], 1])
 def test_polls_without_a_task(answer):
     """An answer around no task is an error of the poll, also when it says `error` itself."""
     with pytest.raises(GatewayError, match="holds no task"):
-        wire.task(body(answer))
+        wire.task(body(answer), ID)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"id": "req_9", "status": "error", "message": "upstream busy"},
+        {"data": {"id": "other", "status": "completed", "url": LINK}},
+        {"status": "success", "data": [{"task_id": "other", "status": "completed", "url": LINK}]},
+        {"status": "success", "data": {"id": "other", "result": {"url": LINK}}},
+    ],
+)
+def test_a_poll_never_takes_the_task_of_another(answer):
+    """What a poll says of an id that was not asked for is not said of our task."""
+    with pytest.raises(GatewayError, match="holds no task"):
+        wire.task(body(answer), ID)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"id": "req_9", "data": {"task_id": ID, "status": "processing"}},
+        {"data": {"id": "row_7", "task_id": ID, "status": "processing"}},
+        {"data": [{"id": "other", "status": "failed"}, RUNNING]},
+        {"data": {"id": 7, "status": "processing"}},
+        {"id": "req_9", "data": {"status": "processing"}},
+    ],
+)
+def test_a_poll_finds_its_own_task(answer):
+    """The task that was asked for is found beside other ids, and one without any id is taken to be it."""
+    assert wire.task(body(answer), ID) == Task(Phase.RUNNING)
 
 
 @pytest.mark.parametrize(
@@ -340,7 +376,7 @@ def test_retry_after_date(zone):
 @given(BODIES)
 def test_any_answer_is_a_value_or_a_named_error(data):
     """Whatever bytes arrive, reading them gives a value or a `GatewayError`, and nothing else."""
-    for read in (wire.submitted, wire.task, lambda each: wire.tasks(each, [ID])):
+    for read in (wire.submitted, lambda each: wire.task(each, ID), lambda each: wire.tasks(each, [ID])):
         try:
             found = read(data)
         except GatewayError as error:
@@ -363,4 +399,4 @@ def test_objects_inside_each_other_end(depth):
     """Objects that are nested deeper than any service nests them are passed over."""
     nested = b'{"result":' * depth + b'{"url":"x"}' + b"}" * depth
 
-    assert wire.task(b'{"status":"completed","data":' + nested + b"}").phase is Phase.RUNNING
+    assert wire.task(b'{"status":"completed","data":' + nested + b"}", ID).phase is Phase.RUNNING
