@@ -29,7 +29,7 @@ from .errors import (
 )
 from .flights import Stage
 from .jobs import Clock, Event, Job, Outcome, Step
-from .planning import Plan, State
+from .planning import Plan, State, why_unknown
 from .polling import Poller
 from .store import Entry
 from .submitting import ClaimedError, Submitter
@@ -108,7 +108,7 @@ class _Generation:
                 self._resume(Job(row.picture, row.flight))
             async with anyio.create_task_group() as watch:
                 watch.start_soon(self._hurry_at_the_end)
-                await self._submit_all([Job(row.picture) for row in plan.only(State.MISSING)])
+                await self._submit_all([Job(row.picture, row.flight) for row in plan.only(State.MISSING)])
                 watch.cancel_scope.cancel()
             self._poller.close()
         return self._outcomes
@@ -140,7 +140,7 @@ class _Generation:
         """One of the workers that share the queue."""
         for job in waiting:
             if self._submitter.stopped is not None:
-                self._end(Step.SKIPPED, job, str(self._submitter.stopped))
+                self._end_refused(Step.SKIPPED, job, str(self._submitter.stopped))
             else:
                 await self._submit(job)
 
@@ -152,9 +152,9 @@ class _Generation:
         except (AccessError, BalanceError, BusyError) as error:
             # Busy is raised after the last of many tries: the next picture would fare no better.
             self._submitter.stopped = error
-            self._end(Step.SKIPPED, job, self._advise(error))
+            self._end_refused(Step.SKIPPED, job, self._advise(error))
         except (RejectedError, ConfigurationError) as error:
-            self._end(Step.FAILED, job, str(error))
+            self._end_refused(Step.FAILED, job, str(error))
         except GatewayError as error:
             self._end(Step.UNKNOWN, job, str(error))
         else:
@@ -181,6 +181,13 @@ class _Generation:
             self._tell(Step.STORED, job, "by another run")
         else:
             self._end(Step.WAITING, job, problem)
+
+    def _end_refused(self, step: Step, job: Job, problem: str) -> None:
+        """Nothing was accepted now; a submit before this one may have been."""
+        if job.flight is None:
+            self._end(step, job, problem)
+        else:
+            self._end(Step.UNKNOWN, job, f"{why_unknown(job.flight)}; not submitted again: {problem}")
 
     def _end_unknown(self, job: Job, reason: str) -> None:
         """Nobody can collect it any more: write that down."""

@@ -48,6 +48,15 @@ class Journal:
         with self._translated():
             self._cache.set(flight.digest, _to_text(flight))
 
+    def replace(self, known: Flight, flight: Flight) -> bool:
+        """Write a flight in place of this one; whether it was still there. Raises `ConfigurationError` as above."""
+        with self._translated(), self._cache.transact():
+            found = _from_text(self._cache.get(known.digest))
+            if found is None or found.idempotency_key != known.idempotency_key:
+                return False
+            self._cache.set(flight.digest, _to_text(flight))
+            return True
+
     def forget(self, flight: Flight) -> None:
         """Remove a flight, but not a later one for the same picture; raise `ConfigurationError` as above."""
         with self._translated(), self._cache.transact():

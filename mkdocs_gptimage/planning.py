@@ -27,6 +27,8 @@ class State(enum.Enum):
     """In the store in part, or damaged; never paid for again without being asked."""
     UNKNOWN = "unknown"
     """Submitted with an unknown outcome; never submitted again on its own."""
+    ELSEWHERE = "in flight elsewhere"
+    """Submitted to another service than this run's; never submitted to this one."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +38,12 @@ class Row:
     picture: Picture
     state: State
     detail: str = ""
-    """Why it is broken, unknown or in flight."""
+    """Why it is broken or unknown, or where it is in flight."""
     price: float | None = None
     """USD that a submit would cost; None when the site sets no price for its resolution."""
     entry: Entry | None = None
     flight: Flight | None = None
+    """What the journal has of it; beside `MISSING`, the submit with an unknown outcome that is to be repeated."""
 
     @property
     def digest(self) -> str:
@@ -98,18 +101,31 @@ def _row(
 ) -> Row:
     if isinstance(found, Entry):
         return Row(picture, State.CACHED, entry=found)
-    if flight is not None and flight.base_url == base_url and flight.stage is Stage.ACCEPTED:
+    if flight is not None and flight.base_url != base_url:
+        return Row(picture, State.ELSEWHERE, flight.base_url, flight=flight)
+    if flight is not None and flight.stage is Stage.ACCEPTED:
         return Row(picture, State.IN_FLIGHT, flight.task_id or "", flight=flight)
     if flight is not None:
-        return Row(picture, State.UNKNOWN, _why_unknown(flight, base_url), flight=flight)
+        return Row(picture, State.UNKNOWN, why_unknown(flight), flight=flight)
     if isinstance(found, Damage):
         return Row(picture, State.BROKEN, found.reason)
     return Row(picture, State.MISSING, price=prices.get(picture.spec.resolution))
 
 
-def _why_unknown(flight: Flight, base_url: str) -> str:
-    if flight.base_url != base_url:
-        return f"it was submitted to {flight.base_url}; set api.base_url to that to collect it"
+def with_unknown_as_missing(plan: Plan, prices: Mapping[str, float]) -> Plan:
+    """Return the plan that submits again what has an unknown outcome; the flights stay with their rows."""
+    return Plan(
+        tuple(
+            Row(row.picture, State.MISSING, price=prices.get(row.picture.spec.resolution), flight=row.flight)
+            if row.state is State.UNKNOWN
+            else row
+            for row in plan.rows
+        )
+    )
+
+
+def why_unknown(flight: Flight) -> str:
+    """Why nobody knows what came of a submit."""
     return flight.reason or "the run that submitted it ended before the answer came, or is still waiting for it"
 
 

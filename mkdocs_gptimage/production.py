@@ -36,7 +36,7 @@ class Result:
     @property
     def problems(self) -> list[str]:
         """One line for each picture that should be there and is not."""
-        blocked = [describe(row) for row in self.plan.only(State.BROKEN, State.UNKNOWN)]
+        blocked = [describe(row) for row in self.plan.only(State.BROKEN, State.UNKNOWN, State.ELSEWHERE)]
         failed = [
             f"{outcome.picture.where}: {outcome.step.value}: {outcome.problem}"
             for outcome in self.outcomes
@@ -73,43 +73,35 @@ def produce(  # noqa: PLR0913 - the world is passed in
     Raises `ConfigurationError` or `BudgetError` before anything is submitted. With `retry_unknown`, pictures whose
     submit has an unknown outcome are submitted again.
     """
-    blocked = [row.flight for row in plan.only(State.UNKNOWN) if row.flight is not None] if retry_unknown else []
     if retry_unknown:
-        plan = _with_unknown_as_missing(plan, settings)
-    wanted = plan.only(State.MISSING, State.IN_FLIGHT)
-    if not wanted:
+        plan = planning.with_unknown_as_missing(plan, settings.prices)
+    if not plan.only(State.MISSING, State.IN_FLIGHT):
         return Result(plan)
     key = _key(settings, environment)
     planning.check_budget(plan, settings.budget)
     store.check_writable()
+    return Result(plan, tuple(_generate(plan, settings, store, key, log)))
+
+
+def _generate(plan: Plan, settings: Settings, store: Store, key: str, log: logging.Logger) -> list[Outcome]:
+    """Run what a plan says, with everything that it needs open for as long."""
     # Slow to import, and needed only now.
     from . import generation, journal, progress  # noqa: PLC0415
 
+    total = len(plan.only(State.MISSING, State.IN_FLIGHT))
     with (
         journal.opened(settings.cache) as flights,
         _service(settings) as base_url,
-        progress.reporting(log, len(wanted)) as report,
+        progress.reporting(log, total) as report,
     ):
-        emulated = [flight for flight in flights.flights().values() if flight.base_url == EMULATOR]
-        for flight in [*emulated, *blocked]:
-            flights.forget(flight)
+        for flight in flights.flights().values():
+            if flight.base_url == EMULATOR:
+                flights.forget(flight)
         try:
-            outcomes = generation.generate(plan, settings, store, flights, base_url=base_url, key=key, report=report)
+            return generation.generate(plan, settings, store, flights, base_url=base_url, key=key, report=report)
         except KeyboardInterrupt:
             log.info("Interrupted: %s", progress.STAYS_IN_FLIGHT)
             raise
-    return Result(plan, tuple(outcomes))
-
-
-def _with_unknown_as_missing(plan: Plan, settings: Settings) -> Plan:
-    return Plan(
-        tuple(
-            Row(row.picture, State.MISSING, price=settings.prices.get(row.picture.spec.resolution))
-            if row.state is State.UNKNOWN
-            else row
-            for row in plan.rows
-        )
-    )
 
 
 def has_key(settings: Settings, environment: Mapping[str, str]) -> bool:
@@ -164,6 +156,11 @@ def describe(row: Row) -> str:
         return (
             f"{where}: the picture {digest} may be paid for already: {row.detail}. It is not submitted again on its "
             "own; 'gptimage generate --retry-unknown' does"
+        )
+    if row.state is State.ELSEWHERE:
+        return (
+            f"{where}: the picture {digest} was submitted to {row.detail}; set api.base_url to that to collect it. It "
+            "is not submitted to another service"
         )
     return (
         f"{where}: the picture {digest} in the store is damaged: {row.detail}. Restore its files from version control, "

@@ -23,7 +23,7 @@ def as_text(plan: Plan) -> str:
     lines = []
     for row, each in zip(plan.rows, cells, strict=True):
         lines.append("  ".join(cell.ljust(width) for cell, width in zip(each, widths, strict=True)).rstrip())
-        if row.state in (State.BROKEN, State.UNKNOWN):
+        if row.state in (State.BROKEN, State.UNKNOWN, State.ELSEWHERE):
             lines.append(f"    {production.describe(row)}")
     return "\n".join([*lines, counted(plan)])
 

@@ -54,16 +54,18 @@ class Submitter:
     async def submit(self, job: Job) -> wire.Image | None:
         """Submit a job until it is accepted; set its flight, and return the picture if it is there at once.
 
-        Raises `RejectedError` when nothing was accepted, `GatewayError` when that cannot be known, `ClaimedError` when
-        another run has the picture in hand, and `ConfigurationError` when a reference image changed since the pages
-        were read or the journal cannot be written.
+        A job may come with the flight of a submit whose outcome is unknown. Raises `RejectedError` when nothing was
+        accepted, `GatewayError` when that cannot be known, `ClaimedError` when another run has the picture in hand,
+        and `ConfigurationError` when a reference image changed since the pages were read or the journal cannot be
+        written. A job that still has a flight then may have been accepted before.
         """
         body = wire.request_body(job.spec, references.to_send(job.spec))
         key = str(uuid.uuid4())
         for attempt in range(1, policy.SUBMIT_ATTEMPTS + 1):
             await self._wait_until_open()
+            unknown = job.flight
             self._intend(job, key)
-            answer = await self._send(job, body)
+            answer = await self._send(job, body, unknown)
             if not isinstance(answer, GatewayError):
                 return answer
             if attempt == policy.SUBMIT_ATTEMPTS or not isinstance(answer, (BusyError, InProgressError)):
@@ -72,8 +74,8 @@ class Submitter:
             self._open_at = max(self._open_at, self._clock.now() + wait)
         raise AssertionError("the last attempt returns or raises")
 
-    async def _send(self, job: Job, body: dict[str, Any]) -> wire.Image | GatewayError | None:
-        """Send a submit once; the journal knows what came of it when this returns."""
+    async def _send(self, job: Job, body: dict[str, Any], unknown: Flight | None) -> wire.Image | GatewayError | None:
+        """Send a submit once; the journal knows what came of it, and of an `unknown` one before, when this returns."""
         assert job.flight is not None
         # A submit that has left is not abandoned when the run is being ended: its answer says what is paid for.
         with anyio.CancelScope(shield=True) as scope:
@@ -82,8 +84,7 @@ class Submitter:
                 seconds = self._api.timeout[job.spec.resolution]
                 answer = await self._client.submit(body, job.flight.idempotency_key, seconds)
             except RejectedError as error:
-                self._journal.forget(job.flight)
-                job.flight = None
+                self._take_back(job, job.flight, unknown)
                 return error
             except GatewayError as error:
                 job.flight = dataclasses.replace(job.flight, stage=Stage.UNKNOWN, reason=str(error))
@@ -113,14 +114,22 @@ class Submitter:
             submitted_at=self._clock.now(),
             where=job.picture.where,
         )
-        if job.flight is not None:
-            self._journal.write(flight)
-        elif not self._journal.claim(flight):
+        is_ours = self._journal.claim(flight) if job.flight is None else self._journal.replace(job.flight, flight)
+        if not is_ours:
             raise ClaimedError("another run is making it at this moment; build again when that is done")
-        elif self._is_stored(job.digest):
+        if job.flight is None and self._is_stored(job.digest):
             self._journal.forget(flight)
             raise ClaimedError("another run has just made it")
         job.flight = flight
+
+    def _take_back(self, job: Job, flight: Flight, unknown: Flight | None) -> None:
+        """Nothing was accepted this time; that proves nothing about a submit before, whose outcome is unknown."""
+        job.flight = unknown
+        if unknown is None:
+            self._journal.forget(flight)
+            return
+        with contextlib.suppress(ConfigurationError):  # the intent in the journal says as much
+            self._journal.replace(flight, unknown)
 
     def _accept(self, job: Job, flight: Flight, answer: wire.Accepted | wire.Image) -> wire.Image | None:
         if isinstance(answer, wire.Accepted):

@@ -353,6 +353,86 @@ def test_a_submit_in_progress_for_too_long_has_an_unknown_outcome(service, make_
     assert site.states() == [State.UNKNOWN]
 
 
+@pytest.mark.parametrize(
+    "answer", [fails(402, "no balance"), fails(401, "bad key"), fails(400, "bad"), fails(429, retry_after="0")]
+)
+def test_a_refusal_after_a_submit_in_progress_proves_nothing(service, make_site, answer):
+    """Once a submit may have been accepted, no later refusal of it makes it one that can be paid for again."""
+    service.submit = [fails(409, code="idempotency_in_progress", retry_after="0"), answer]
+    site = make_site("a")
+    outcomes = site.generate()
+    submits = len(service.of("submit"))
+    site.run()
+
+    assert steps(outcomes) == ["UNKNOWN"]
+    assert "idempotency_in_progress" in outcomes[0].problem or "409" in outcomes[0].problem
+    assert site.states() == [State.UNKNOWN]
+    assert len(service.of("submit")) == submits
+
+
+def test_a_run_that_stops_during_a_submit_in_progress_leaves_it_unknown(service, make_site):
+    """A submit that waits to be asked again when the account turns out empty has an unknown outcome."""
+    waiting = fails(409, code="idempotency_in_progress", retry_after="600")
+    empty = says({"error": {"message": "no balance"}}, 402, wait=0.3)
+    answers = iter([waiting, empty])
+    service.submit = lambda _: next(answers)
+    site = make_site("a", "b", api={"max_requests": 2})
+    outcomes = site.generate()
+
+    assert sorted(steps(outcomes)) == ["SKIPPED", "UNKNOWN"]
+    assert sorted(state.name for state in site.states()) == ["MISSING", "UNKNOWN"]
+
+
+@pytest.mark.parametrize("status", [402, 400])
+def test_a_refused_retry_leaves_the_outcome_unknown(service, make_site, status):
+    """A retry that is refused leaves every picture as it was, and a build without the flag submits none of them."""
+    service.submit = Answer(vanish=True)
+    site = make_site("a", "b", api={"max_requests": 1})
+    site.run()
+    before = site.flights()
+    service.submit = fails(status, "no")
+    retried = site.run(retry_unknown=True)
+    submits = len(service.of("submit"))
+    site.run()
+
+    assert site.flights() == before
+    assert steps(retried.outcomes) == ["UNKNOWN"] * 2
+    assert len(service.of("submit")) == submits
+
+
+def test_two_retries_at_a_time_pay_once(service, make_site):
+    """Of two runs that retry the same picture, one submits it again."""
+    service.submit = Answer(vanish=True)
+    site = make_site("a")
+    site.run()
+    service.requests.clear()
+    service.submit = accepts("t1", wait=0.3)
+    plan = site.plan()
+    retry = lambda: production.produce(  # noqa: E731
+        plan, site.settings, site.store, runs.ENVIRONMENT, runs.LOG, retry_unknown=True
+    )
+    threads = [threading.Thread(target=retry) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(service.of("submit")) == 1
+
+
+def test_what_another_service_has_is_not_retried(service, make_site):
+    """A task that was accepted by another service keeps its id, and is not paid for again here, also on request."""
+    site = make_site("a")
+    in_journal(site, service, "t1", base_url="https://other/v1")
+    before = site.flights()
+    result = site.run(retry_unknown=True)
+
+    assert service.requests == []
+    assert site.flights() == before
+    assert "https://other/v1" in result.problems[0]
+    assert "--retry-unknown" not in result.problems[0]
+
+
 def test_an_error_in_our_own_code_leaves_the_intent(service, make_site, monkeypatch):
     """When something unforeseen happens while a submit is out, its picture is not submitted again on its own."""
 
@@ -468,8 +548,8 @@ def in_journal(site, service, *task_ids, **changes):
     """Write flights of an earlier run for the site's pictures."""
     with journal.opened(site.settings.cache) as flights:
         for digest, task_id in zip(site.digests, task_ids, strict=True):
-            fields = {"submitted_at": time.time() - 3600, "task_id": task_id, **changes}
-            flights.write(Flight(digest, Stage.ACCEPTED, service.base_url, "k", **fields))
+            fields = {"submitted_at": time.time() - 3600, "base_url": service.base_url, **changes}
+            flights.write(Flight(digest, Stage.ACCEPTED, idempotency_key="k", task_id=task_id, **fields))
 
 
 def test_a_task_that_the_service_lost_becomes_unknown(service, make_site):

@@ -44,7 +44,8 @@ def make(*prompts, found=None, flights=None, prices=None):
         (None, flight(Stage.ACCEPTED, link="https://x"), State.IN_FLIGHT, ""),
         (None, flight(Stage.INTENT), State.UNKNOWN, "ended before the answer came"),
         (None, flight(Stage.UNKNOWN, reason="HTTP 500"), State.UNKNOWN, "HTTP 500"),
-        (None, flight(Stage.ACCEPTED, "https://other/v1", task_id="t"), State.UNKNOWN, "to https://other/v1; set api"),
+        (None, flight(Stage.ACCEPTED, "https://other/v1", task_id="t"), State.ELSEWHERE, "https://other/v1"),
+        (None, flight(Stage.UNKNOWN, "https://other/v1"), State.ELSEWHERE, "https://other/v1"),
     ],
 )
 def test_states(found, known, state, detail):
@@ -139,6 +140,7 @@ def test_budget_messages(budget, prices, message):
         (None, {}, "docs/index.md:1: the picture {} is not in the store; make it with 'gptimage generate'"),
         (None, {SPEC.digest: flight(Stage.ACCEPTED, task_id="t")}, "is in flight; collect it with 'gptimage generate'"),
         (None, {SPEC.digest: flight(Stage.INTENT)}, "'gptimage generate --retry-unknown' does"),
+        (None, {SPEC.digest: flight(Stage.ACCEPTED, "https://other/v1")}, "to https://other/v1; set api.base_url"),
         (DAMAGE, {}, "is damaged: half of it. Restore its files from version control"),
     ],
 )
