@@ -34,7 +34,11 @@ class Source:
     def blocks(self) -> dict[str, list[int]]:
         """Squeezed body of a block → the lines, from 1, of the opening fences of all blocks with that body."""
         found: dict[str, list[int]] = {}
-        for span in blocks.find(_LINE_END.split(self.text()), self.fence):
+        try:
+            text = self.text()
+        except (OSError, UnicodeError):  # gone since it was read: messages do without a line
+            return found
+        for span in blocks.find(_LINE_END.split(text), self.fence):
             found.setdefault(squeeze(span.block.body), []).append(span.start + 1)
         return found
 

@@ -53,8 +53,9 @@ class Collector:
         try:
             self._parts.mkdir(parents=True, exist_ok=True)
             for part in self._parts.iterdir():
-                if time.time() - part.stat().st_mtime > _ABANDONED_SECONDS:
-                    part.unlink(missing_ok=True)
+                with contextlib.suppress(FileNotFoundError):  # another run was faster
+                    if time.time() - part.stat().st_mtime > _ABANDONED_SECONDS:
+                        part.unlink()
         except OSError as error:
             raise ConfigurationError(
                 f"the cache '{self._parts}' cannot be written to: {error.strerror}; nothing was submitted"
@@ -81,8 +82,8 @@ class Collector:
         if image.base64 is not None:
             return _save_base64(image.base64, part)
         link = image.link or ""
-        refreshed = False
-        for attempt in range(1, policy.DOWNLOAD_ATTEMPTS + 1):
+        refreshed, attempt = False, 1
+        while True:
             try:
                 with anyio.fail_after(_DOWNLOAD_SECONDS):
                     return await self._client.download(link, part)
@@ -97,7 +98,7 @@ class Collector:
                 if attempt == policy.DOWNLOAD_ATTEMPTS:
                     raise
                 await self._clock.sleep(policy.delay(attempt, None, self._clock.jitter()))
-        raise LinkError("the image link has expired, and so has a fresh one", expired=True)
+                attempt += 1
 
     async def _fresh_link(self, job: Job) -> str | None:
         """Ask for the task once more: an expired link is mended by one poll."""

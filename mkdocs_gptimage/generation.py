@@ -25,6 +25,7 @@ from .errors import (
     GatewayError,
     GptImageError,
     LinkError,
+    PictureError,
     RejectedError,
 )
 from .flights import Stage
@@ -102,13 +103,14 @@ class _Generation:
         self._group = anyio.create_task_group()
 
     async def run(self, plan: Plan) -> list[Outcome]:
+        missing = [Job(row.picture, row.flight) for row in plan.only(State.MISSING)]
         async with self._group:
             self._group.start_soon(self._poller.run)
             for row in plan.only(State.IN_FLIGHT):
                 self._resume(Job(row.picture, row.flight))
             async with anyio.create_task_group() as watch:
                 watch.start_soon(self._hurry_at_the_end)
-                await self._submit_all([Job(row.picture, row.flight) for row in plan.only(State.MISSING)])
+                await self._submit_all(missing)
                 watch.cancel_scope.cancel()
             self._poller.close()
         return self._outcomes
@@ -240,7 +242,8 @@ class _Generation:
         flight = job.flight
         assert flight is not None
         has_expired = isinstance(error, LinkError) and error.expired and flight.task_id is None
-        if has_expired or flight.stage is Stage.UNKNOWN:
+        # What is no picture now will be none in the next run: only another submit can help.
+        if has_expired or isinstance(error, PictureError) or flight.stage is Stage.UNKNOWN:
             self._end_unknown(job, problem)
         else:
             self._end(Step.WAITING, job, problem)
@@ -250,7 +253,7 @@ class _Generation:
         self._tell(step, job, problem)
 
     def _tell(self, step: Step, job: Job, text: str = "") -> None:
-        self._report(Event(step, job.picture.where, job.digest, text))
+        self._report(Event(step, job.where, job.digest, text))
 
 
 def _describe(job: Job) -> str:

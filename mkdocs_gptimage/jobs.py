@@ -65,8 +65,16 @@ class Job:
     is_running: bool = False
     lost: int = 0
     """Polls in a row that said the service does not know the task."""
+    late: int = 0
+    """Polls since its deadline."""
     said: str = ""
     """The last thing the service said when a poll failed."""
+
+    where: str = field(init=False)
+    """The page and line that ask for it; known before anything is paid, as reading the page may fail later."""
+
+    def __post_init__(self) -> None:
+        self.where = self.picture.where
 
     @property
     def spec(self) -> ImageSpec:

@@ -155,6 +155,13 @@ class Poller:
             del self._flights[task_id]
         await self._on_task(job, task)
 
+    def _is_given_up_late(self, job: Job, now: float) -> bool:
+        """Whether the deadline has passed; a task that may be lost is asked for a little longer, until that is sure."""
+        if not policy.is_overdue(self._submitted_at(job), now, self._api.timeout[job.spec.resolution]):
+            return False
+        job.late += 1
+        return not job.lost or job.late >= 2 * policy.LOST_AFTER
+
     def _give_up(self, failure: GatewayError | None) -> None:
         """Stop watching tasks past their deadline, tasks that the service lost, and all of them without access."""
         now = self._clock.now()
@@ -164,10 +171,7 @@ class Poller:
                 reason = str(failure)
             elif job.lost >= policy.LOST_AFTER:
                 reason = f"the service no longer knows the task {task_id} ({job.said})"
-            # A task that is not known any more is asked for until that is believed: waiting for it has no end.
-            elif not job.lost and policy.is_overdue(
-                self._submitted_at(job), now, self._api.timeout[job.spec.resolution]
-            ):
+            elif self._is_given_up_late(job, now):
                 reason = f"not finished {now - self._submitted_at(job):.0f} s after its submit"
                 reason += f"; the last poll said: {failure}" if failure else ""
             if reason:

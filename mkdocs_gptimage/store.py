@@ -147,8 +147,9 @@ class Store:
     def _sweep(self) -> None:
         """Remove what runs that were killed while they wrote have left."""
         for part in self.root.glob("*/.*.part"):
-            if time.time() - part.stat().st_mtime > _ABANDONED_SECONDS:
-                part.unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):  # another run was faster
+                if time.time() - part.stat().st_mtime > _ABANDONED_SECONDS:
+                    part.unlink()
 
     def _entry(self, digest: str, record: dict[str, Any]) -> Entry:
         if record["v"] != RECORD_VERSION:

@@ -112,7 +112,7 @@ class Submitter:
             base_url=self._api.base_url,
             idempotency_key=key,
             submitted_at=self._clock.now(),
-            where=job.picture.where,
+            where=job.where,
         )
         is_ours = self._journal.claim(flight) if job.flight is None else self._journal.replace(job.flight, flight)
         if not is_ours:

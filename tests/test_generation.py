@@ -565,6 +565,36 @@ def test_a_task_that_the_service_lost_becomes_unknown(service, make_site):
     assert site.generate() == []
 
 
+def test_the_deadline_bounds_the_wait_for_a_task_that_may_be_lost(service, make_site):
+    """A task that was not known once, and of which nothing is heard after that, does not keep a run from ending."""
+    answers = iter([fails(404, "task not found")])
+    service.batch, service.poll = fails(404), lambda _: next(answers, fails(500, "boom"))
+    site = make_site("a")
+    in_journal(site, service, "t1")
+    outcomes = site.generate(clock=runs.fast_clock(1000))
+
+    assert steps(outcomes) == ["WAITING"]
+    assert "not finished" in outcomes[0].problem
+    assert site.states() == [State.IN_FLIGHT]
+
+
+def test_a_page_that_vanishes_during_a_run_stops_nothing(service, make_site):
+    """Where a picture is asked for is known before anything is paid, and the page is not read again."""
+    site = make_site("a")
+    picture_ = next(iter(site.pictures.pictures.values()))
+    reads = []
+
+    def text():
+        reads.append(len(service.requests))
+        raise FileNotFoundError("docs/index.md")
+
+    object.__setattr__(picture_.uses[0].source, "text", text)
+    outcomes = site.generate()
+
+    assert steps(outcomes) == ["STORED"]
+    assert reads == [0]
+
+
 def test_a_task_of_another_key_does_not_hold_up_the_others(service, make_site):
     """A 403 to the poll of one task gives up this one only."""
 
@@ -648,6 +678,26 @@ def test_an_expired_link_is_mended_by_one_poll(service, make_site):
     assert service.counts() == {"submit": 1, "batch": 1, "poll": 1, "download": 2}
 
 
+def test_a_link_that_expires_at_the_last_try_is_mended(service, make_site):
+    """A fresh link is tried, however often the download broke off before."""
+    service.download = [Answer(500), Answer(500), Answer(500), Answer(403), Answer(body=picture())]
+    outcomes = make_site("a").generate()
+
+    assert steps(outcomes) == ["STORED"]
+    assert service.counts()["download"] == 5
+
+
+def test_leftovers_that_vanish_while_they_are_looked_at_are_no_error(make_site):
+    """Two runs may tidy up at the same time: what the other one removed first is not missed."""
+    site = make_site("a")
+    for name in (".cache/parts/part", "gptimage/00/.x.part"):
+        path = site.settings.project / name
+        path.parent.mkdir(parents=True)
+        path.symlink_to("gone")
+
+    assert site.run().problems == []
+
+
 @pytest.mark.parametrize("status", [404, 410])
 def test_a_link_that_stays_expired_leaves_the_task(service, make_site, status):
     """When the fresh link does not work either, the task stays in the journal."""
@@ -727,14 +777,20 @@ def test_bytes_that_cannot_be_had_again_are_an_unknown_outcome(service, make_sit
     ids=["empty", "html", "svg", "gif", "png", "jpeg", "webp", "huge", "zeros", "riff"],
 )
 def test_bytes_that_are_no_picture_are_not_stored(service, make_site, data):
-    """What does not decode leaves nothing in the store, and the task in the journal."""
+    """What does not decode leaves nothing in the store, and can be submitted again when asked for."""
     service.download = Answer(body=data)
     site = make_site("a")
     outcomes = site.generate()
+    service.download = Answer(body=picture())
+    states = [site.states(), site.run() and site.states()]
+    files = site.files()
+    retried = site.run(retry_unknown=True)
 
-    assert steps(outcomes) == ["WAITING"]
-    assert site.files() == []
-    assert site.states() == [State.IN_FLIGHT]
+    assert steps(outcomes) == ["UNKNOWN"]
+    assert states == [[State.UNKNOWN]] * 2
+    assert files == []
+    assert retried.problems == []
+    assert len(service.of("submit")) == 2
 
 
 @pytest.mark.parametrize("place", ["mkdocs_gptimage.store._move", "mkdocs_gptimage.store._write"])
