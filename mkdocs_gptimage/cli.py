@@ -17,7 +17,7 @@ import click
 
 from . import production, reporting, validation
 from .errors import ConfigurationError, GptImageError
-from .planning import Plan, State
+from .planning import Plan
 from .planning import plan as make_plan
 
 if TYPE_CHECKING:
@@ -195,5 +195,5 @@ def _report(found: Plan, plugin: GptImagePlugin, *, as_json: bool) -> NoReturn:
         click.echo(reporting.as_text(found))
         if problems:
             click.echo("\n".join(problems), err=True)
-    is_fine = not problems and all(row.state is State.CACHED for row in found.rows)
+    is_fine = found.is_complete and not problems
     sys.exit(0 if is_fine else EXIT_INCOMPLETE)
