@@ -73,6 +73,8 @@ def main(verbose: bool) -> None:
     root.propagate = False
     root.setLevel(logging.INFO if verbose else logging.ERROR)
     log.setLevel(logging.INFO)
+    # A misspelt option would be ignored, a budget for example.
+    logging.getLogger("mkdocs.config").setLevel(logging.WARNING)
 
 
 @main.command()

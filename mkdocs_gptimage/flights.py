@@ -29,4 +29,4 @@ class Flight:
     where: str = ""
     """The page and line that asked for it, for messages."""
     reason: str = ""
-    """Why the outcome is unknown."""
+    """Why the outcome is unknown, or what an earlier run got instead of the picture."""

@@ -242,11 +242,15 @@ class _Generation:
         flight = job.flight
         assert flight is not None
         has_expired = isinstance(error, LinkError) and error.expired and flight.task_id is None
-        # What is no picture now will be none in the next run: only another submit can help.
-        if has_expired or isinstance(error, PictureError) or flight.stage is Stage.UNKNOWN:
+        is_spoiled = isinstance(error, PictureError)
+        if has_expired or flight.stage is Stage.UNKNOWN or (is_spoiled and flight.reason):
             self._end_unknown(job, problem)
-        else:
-            self._end(Step.WAITING, job, problem)
+            return
+        if is_spoiled:
+            # Its host may have had a bad moment: the next run asks once more, for free, and then believes it.
+            with contextlib.suppress(ConfigurationError):
+                self._journal.write(dataclasses.replace(flight, reason=problem))
+        self._end(Step.WAITING, job, problem)
 
     def _end(self, step: Step, job: Job, problem: str) -> None:
         self._outcomes.append(Outcome(step, job.picture, problem=problem))

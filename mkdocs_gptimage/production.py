@@ -162,10 +162,10 @@ def describe(row: Row) -> str:
             f"{where}: the picture {digest} was submitted to {row.detail}; set api.base_url to that to collect it. It "
             "is not submitted to another service"
         )
-    return (
-        f"{where}: the picture {digest} in the store is damaged: {row.detail}. Restore its files from version control, "
-        "or delete both of them to have it made anew"
-    )
+    damaged = f"{where}: the picture {digest} in the store is damaged: {row.detail}"
+    if "git lfs" in row.detail:
+        return damaged
+    return f"{damaged}. Restore its files from version control, or delete both of them to have it made anew"
 
 
 def emulated_elsewhere(plan: Plan, settings: Settings) -> Sequence[Row]:

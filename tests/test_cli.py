@@ -151,6 +151,16 @@ def test_site_without_the_plugin(site):
     assert "the plugin 'gptimage' is not in 'plugins'" in done.err
 
 
+def test_misspelt_option_is_told(site):
+    """An option that MkDocs ignores is not ignored in silence, least of all a budget."""
+    text = (site.root / "mkdocs.yml").read_text("utf-8").replace("prices:", "bugdet: {images: 0}\n    prices:")
+    (site.root / "mkdocs.yml").write_text(text, encoding="utf-8")
+
+    planned = site.gptimage("plan")
+
+    assert "Unrecognised configuration name: bugdet" in planned.err
+
+
 def test_schema(site):
     """`schema` prints what validates."""
     done = site.gptimage("schema")

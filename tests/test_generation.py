@@ -777,20 +777,30 @@ def test_bytes_that_cannot_be_had_again_are_an_unknown_outcome(service, make_sit
     ids=["empty", "html", "svg", "gif", "png", "jpeg", "webp", "huge", "zeros", "riff"],
 )
 def test_bytes_that_are_no_picture_are_not_stored(service, make_site, data):
-    """What does not decode leaves nothing in the store, and can be submitted again when asked for."""
+    """What does not decode twice leaves nothing in the store, and can be submitted again when asked for."""
     service.download = Answer(body=data)
     site = make_site("a")
-    outcomes = site.generate()
+    first, second = site.generate(), site.generate()
     service.download = Answer(body=picture())
     states = [site.states(), site.run() and site.states()]
     files = site.files()
     retried = site.run(retry_unknown=True)
 
-    assert steps(outcomes) == ["UNKNOWN"]
+    assert (steps(first), steps(second)) == (["WAITING"], ["UNKNOWN"])
     assert states == [[State.UNKNOWN]] * 2
     assert files == []
     assert retried.problems == []
     assert len(service.of("submit")) == 2
+
+
+def test_a_bad_moment_of_the_image_host_costs_nothing(service, make_site):
+    """What was no picture in one run, a login page for example, is downloaded again by the next, without a submit."""
+    service.download = [Answer(body=b"<!doctype html><title>Log in</title>"), Answer(body=picture())]
+    site = make_site("a")
+    first, second = site.generate(), site.generate()
+
+    assert (steps(first), steps(second)) == (["WAITING"], ["STORED"])
+    assert len(service.of("submit")) == 1
 
 
 @pytest.mark.parametrize("place", ["mkdocs_gptimage.store._move", "mkdocs_gptimage.store._write"])
