@@ -1,6 +1,13 @@
 from __future__ import annotations
 
+import os
+
 import pytest
+from hypothesis import settings
+
+# What lands must not hang on chance: CI tries the same examples every time, everybody else new ones.
+settings.register_profile("house", deadline=None, max_examples=80, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("house")
 
 
 @pytest.fixture(autouse=True)

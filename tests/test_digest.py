@@ -7,16 +7,13 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mkdocs_gptimage import spec
 from mkdocs_gptimage.references import References
 from mkdocs_gptimage.spec import ImageSpec, Reference, normalise_prompt
 from mkdocs_gptimage.validation import schema
-
-settings.register_profile("text", deadline=None, max_examples=80)
-settings.load_profile("text")
 
 GOLDEN = json.loads(Path(__file__).with_name("digests.json").read_text("utf-8"))
 PNG = b"\x89PNG\r\n\x1a\n the rest does not matter"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import markdown
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mkdocs_gptimage.blocks import Block, find
@@ -29,9 +29,6 @@ CONFIGS = {
 }
 BLOCK = "```gpt-image\nprompt: a cat\n```\n"
 FIGURE = '<figure>"prompt: a cat\\n"</figure>'
-
-settings.register_profile("text", deadline=None, max_examples=80)
-settings.load_profile("text")
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,6 @@ from hypothesis import strategies as st
 from mkdocs_gptimage import caption, markup, placeholder
 from mkdocs_gptimage.spec import ImageSpec, Presentation
 
-settings.register_profile("text", deadline=None, max_examples=80)
-settings.load_profile("text")
-
 PICTURE = ImageSpec("An orange cat")
 SVG = "{http://www.w3.org/2000/svg}"
 # What HTML forbids, and what turns the direction of the text around it.

@@ -13,9 +13,6 @@ from mkdocs_gptimage.spec import Reference
 from mkdocs_gptimage.spelling import nearest
 from mkdocs_gptimage.validation import quote, schema, violations
 
-settings.register_profile("text", deadline=None, max_examples=80)
-settings.load_profile("text")
-
 SIZES = "auto, 1:1, 3:2, 2:3, 4:3, 3:4, 5:4, 4:5, 16:9, 9:16, 2:1, 1:2, 3:1, 1:3, 21:9, 9:21"
 FIELDS = (
     "prompt, size, resolution, image_urls, official_fallback, model, n, variant, id, alt, caption, class, width, "

@@ -5,14 +5,11 @@ import math
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mkdocs_gptimage import yaml12
 from mkdocs_gptimage.yaml12 import MAX_DEPTH, MAX_VALUES, Document, YamlError, read
-
-settings.register_profile("text", deadline=None, max_examples=80)
-settings.load_profile("text")
 
 STRINGS = [
     "16:9",
@@ -91,9 +88,11 @@ SCALARS = {
 
 # Above, JSON escapes a character as two halves, which YAML does not know.
 plain_text = st.text(st.characters(max_codepoint=0xFFFF, exclude_categories=["Cs"]))
+# YAML finds no key of more than 1,024 characters, and JSON writes twelve for one.
+plain_key = plain_text.filter(lambda text: len(text) <= 80)
 plain_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | plain_text,
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(plain_text, inner, max_size=4),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(plain_key, inner, max_size=4),
     max_leaves=20,
 )
 
@@ -275,7 +274,7 @@ def test_any_text_is_a_document_or_an_error(loader, text):
 
 @given(value=plain_values, indent=st.sampled_from([None, 2]))
 def test_json_is_yaml(value, indent):
-    """Plain JSON is read as the values that it stands for."""
+    """Plain JSON, whose keys are not longer than YAML allows, is read as the values that it stands for."""
     assert read(json.dumps(value, indent=indent)).value == value
 
 
