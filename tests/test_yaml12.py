@@ -88,7 +88,7 @@ SCALARS = {
 
 # Above, JSON escapes a character as two halves, which YAML does not know.
 plain_text = st.text(st.characters(max_codepoint=0xFFFF, exclude_categories=["Cs"]))
-# YAML finds no key of more than 1,024 characters, and JSON writes twelve for one.
+# YAML finds no key of more than 1,024 characters, and JSON writes six for one.
 plain_key = plain_text.filter(lambda text: len(text) <= 80)
 plain_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | plain_text,
