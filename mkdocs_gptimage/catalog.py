@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from . import blocks
+from .errors import BlockError, one_line_each
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,6 +94,11 @@ class Catalog:
     """By digest, in the order of the pages."""
     problems: list[str] = field(default_factory=list)
     """One line each: `docs/guide/cats.md:14: size: '16:10' is not a size; did you mean '16:9'?`"""
+
+    def require_valid(self) -> None:
+        """Raise `BlockError` with every problem, a line each."""
+        if self.problems:
+            raise BlockError(one_line_each(self.problems))
 
     def add(self, use: Use) -> None:
         for offset, message in use.reading.problems:

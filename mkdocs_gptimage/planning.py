@@ -59,6 +59,11 @@ class Plan:
     def only(self, *states: State) -> list[Row]:
         return [row for row in self.rows if row.state in states]
 
+    @property
+    def blocked(self) -> list[Row]:
+        """The pictures that no run makes on its own: somebody has to decide."""
+        return self.only(State.BROKEN, State.UNKNOWN, State.ELSEWHERE)
+
     def count(self, state: State) -> int:
         return sum(row.state is state for row in self.rows)
 

@@ -20,7 +20,7 @@ from mkdocs.structure.files import File
 from . import options as plugin_options
 from . import production, publishing, site
 from .catalog import Source
-from .errors import BlockError, ConfigurationError, GptImageError, one_line_each
+from .errors import ConfigurationError, GptImageError
 from .fences import GptImageExtension
 from .options import Options
 from .reading import Page as CurrentPage
@@ -76,7 +76,7 @@ class GptImagePlugin(BasePlugin[Options]):
         self._pages: list[Page] = []
         self._entered: tuple[Page, MkDocsConfig] | None = None
         self.read_only = False
-        """Set by the command line: stop when all pages are read, by raising `PagesRead`."""
+        """Set by `read_pages`: nothing is made, and the build ends when all pages of all languages are read."""
 
     def on_startup(self, *, command: Literal["build", "gh-deploy", "serve"], dirty: bool) -> None:  # noqa: ARG002
         """Defining it keeps the plugin alive across the rebuilds of `serve`."""
@@ -182,8 +182,7 @@ class GptImagePlugin(BasePlugin[Options]):
 
     def _make(self, config: MkDocsConfig) -> site.Delivery:
         """Decide, make what may be made, and say what the site shows."""
-        if self.reader.catalog.problems:
-            raise BlockError(one_line_each(self.reader.catalog.problems))
+        self.reader.catalog.require_valid()
         plan = production.look_ahead(self.reader.catalog, self.reader, self.settings)
         if self._on_missing == "error":
             production.require_all(plan)
@@ -199,8 +198,7 @@ class GptImagePlugin(BasePlugin[Options]):
     def _make_for_all_builds(self, config: MkDocsConfig) -> None:
         """Read the pages of all languages before the first picture is paid for, and make what they miss together."""
         whole = read_pages(config.config_file_path or "mkdocs.yml")
-        if whole.reader.catalog.problems:
-            raise BlockError(one_line_each(whole.reader.catalog.problems))
+        whole.reader.catalog.require_valid()
         plan = production.look_ahead(whole.reader.catalog, whole.reader, self.settings)
         result = production.produce(plan, self.settings, self.store, os.environ, log)
         site.require(result)

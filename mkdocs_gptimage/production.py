@@ -36,7 +36,7 @@ class Result:
     @property
     def problems(self) -> list[str]:
         """One line for each picture that should be there and is not."""
-        blocked = [describe(row) for row in self.plan.only(State.BROKEN, State.UNKNOWN, State.ELSEWHERE)]
+        blocked = [describe(row) for row in self.plan.blocked]
         failed = [
             f"{outcome.picture.where}: {outcome.step.value}: {outcome.problem}"
             for outcome in self.outcomes

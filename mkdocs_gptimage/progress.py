@@ -101,7 +101,7 @@ def summary(plan: Plan, outcomes: Sequence[Outcome]) -> str:
         "generated": len(stored),
         "failed": sum(outcome.step is not Step.STORED for outcome in outcomes),
     }
-    blocked = len(plan.only(State.BROKEN, State.UNKNOWN, State.ELSEWHERE))
+    blocked = len(plan.blocked)
     if blocked:
         counted["not touched"] = blocked
     text = ", ".join(f"{count} {name}" for name, count in counted.items())

@@ -32,7 +32,7 @@ FLOOR = {
     "markup": set(),
     "caption": {"markup"},
     "placeholder": {"markup"},
-    "catalog": {"blocks"},
+    "catalog": {"blocks", "errors"},
     "references": {"errors", "imagetype", "spec", "validation"},
     "wire": {"errors"},
 }
