@@ -6,6 +6,7 @@ for the structure, by events, and scalars are resolved here by the core schema o
 
 from __future__ import annotations
 
+import bisect
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -35,9 +36,12 @@ _CONSTANTS: dict[str, bool | None] = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
+# Line ends in YAML 1.1 and for PyYAML, but not in YAML 1.2, nor in an editor.
+_SEPARATOR = re.compile("[\x85\u2028\u2029]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _HALF_A_CHARACTER = "broken text: half of a character (a lone surrogate)"
 _HINTS = {
+    "an invisible line separator is in the text: retype it": _SEPARATOR,
     "tabs cannot indent: use spaces": re.compile(r"^ *\t"),
     "a value with ': ' in it needs quotes": re.compile(r"^\w+: +[^\s'\"].*: "),
     "a space is missing behind the colon": re.compile(r"^\w+:[^\s]"),
@@ -45,6 +49,9 @@ _HINTS = {
     "a quote inside quotes is written twice": re.compile(r"^\w+: +'.*\w'\w"),
 }
 _STRING_TAGS = (None, "!", "tag:yaml.org,2002:str")
+_TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
+# libyaml reads a line ahead, and has a limit of its own there.
+_LIMIT_OF_LIBYAML = "maximum nesting depth"
 
 
 class YamlError(ValueError):
@@ -66,17 +73,21 @@ class Document:
 
 def read(text: str) -> Document:
     """Read one YAML document; raise `YamlError` for anything that is not one, plainly."""
+    lines = _Lines(text)
     try:
-        return _Builder(yaml.parse(text, Loader=_Loader)).document()
+        return _Builder(yaml.parse(text, Loader=_Loader), lines).document()
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
+        line = lines.of(error.problem_mark or error.context_mark)
+        if _LIMIT_OF_LIBYAML in (error.problem or ""):
+            raise YamlError(_TOO_DEEP, line) from None
         problem = " ".join(filter(None, (error.context, error.problem)))
-        line = mark.line if mark else 0
         raise YamlError(f"broken YAML: {problem}{_hint(text, line)}", line) from None
-    except UnicodeEncodeError:
-        raise YamlError(_HALF_A_CHARACTER, 0) from None
-    except yaml.reader.ReaderError as error:
-        line = text.count("\n", 0, max(text.find(chr(error.character)), 0)) if isinstance(error.character, int) else 0
+    except (UnicodeEncodeError, yaml.reader.ReaderError) as error:
+        half = _SURROGATE.search(text)
+        if half:
+            raise YamlError(_HALF_A_CHARACTER, text.count("\n", 0, half.start())) from None
+        character = getattr(error, "character", None)
+        line = text.count("\n", 0, max(text.find(chr(character)), 0)) if isinstance(character, int) else 0
         raise YamlError("broken YAML: a control character, which YAML does not allow", line) from None
 
 
@@ -110,15 +121,22 @@ def scalar(text: str) -> Any:
     return text
 
 
-def _line(event: yaml.Event) -> int:
-    return event.start_mark.line if event.start_mark else 0
+class _Lines:
+    """Where PyYAML's marks are, in lines as editors count them."""
+
+    def __init__(self, text: str) -> None:
+        self._separators = [found.start() for found in _SEPARATOR.finditer(text)]
+
+    def of(self, mark: Any) -> int:
+        return mark.line - bisect.bisect_left(self._separators, mark.index) if mark else 0
 
 
 class _Builder:
     """Events → values, with bounded depth and a bounded number of values."""
 
-    def __init__(self, events: Iterator[yaml.Event]) -> None:
+    def __init__(self, events: Iterator[yaml.Event], lines: _Lines) -> None:
         self._events = events
+        self._line_of = lines.of
         self._anchors: dict[str, Any] = {}
         self._weights: dict[str, int] = {}
         self._count = 0
@@ -131,16 +149,16 @@ class _Builder:
             if isinstance(event, yaml.DocumentStartEvent):
                 documents += 1
                 if documents > 1:
-                    raise YamlError("more than one YAML document in a block", _line(event))
+                    raise YamlError("more than one YAML document in a block", self._line_of(event.start_mark))
                 value = self._value(next(self._events), 0)
         return Document(value, self._lines)
 
     def _value(self, event: yaml.Event, depth: int) -> Any:
-        line = _line(event)
+        line = self._line_of(event.start_mark)
         before = self._count
         self._spend(1, line)
         if depth > MAX_DEPTH:
-            raise YamlError(f"nested deeper than {MAX_DEPTH} levels", line)
+            raise YamlError(_TOO_DEEP, line)
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event, line)
         value = self._build(event, depth)
@@ -153,10 +171,10 @@ class _Builder:
     def _build(self, event: yaml.Event, depth: int) -> Any:
         tag = getattr(event, "tag", None)
         if tag not in _STRING_TAGS and not (isinstance(event, yaml.CollectionStartEvent) and event.implicit):
-            raise YamlError(f"the tag '{tag}' is not supported", _line(event))
+            raise YamlError(f"the tag '{tag}' is not supported", self._line_of(event.start_mark))
         if isinstance(event, yaml.ScalarEvent):
             if _SURROGATE.search(event.value):
-                raise YamlError(_HALF_A_CHARACTER, _line(event))
+                raise YamlError(_HALF_A_CHARACTER, self._line_of(event.start_mark))
             return scalar(event.value) if event.implicit[0] and tag is None else event.value
         if isinstance(event, yaml.SequenceStartEvent):
             return self._sequence(depth)
@@ -182,7 +200,7 @@ class _Builder:
     def _mapping(self, depth: int) -> dict[str, Any]:
         values: dict[str, Any] = {}
         while not isinstance(event := next(self._events), yaml.MappingEndEvent):
-            line = _line(event)
+            line = self._line_of(event.start_mark)
             if not isinstance(event, yaml.ScalarEvent):
                 raise YamlError("a key must be a word", line)
             key = event.value

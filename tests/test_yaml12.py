@@ -5,6 +5,7 @@ import math
 import time
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -97,6 +98,14 @@ plain_values = st.recursive(
 )
 
 
+with_and_without_libyaml = pytest.mark.parametrize("loader", ["CSafeLoader", "SafeLoader"], ids=["libyaml", "python"])
+
+
+def use(loader: str, patch: pytest.MonkeyPatch) -> None:
+    """Read with this loader of PyYAML; which one there is depends on the installation."""
+    patch.setattr(yaml12, "_Loader", getattr(yaml, loader))
+
+
 def lines_of(text: str) -> dict[str, int]:
     return read(text).lines
 
@@ -148,6 +157,23 @@ def test_document(text, value):
     assert read(text).value == value
 
 
+@with_and_without_libyaml
+def test_lines_are_those_of_an_editor(monkeypatch, loader):
+    """Separators that only YAML 1.1 takes for line ends do not count as lines."""
+    use(loader, monkeypatch)
+
+    lines = lines_of("a: 'one\u2028two\x85\u2029'\r\nb: 🐈\r\nc: '\x85'\nd: 1\n")
+
+    assert lines == {"a": 0, "b": 1, "c": 2, "d": 3}
+
+
+@pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\x85"])
+def test_hint_at_an_invisible_separator(separator):
+    """An invisible line separator, as it comes with text that was pasted, is named."""
+    with pytest.raises(YamlError, match=r"^broken YAML: .*; an invisible line separator is in the text: retype it"):
+        read(f"prompt: one{separator}two\nalt: x\n")
+
+
 def test_lines_of_keys():
     """Top-level keys know their line, counted from 0; inner keys do not disturb."""
     lines = lines_of("\n# comment\nprompt: |\n  one\n\n  two\nsize: 1:1\nx: {size: 3}\n")
@@ -174,14 +200,22 @@ def test_lines_of_keys():
         ("a: b\nc: \0\n", "broken YAML: a control character, which YAML does not allow", 1),
         ("a: b\n\nc: \x1b[31m\n", "broken YAML: a control character, which YAML does not allow", 2),
         ("a: \ud800\n", "broken text: half of a character (a lone surrogate)", 0),
+        ("a: b\nc: \x1b\udc00\n", "broken text: half of a character (a lone surrogate)", 1),
+        ("a: '\u2028\x85\u2029'\nb: 1\na: 2\n", "the key 'a' is given twice", 2),
+        ("# \u2028\n\nb: !mine 2\n", "the tag '!mine' is not supported", 2),
+        ("a: 1\nb: " + "[" * 2000, f"nested deeper than {MAX_DEPTH} levels", 1),
+        ("[\n" * 2000, f"nested deeper than {MAX_DEPTH} levels", 17),
         ("[" * 100_000, f"nested deeper than {MAX_DEPTH} levels", 0),
         ("{a: " * 100_000, f"nested deeper than {MAX_DEPTH} levels", 0),
         ("- " * 100_000, f"nested deeper than {MAX_DEPTH} levels", 0),
     ],
     ids=lambda value: str(value)[:20].encode("unicode_escape").decode(),
 )
-def test_refused(text, message, line):
-    """What is not one plain document is refused with its line."""
+@with_and_without_libyaml
+def test_refused(monkeypatch, loader, text, message, line):
+    """What is not one plain document is refused with its line, and in the same words with libyaml and without."""
+    use(loader, monkeypatch)
+
     with pytest.raises(YamlError) as caught:
         read(text)
 
@@ -244,22 +278,18 @@ def test_long_numbers(text):
 @pytest.mark.parametrize("text", ["\ud800", "a\udfffb"])
 def test_half_a_character_from_the_pure_parser(monkeypatch, text):
     """PyYAML without libyaml lets escaped surrogates pass; they would break the digest later."""
-    import yaml
-
-    monkeypatch.setattr(yaml12, "_Loader", yaml.SafeLoader)
+    use("SafeLoader", monkeypatch)
 
     with pytest.raises(YamlError, match="lone surrogate"):
         read('a: "' + text.encode("ascii", "backslashreplace").decode() + '"')
 
 
-@pytest.mark.parametrize("loader", ["SafeLoader", "CSafeLoader"])
+@with_and_without_libyaml
 @given(text=st.text(max_size=60) | st.text(st.sampled_from("ab:- \n[]{}&*!|>'\"%@#?,.~01\t\0\ud800\\u"), max_size=60))
 def test_any_text_is_a_document_or_an_error(loader, text):
     """No text raises anything but `YamlError`, with a line inside of the text; with libyaml and without."""
-    import yaml
-
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(yaml12, "_Loader", getattr(yaml, loader))
+        use(loader, patch)
         try:
             found: Document | YamlError = read(text)
         except YamlError as error:
