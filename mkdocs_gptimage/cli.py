@@ -18,7 +18,6 @@ import click
 from . import production, reporting, validation
 from .errors import ConfigurationError, GptImageError
 from .planning import Plan
-from .planning import plan as make_plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,7 +86,7 @@ def plan(config_file: str, as_json: bool) -> None:
     Needs neither a key nor a network. Exits with 1 when something is not in the store.
     """
     plugin = _read(config_file)
-    found = production.look_ahead(plugin.reader.catalog, plugin.reader, plugin.settings)
+    found = _look_ahead(plugin)
     _report(found, plugin, as_json=as_json)
 
 
@@ -101,10 +100,7 @@ def check(config_file: str, as_json: bool) -> None:
     Needs neither a key nor a network. Exits with 1 when something is missing, damaged or in flight.
     """
     plugin = _read(config_file)
-    ahead = production.look_ahead(plugin.reader.catalog, plugin.reader, plugin.settings)
-    flights = {row.digest: row.flight for row in ahead.rows if row.flight is not None}
-    settings = plugin.settings
-    verified = make_plan(plugin.reader.catalog, plugin.store.verify, flights, settings.prices, settings.api.base_url)
+    verified = production.look_ahead(plugin.reader.catalog, plugin.store.verify, plugin.settings, with_strays=True)
     _report(verified, plugin, as_json=as_json)
 
 
@@ -124,7 +120,7 @@ def generate(config_file: str, as_json: bool, retry_unknown: bool) -> None:
     """
     plugin = _read(config_file)
     _stop_at_problems(plugin, as_json=as_json)
-    found = production.look_ahead(plugin.reader.catalog, plugin.reader, plugin.settings)
+    found = _look_ahead(plugin)
     result = production.produce(found, plugin.settings, plugin.store, os.environ, log, retry_unknown=retry_unknown)
     click.echo(reporting.result_as_json(result) if as_json else reporting.result_as_text(result))
     sys.exit(EXIT_INCOMPLETE if result.problems else 0)
@@ -176,6 +172,10 @@ def _read(config_file: str) -> GptImagePlugin:
     from .plugin import read_pages  # noqa: PLC0415
 
     return read_pages(config_file)
+
+
+def _look_ahead(plugin: GptImagePlugin) -> Plan:
+    return production.look_ahead(plugin.reader.catalog, plugin.reader.look, plugin.settings, with_strays=True)
 
 
 def _stop_at_problems(plugin: GptImagePlugin, *, as_json: bool) -> None:

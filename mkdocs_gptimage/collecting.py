@@ -125,7 +125,7 @@ class Collector:
             seconds=round(now - job.flight.submitted_at, 1),
             cost_usd=cost_usd,
         )
-        return self._store.put(job.spec.canonical, job.digest, part, facts, made)
+        return self._store.put(job.request, job.digest, part, facts, made)
 
 
 def _save_base64(encoded: str, part: Path) -> Downloaded:

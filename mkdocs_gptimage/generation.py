@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import anyio
 
-from . import wire
+from . import interruption, policy, wire
 from .client import Client
 from .collecting import Collector
 from .errors import (
@@ -28,12 +28,13 @@ from .errors import (
     PictureError,
     RejectedError,
 )
-from .flights import Stage
-from .jobs import Clock, Event, Job, Outcome, Step
+from .flights import Flight, Stage
+from .jobs import Clock, Event, Job, Outcome, Step, job_of, stray_job
 from .planning import Plan, State, why_unknown
 from .polling import Poller
 from .store import Entry
 from .submitting import ClaimedError, Submitter
+from .waiting import Waiter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -43,6 +44,9 @@ if TYPE_CHECKING:
     from .store import Store
 
 Report = Callable[[Event], None]
+
+_TRIAL_SECONDS = 5.0
+"""So long the first submits go one by one; a service that draws before it answers takes longer than that."""
 
 
 def generate(  # noqa: PLR0913 - the world is passed in
@@ -59,21 +63,37 @@ def generate(  # noqa: PLR0913 - the world is passed in
     """Collect what the plan has in flight, submit what it misses, and store all of it; an outcome per picture.
 
     `base_url` is where the service listens: that of the settings, or the emulator's. The store must be writable and
-    the budget checked.
+    the budget checked. Raises `SystemExit` after a SIGTERM.
     """
     clock = clock or Clock()
 
-    async def run() -> list[Outcome]:
+    async def run() -> list[Outcome] | None:
+        interruption.look_up_names_in_daemon_threads()
         async with Client(base_url, settings.api, key) as client:
             gateway = "emulator" if settings.api.emulated else urlsplit(base_url).hostname or base_url
             collector = Collector(client, store, journal, settings.cache, clock, gateway, settings.api.max_requests)
             submitter = Submitter(
                 client, journal, settings.api, clock, lambda digest: isinstance(store.look(digest), Entry)
             )
-            one = _Generation(client, submitter, collector, store, journal, settings, report, clock)
-            return await one.run(plan)
+            waiter = Waiter(store, journal, settings.cache, clock)
+            one = _Generation(client, submitter, collector, waiter, store, journal, settings, report, clock)
+            return await _until_sigterm(one, plan)
 
-    return anyio.run(run)
+    outcomes = anyio.run(run)
+    if outcomes is None:
+        raise SystemExit(interruption.EXIT_TERMINATED)
+    return outcomes
+
+
+async def _until_sigterm(generation: _Generation, plan: Plan) -> list[Outcome] | None:
+    """Run a generation to its end; None when SIGTERM has ended it, as Ctrl-C does."""
+    with anyio.CancelScope() as scope:
+        async with anyio.create_task_group() as group:
+            group.start_soon(interruption.cancel_at_sigterm, scope)
+            outcomes = await generation.run(plan)
+            group.cancel_scope.cancel()
+        return outcomes
+    return None
 
 
 class _Generation:
@@ -84,6 +104,7 @@ class _Generation:
         client: Client,
         submitter: Submitter,
         collector: Collector,
+        waiter: Waiter,
         store: Store,
         journal: Journal,
         settings: Settings,
@@ -92,6 +113,7 @@ class _Generation:
     ) -> None:
         self._submitter = submitter
         self._collector = collector
+        self._waiter = waiter
         self._store = store
         self._journal = journal
         self._api = settings.api
@@ -99,21 +121,32 @@ class _Generation:
         self._clock = clock
         self._outcomes: list[Outcome] = []
         self._task_ids: set[str] = set()
+        self._unknown_in_a_row = 0
+        self._slots = anyio.CapacityLimiter(settings.api.max_requests)
         self._poller = Poller(client, settings.api, clock, self._on_task, self._on_given_up)
         self._group = anyio.create_task_group()
+        self._waits = anyio.create_task_group()
 
     async def run(self, plan: Plan) -> list[Outcome]:
-        missing = [Job(row.picture, row.flight) for row in plan.only(State.MISSING)]
         async with self._group:
             self._group.start_soon(self._poller.run)
-            for row in plan.only(State.IN_FLIGHT):
-                self._resume(Job(row.picture, row.flight))
             async with anyio.create_task_group() as watch:
                 watch.start_soon(self._hurry_at_the_end)
-                await self._submit_all(missing)
+                async with self._waits:
+                    self._begin(plan)
+                    await self._submit_all([job_of(row.picture, row.flight) for row in plan.only(State.MISSING)])
                 watch.cancel_scope.cancel()
             self._poller.close()
         return self._outcomes
+
+    def _begin(self, plan: Plan) -> None:
+        """What is free comes first: to collect what is in flight, and to wait for what others make."""
+        for row in plan.only(State.IN_FLIGHT):
+            self._resume(job_of(row.picture, row.flight))
+        for flight in plan.strays:
+            self._resume(stray_job(flight))
+        for row in plan.only(State.IN_HAND):
+            self._waits.start_soon(self._wait_for_other, job_of(row.picture), False)
 
     async def _hurry_at_the_end(self) -> None:
         try:
@@ -123,34 +156,54 @@ class _Generation:
 
     def _resume(self, job: Job) -> None:
         assert job.flight is not None
-        # A clock that was set back would make us wait for the moment of the submit.
-        now = self._clock.now()
-        job.flight = dataclasses.replace(job.flight, submitted_at=min(job.flight.submitted_at, now))
-        self._tell(Step.RESUMED, job, job.flight.task_id or "")
-        if job.flight.task_id is not None:
-            self._watch(job, job.flight.task_id)
+        if job.spec is None and isinstance(self._store.look(job.digest), Entry):
+            self._journal.forget(job.flight)
+            return
+        taken = self._waiter.take_over(job.flight)
+        if taken is None:
+            self._waits.start_soon(self._wait_for_other, job, False)
         else:
-            self._group.start_soon(self._collect, job, wire.Image(link=job.flight.link), None)
+            self._collect_for_free(job, taken)
+
+    def _collect_for_free(self, job: Job, flight: Flight) -> None:
+        # A clock that was set back would make us wait for the moment of the submit.
+        job.flight = dataclasses.replace(flight, submitted_at=min(flight.submitted_at, self._clock.now()))
+        self._tell(Step.RESUMED, job, flight.task_id or "")
+        if flight.task_id is not None:
+            self._watch(job, flight.task_id)
+        else:
+            self._group.start_soon(self._collect, job, wire.Image(link=flight.link), None)
 
     async def _submit_all(self, jobs: Sequence[Job]) -> None:
+        """Submit one after the other until the service can be trusted or takes its time, then several at a time.
+
+        A service that is broken, or a key that is wrong, is found out with the first.
+        """
         waiting = iter(jobs)
         async with anyio.create_task_group() as group:
-            for _ in range(min(self._api.max_requests, len(jobs))):
+            if not jobs:
+                return
+            group.start_soon(self._submit_each, waiting)
+            with anyio.move_on_after(_TRIAL_SECONDS):
+                await self._submitter.trusted.wait()
+            for _ in range(1, min(self._api.max_requests, len(jobs))):
                 group.start_soon(self._submit_each, waiting)
 
     async def _submit_each(self, waiting: Iterator[Job]) -> None:
         """One of the workers that share the queue."""
         for job in waiting:
-            if self._submitter.stopped is not None:
-                self._end_refused(Step.SKIPPED, job, str(self._submitter.stopped))
-            else:
-                await self._submit(job)
+            await self._submit(job)
+        self._submitter.trusted.set()
 
     async def _submit(self, job: Job) -> None:
+        if self._submitter.stopped is not None:
+            self._end_refused(Step.SKIPPED, job, str(self._submitter.stopped))
+            return
         try:
-            image = await self._submitter.submit(job)
-        except ClaimedError as error:
-            self._end_claimed(job, str(error))
+            async with self._slots:
+                image = await self._submitter.submit(job)
+        except ClaimedError:
+            self._waits.start_soon(self._wait_for_other, job, True)
         except (AccessError, BalanceError, BusyError) as error:
             # Busy is raised after the last of many tries: the next picture would fare no better.
             self._submitter.stopped = error
@@ -158,14 +211,19 @@ class _Generation:
         except (RejectedError, ConfigurationError) as error:
             self._end_refused(Step.FAILED, job, str(error))
         except GatewayError as error:
-            self._end(Step.UNKNOWN, job, str(error))
+            self._end_unsure(job, error)
         else:
-            assert job.flight is not None
-            self._tell(Step.SUBMITTED, job, " ".join(filter(None, (_describe(job), job.flight.task_id))))
-            if image is None and job.flight.task_id is not None:
-                self._watch(job, job.flight.task_id)
-            elif image is not None:
-                self._group.start_soon(self._collect, job, image, None)
+            self._go_on(job, image)
+
+    def _go_on(self, job: Job, image: wire.Image | None) -> None:
+        """A submit was accepted."""
+        assert job.flight is not None
+        self._unknown_in_a_row = 0
+        self._tell(Step.SUBMITTED, job, " ".join(filter(None, (_describe(job), job.flight.task_id))))
+        if image is None and job.flight.task_id is not None:
+            self._watch(job, job.flight.task_id)
+        elif image is not None:
+            self._group.start_soon(self._collect, job, image, None)
 
     def _watch(self, job: Job, task_id: str) -> None:
         """Poll a job's task, unless it is already another picture's."""
@@ -175,14 +233,35 @@ class _Generation:
         self._task_ids.add(task_id)
         self._poller.add(job)
 
-    def _end_claimed(self, job: Job, problem: str) -> None:
-        """Another run was faster: it may have stored the picture by now."""
-        found = self._store.look(job.digest)
-        if isinstance(found, Entry):
-            self._outcomes.append(Outcome(Step.STORED, job.picture, entry=found))
-            self._tell(Step.STORED, job, "by another run")
+    async def _wait_for_other(self, job: Job, may_submit: bool) -> None:
+        """Wait for the run that has a picture in hand; `may_submit` when this run's budget has room for it."""
+        self._tell(Step.IN_HAND, job)
+        seconds = self._api.timeout[job.resolution]
+        try:
+            left = await self._waiter.wait(job.digest, seconds)
+        except TimeoutError:
+            self._end(Step.WAITING, job, f"another run has had it in hand for {seconds:.0f} s")
+        except ConfigurationError as error:
+            self._end(Step.WAITING, job, str(error))
         else:
-            self._end(Step.WAITING, job, problem)
+            await self._take_from_other(job, left, may_submit=may_submit)
+
+    async def _take_from_other(self, job: Job, left: Entry | Flight | None, *, may_submit: bool) -> None:
+        if isinstance(left, Entry):
+            self._outcomes.append(Outcome(Step.STORED, job.digest, job.where, entry=left))
+            self._tell(Step.STORED, job, "by another run")
+        elif left is None and may_submit:
+            job.flight = None
+            await self._submit(job)
+        elif left is None:
+            self._end(Step.FAILED, job, "the run that had it in hand did not make it; nothing is paid, build again")
+        elif left.base_url != self._api.base_url:
+            self._end(Step.WAITING, job, f"it was submitted to {left.base_url}")
+        elif left.stage is Stage.ACCEPTED:
+            self._collect_for_free(job, left)
+        else:
+            job.flight = left
+            self._end_unknown(job, left.reason)
 
     def _end_refused(self, step: Step, job: Job, problem: str) -> None:
         """Nothing was accepted now; a submit before this one may have been."""
@@ -191,12 +270,29 @@ class _Generation:
         else:
             self._end(Step.UNKNOWN, job, f"{why_unknown(job.flight)}; not submitted again: {problem}")
 
+    def _end_unsure(self, job: Job, error: GatewayError) -> None:
+        """A submit has an unknown outcome; a service of which that is all that comes is not sent more."""
+        assert job.flight is not None
+        self._let_go(job, job.flight)
+        self._end(Step.UNKNOWN, job, why_unknown(job.flight))
+        self._unknown_in_a_row += 1
+        if self._unknown_in_a_row >= policy.UNKNOWN_IN_A_ROW:
+            self._submitter.stopped = RejectedError(
+                f"the last {self._unknown_in_a_row} submits had an unknown outcome ({error})"
+            )
+
     def _end_unknown(self, job: Job, reason: str) -> None:
         """Nobody can collect it any more: write that down."""
         assert job.flight is not None
-        with contextlib.suppress(ConfigurationError):
-            self._journal.write(dataclasses.replace(job.flight, stage=Stage.UNKNOWN, reason=reason))
-        self._end(Step.UNKNOWN, job, reason)
+        job.flight = dataclasses.replace(job.flight, stage=Stage.UNKNOWN, reason=reason)
+        self._let_go(job, job.flight)
+        self._end(Step.UNKNOWN, job, why_unknown(job.flight))
+
+    def _let_go(self, job: Job, flight: Flight) -> None:
+        """This run does nothing more for a picture: another one need not wait for it."""
+        job.flight = dataclasses.replace(flight, run="")
+        with contextlib.suppress(ConfigurationError):  # the end of the run says as much
+            self._journal.write(job.flight)
 
     def _advise(self, error: RejectedError) -> str:
         if isinstance(error, BalanceError):
@@ -218,9 +314,11 @@ class _Generation:
             self._group.start_soon(self._collect, job, task.image, task.cost_usd)
 
     def _on_given_up(self, job: Job, reason: str, is_lost: bool) -> None:
-        if is_lost:
+        assert job.flight is not None
+        if is_lost or policy.is_overdue(job.flight.submitted_at, self._clock.now(), policy.ABANDONED_AFTER):
             self._end_unknown(job, reason)
         else:
+            self._let_go(job, job.flight)
             self._end(Step.WAITING, job, reason)
 
     async def _collect(self, job: Job, image: wire.Image, cost_usd: float | None) -> None:
@@ -234,7 +332,7 @@ class _Generation:
             made, facts = entry.made, entry.image
             cost = "" if made.cost_usd is None else f", ${made.cost_usd:.4g}"
             text = f"{facts.width}×{facts.height}, {facts.bytes / 1e6:.1f} MB, {made.seconds:.0f} s{cost}"
-            self._outcomes.append(Outcome(Step.STORED, job.picture, entry=entry))
+            self._outcomes.append(Outcome(Step.STORED, job.digest, job.where, entry=entry))
             self._tell(Step.STORED, job, text)
 
     def _end_uncollected(self, job: Job, error: Exception, problem: str) -> None:
@@ -246,14 +344,13 @@ class _Generation:
         if has_expired or flight.stage is Stage.UNKNOWN or (is_spoiled and flight.reason):
             self._end_unknown(job, problem)
             return
-        if is_spoiled:
-            # Its host may have had a bad moment: the next run asks once more, for free, and then believes it.
-            with contextlib.suppress(ConfigurationError):
-                self._journal.write(dataclasses.replace(flight, reason=problem))
+        # A spoiled picture: its host may have had a bad moment. The next run asks once more, for free, and then
+        # believes it.
+        self._let_go(job, dataclasses.replace(flight, reason=problem) if is_spoiled else flight)
         self._end(Step.WAITING, job, problem)
 
     def _end(self, step: Step, job: Job, problem: str) -> None:
-        self._outcomes.append(Outcome(step, job.picture, problem=problem))
+        self._outcomes.append(Outcome(step, job.digest, job.where, problem=problem))
         self._tell(step, job, problem)
 
     def _tell(self, step: Step, job: Job, text: str = "") -> None:
@@ -261,4 +358,4 @@ class _Generation:
 
 
 def _describe(job: Job) -> str:
-    return f"{job.spec.size or 'like its reference'} {job.spec.resolution}"
+    return f"{job.request.get('size', 'like its reference')} {job.resolution}"

@@ -6,10 +6,10 @@ import enum
 import random
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from .catalog import Picture
     from .flights import Flight
@@ -22,6 +22,7 @@ class Step(enum.Enum):
 
     SUBMITTED = "submitted"
     RESUMED = "in flight since an earlier run"
+    IN_HAND = "waits for another run"
     RUNNING = "running"
     STORED = "stored"
     FAILED = "failed"
@@ -49,7 +50,9 @@ class Outcome:
     """What became of one picture in one run."""
 
     step: Step
-    picture: Picture
+    digest: str
+    where: str
+    """The page and line that ask for it."""
     entry: Entry | None = None
     """The stored picture."""
     problem: str = ""
@@ -60,7 +63,13 @@ class Outcome:
 class Job:
     """A picture that this run works on."""
 
-    picture: Picture
+    digest: str
+    request: Mapping[str, Any]
+    """The canonical form of what is asked for."""
+    where: str
+    """The page and line that ask for it; known before anything is paid, as reading the page may fail later."""
+    spec: ImageSpec | None = None
+    """None for one that no page asks for any more: it is collected, never submitted."""
     flight: Flight | None = None
     is_running: bool = False
     lost: int = 0
@@ -70,19 +79,20 @@ class Job:
     said: str = ""
     """The last thing the service said when a poll failed."""
 
-    where: str = field(init=False)
-    """The page and line that ask for it; known before anything is paid, as reading the page may fail later."""
-
-    def __post_init__(self) -> None:
-        self.where = self.picture.where
-
     @property
-    def spec(self) -> ImageSpec:
-        return self.picture.spec
+    def resolution(self) -> str:
+        return str(self.request["resolution"])
 
-    @property
-    def digest(self) -> str:
-        return self.picture.spec.digest
+
+def job_of(picture: Picture, flight: Flight | None = None) -> Job:
+    """Return the job for a picture of the catalog, with what the journal has of it."""
+    spec = picture.spec
+    return Job(spec.digest, spec.canonical, picture.where, spec, flight)
+
+
+def stray_job(flight: Flight) -> Job:
+    """Return the job for a picture that is paid for, but that no page asks for any more."""
+    return Job(flight.digest, flight.request, flight.where, flight=flight)
 
 
 async def _sleep(seconds: float) -> None:

@@ -1,8 +1,8 @@
 """The journal: what was submitted and is not yet in the store, so that nothing is paid twice or forgotten.
 
 An intent is written before a submit leaves, the task id as soon as it is known, and the entry is removed once the
-bytes are stored. An intent that is found without a task id is a submit whose outcome is unknown. An intent is also a
-claim: of builds that run at the same time, only one can write it.
+bytes are stored. An intent is also a claim: of builds that run at the same time, only one can write it, and the others
+see by its lease whether it is still at work. An intent whose run is dead is a submit whose outcome is unknown.
 
 It lives in the cache folder as a diskcache, which would unpickle a row that claims to be a pickle; the disk used here
 reads and writes text only.
@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
+import re
 import sqlite3
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
 import diskcache
 
-from . import cache_folder
+from . import cache_folder, leases
 from .errors import ConfigurationError
 from .flights import Flight, Stage
 
@@ -29,50 +29,77 @@ if TYPE_CHECKING:
 
 FOLDER = "journal"
 _LOCK_SECONDS = 10
-_FULL = 2  # SQLite's `synchronous`: a row that is written survives a loss of power
+# SQLite's `synchronous`. A row that decides about money survives a loss of power; that one is gone need not, because
+# the store is looked at before the journal.
+_FULL, _NORMAL = 2, 1
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_FIELDS = frozenset(field.name for field in fields(Flight))
+_LAST_SECOND = 253_402_300_799.0  # of the year 9999
+_ADVICE = (
+    "nothing was submitted. It is the memory of what is in flight: another build may hold it, the disk may be full or "
+    "not writable; if it is damaged, delete this folder, and with it the knowledge of pictures that are paid for and "
+    "not yet in the store"
+)
 
 
 class Journal:
-    """The flights of one project, by digest; changes are durable when a method returns."""
+    """The flights of one project, by digest; a change is durable when a method returns, unless it says otherwise.
 
-    def __init__(self, cache: Any) -> None:
+    Its methods raise `ConfigurationError` when the journal cannot be used.
+    """
+
+    def __init__(self, cache: Any, run: str) -> None:
         self._cache = cache
+        self.run = run
+        """The lease of this run, for the flights that it writes."""
 
     def claim(self, flight: Flight) -> bool:
-        """Write a flight if there is none for its picture; whether there was none. Raises `ConfigurationError`."""
-        with self._translated():
+        """Write a flight if there is none for its picture; whether there was none."""
+        with self._durably():
             return bool(self._cache.add(flight.digest, _to_text(flight)))
 
     def write(self, flight: Flight) -> None:
-        """Write a flight in place of the one there is; raise `ConfigurationError` when that is not possible."""
-        with self._translated():
+        """Write a flight in place of the one there is."""
+        with self._durably():
             self._cache.set(flight.digest, _to_text(flight))
 
     def replace(self, known: Flight, flight: Flight) -> bool:
-        """Write a flight in place of this one; whether it was still there. Raises `ConfigurationError` as above."""
-        with self._translated(), self._cache.transact():
-            found = _from_text(self._cache.get(known.digest))
-            if found is None or found.idempotency_key != known.idempotency_key:
+        """Write a flight in place of this very one; whether it was still there."""
+        with self._durably(), self._cache.transact():
+            if _from_row(known.digest, self._cache.get(known.digest)) != known:
                 return False
             self._cache.set(flight.digest, _to_text(flight))
             return True
 
     def forget(self, flight: Flight) -> None:
-        """Remove a flight, but not a later one for the same picture; raise `ConfigurationError` as above."""
-        with self._translated(), self._cache.transact():
-            known = _from_text(self._cache.get(flight.digest))
-            if known is None or known.idempotency_key == flight.idempotency_key:
+        """Remove a flight, but not a later one for the same picture; a loss of power may bring it back."""
+        with self._usable(_NORMAL), self._cache.transact():
+            known = _from_row(flight.digest, self._cache.get(flight.digest))
+            if known is None or (known.idempotency_key, known.run) == (flight.idempotency_key, flight.run):
                 self._cache.delete(flight.digest)
 
+    def read(self, digest: str) -> Flight | None:
+        """Return the flight of one picture."""
+        with self._usable(_NORMAL):
+            return _from_row(digest, self._cache.get(digest))
+
     def flights(self) -> dict[str, Flight]:
-        """All entries by digest; rows that are not ours are passed over."""
-        with self._translated():
-            read = (_from_text(self._cache.get(digest)) for digest in list(self._cache))
+        """Return all flights by digest.
+
+        A row that is not named by a digest is passed over. One that is, but cannot be read, is a submit of which
+        nobody knows what became.
+        """
+        with self._usable(_NORMAL):
+            read = (_from_row(digest, self._cache.get(digest)) for digest in list(self._cache))
             return {flight.digest: flight for flight in read if flight is not None}
 
+    def _durably(self) -> contextlib.AbstractContextManager[None]:
+        return self._usable(_FULL)
+
     @contextlib.contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _usable(self, synchronous: int) -> Iterator[None]:
         try:
+            self._cache.reset("sqlite_synchronous", synchronous, update=False)
             yield
         except (OSError, sqlite3.Error, diskcache.Timeout) as error:
             raise ConfigurationError(f"the journal '{self._cache.directory}' cannot be used ({error})") from error
@@ -82,51 +109,70 @@ def _to_text(flight: Flight) -> str:
     return json.dumps({**asdict(flight), "stage": flight.stage.value})
 
 
-def _from_text(text: Any) -> Flight | None:
-    """Read a row; None for one that is not ours."""
-    try:
-        record = json.loads(text)
-        flight = Flight(**{**record, "stage": Stage(record["stage"])})
-    except (ValueError, TypeError, KeyError, RecursionError):
+def _from_row(digest: str, text: Any) -> Flight | None:
+    """Read a row; None where there is none, or its name is no digest."""
+    if text is None or not _DIGEST.fullmatch(digest):
         return None
-    texts = (flight.digest, flight.base_url, flight.idempotency_key, flight.where, flight.reason)
+    flight = _from_text(text)
+    if flight is None or flight.digest != digest:
+        return Flight(digest, Stage.UNKNOWN, "", "", 0.0, reason="its row in the journal cannot be read")
+    return flight
+
+
+def _from_text(text: Any) -> Flight | None:
+    """Read a row's text, fields that a later version has added left out; None for one that is not ours."""
+    try:
+        record = {name: value for name, value in json.loads(text).items() if name in _FIELDS}
+        flight = Flight(**{**record, "stage": Stage(record["stage"])})
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None
+    texts = (flight.digest, flight.base_url, flight.idempotency_key, flight.where, flight.reason, flight.run)
     targets = (flight.task_id, flight.link)
     is_ours = (
         all(isinstance(text, str) for text in texts)
         and all(target is None or isinstance(target, str) for target in targets)
         and type(flight.submitted_at) in (int, float)
-        and math.isfinite(flight.submitted_at)
+        and 0 <= flight.submitted_at <= _LAST_SECOND
+        and isinstance(flight.request, dict)
+        and isinstance(flight.is_key_spent, bool)
     )
     return flight if is_ours else None
 
 
 @contextlib.contextmanager
 def opened(cache: Path) -> Iterator[Journal]:
-    """Open the journal below the cache folder; raise `ConfigurationError` when it cannot be used."""
-    folder = cache / FOLDER
+    """Open the journal below the cache folder for a run, which is alive for as long; raise `ConfigurationError`."""
+    with contextlib.ExitStack() as stack:
+        with _translated(cache):
+            store = stack.enter_context(_database(cache))
+            run = stack.enter_context(leases.held(cache))
+        yield Journal(store, run)
+
+
+def recorded(cache: Path) -> dict[str, Flight]:
+    """Return what the journal holds; empty, without creating anything, where there is none; raise as above."""
+    if not (cache / FOLDER).is_dir():
+        return {}
+    with _translated(cache), _database(cache) as store:
+        return Journal(store, "").flights()
+
+
+@contextlib.contextmanager
+def _database(cache: Path) -> Iterator[Any]:
+    cache_folder.prepare(cache)
+    store = diskcache.Cache(str(cache / FOLDER), disk=_TextDisk, eviction_policy="none", timeout=_LOCK_SECONDS)
     try:
-        cache_folder.prepare(cache)
-        store = diskcache.Cache(
-            str(folder),
-            disk=_TextDisk,
-            eviction_policy="none",
-            timeout=_LOCK_SECONDS,
-            sqlite_synchronous=_FULL,
-        )
-    except (OSError, sqlite3.Error, diskcache.Timeout) as error:
-        raise ConfigurationError(f"the journal '{folder}' cannot be opened ({error}); nothing was submitted") from error
-    try:
-        yield Journal(store)
+        yield store
     finally:
         store.close()
 
 
-def recorded(cache: Path) -> dict[str, Flight]:
-    """What the journal holds; empty, without creating anything, where there is no journal yet."""
-    if not (cache / FOLDER).is_dir():
-        return {}
-    with opened(cache) as journal:
-        return journal.flights()
+@contextlib.contextmanager
+def _translated(cache: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, sqlite3.Error, diskcache.Timeout) as error:
+        raise ConfigurationError(f"the journal '{cache / FOLDER}' cannot be opened ({error}); {_ADVICE}") from error
 
 
 class _TextDisk(diskcache.Disk):  # type: ignore[misc] # diskcache ships no types

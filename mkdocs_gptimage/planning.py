@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 from .errors import BudgetError
 from .flights import Flight, Stage
+from .leases import process_of
+from .spec import digest_of
 from .store import Damage, Entry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from .catalog import Catalog, Picture
     from .settings import Budget
@@ -29,6 +31,8 @@ class State(enum.Enum):
     """Submitted with an unknown outcome; never submitted again on its own."""
     ELSEWHERE = "in flight elsewhere"
     """Submitted to another service than this run's; never submitted to this one."""
+    IN_HAND = "in hand"
+    """Another run is making it at this moment; this one waits for it and uses it."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ class Row:
     picture: Picture
     state: State
     detail: str = ""
-    """Why it is broken or unknown, or where it is in flight."""
+    """Why it is broken or unknown, where it is in flight, or the process that has it in hand."""
     price: float | None = None
     """USD that a submit would cost; None when the site sets no price for its resolution."""
     entry: Entry | None = None
@@ -55,6 +59,8 @@ class Plan:
     """One row per picture, in the order of the pages."""
 
     rows: tuple[Row, ...]
+    strays: tuple[Flight, ...] = ()
+    """In flight for pictures that no page asks for any more; paid for, so they are collected too."""
 
     def only(self, *states: State) -> list[Row]:
         return [row for row in self.rows if row.state in states]
@@ -78,23 +84,38 @@ class Plan:
         return None if None in prices else sum(price for price in prices if price is not None)
 
 
-def plan(
+def plan(  # noqa: PLR0913 - the world is passed in
     catalog: Catalog,
     look: Callable[[str], Entry | Damage | None],
     flights: Mapping[str, Flight],
     prices: Mapping[str, float],
     base_url: str,
+    alive: Collection[str] = (),
 ) -> Plan:
     """Decide, for every picture of the catalog, what is to be done.
 
-    `look` finds a digest in the store, `flights` are the journal's entries, `base_url` is the service of this run.
+    `look` finds a digest in the store, `flights` are the journal's entries, `base_url` is the service of this run,
+    `alive` are the leases of the other runs that are under way.
     """
-    return Plan(
-        tuple(
-            _row(picture, look(digest), flights.get(digest), prices, base_url)
-            for digest, picture in catalog.pictures.items()
-        )
+
+    def row(digest: str, picture: Picture) -> Row:
+        flight, found = flights.get(digest), look(digest)
+        if flight is not None and flight.run in alive and not isinstance(found, Entry):
+            return Row(picture, State.IN_HAND, f"process {process_of(flight.run)}", flight=flight)
+        return _row(picture, found, flight, prices, base_url)
+
+    strays = tuple(
+        flight
+        for digest, flight in flights.items()
+        if digest not in catalog.pictures and _can_be_collected(flight, base_url, alive)
     )
+    return Plan(tuple(row(digest, picture) for digest, picture in catalog.pictures.items()), strays)
+
+
+def _can_be_collected(flight: Flight, base_url: str, alive: Collection[str]) -> bool:
+    """Whether a picture that no page asks for can be brought home by what its flight says."""
+    is_ours = flight.base_url == base_url and flight.run not in alive
+    return is_ours and flight.stage is Stage.ACCEPTED and digest_of(flight.request) == flight.digest
 
 
 def _row(
@@ -106,7 +127,7 @@ def _row(
 ) -> Row:
     if isinstance(found, Entry):
         return Row(picture, State.CACHED, entry=found)
-    if flight is not None and flight.base_url != base_url:
+    if flight is not None and flight.base_url not in ("", base_url):
         return Row(picture, State.ELSEWHERE, flight.base_url, flight=flight)
     if flight is not None and flight.stage is Stage.ACCEPTED:
         return Row(picture, State.IN_FLIGHT, flight.task_id or "", flight=flight)
@@ -125,13 +146,19 @@ def with_unknown_as_missing(plan: Plan, prices: Mapping[str, float]) -> Plan:
             if row.state is State.UNKNOWN
             else row
             for row in plan.rows
-        )
+        ),
+        plan.strays,
     )
 
 
+def without_missing(plan: Plan) -> Plan:
+    """Return the plan that only collects, and pays for nothing."""
+    return Plan(tuple(row for row in plan.rows if row.state is not State.MISSING), plan.strays)
+
+
 def why_unknown(flight: Flight) -> str:
-    """Why nobody knows what came of a submit."""
-    return flight.reason or "the run that submitted it ended before the answer came, or is still waiting for it"
+    """When a submit left, and why nobody knows what came of it."""
+    return f"submitted {flight.sent}: {flight.reason or 'the run that submitted it ended before the answer came'}"
 
 
 def check_budget(plan: Plan, budget: Budget) -> None:

@@ -183,7 +183,7 @@ class GptImagePlugin(BasePlugin[Options]):
     def _make(self, config: MkDocsConfig) -> site.Delivery:
         """Decide, make what may be made, and say what the site shows."""
         self.reader.catalog.require_valid()
-        plan = production.look_ahead(self.reader.catalog, self.reader, self.settings)
+        plan = production.look_ahead(self.reader.catalog, self.reader.look, self.settings)
         if self._on_missing == "error":
             production.require_all(plan)
         result = production.Result(plan)
@@ -191,7 +191,7 @@ class GptImagePlugin(BasePlugin[Options]):
             if not plan.is_complete and self._has_several_builds(config):
                 self._make_for_all_builds(config)
                 self.reader.forget_store()
-                plan = production.look_ahead(self.reader.catalog, self.reader, self.settings)
+                plan = production.look_ahead(self.reader.catalog, self.reader.look, self.settings)
             result = production.produce(plan, self.settings, self.store, os.environ, log)
         return site.deliver(result, self.settings, log, accept_missing=self._on_missing == "placeholder")
 
@@ -199,7 +199,7 @@ class GptImagePlugin(BasePlugin[Options]):
         """Read the pages of all languages before the first picture is paid for, and make what they miss together."""
         whole = read_pages(config.config_file_path or "mkdocs.yml")
         whole.reader.catalog.require_valid()
-        plan = production.look_ahead(whole.reader.catalog, whole.reader, self.settings)
+        plan = production.look_ahead(whole.reader.catalog, whole.reader.look, self.settings)
         result = production.produce(plan, self.settings, self.store, os.environ, log)
         site.require(result)
 

@@ -8,6 +8,10 @@ DOWNLOAD_ATTEMPTS = 4
 """Tries of one download."""
 LOST_AFTER = 5
 """Polls in a row that say the service does not know a task, before we believe it."""
+UNKNOWN_IN_A_ROW = 3
+"""Submits with an unknown outcome, and none accepted between them, after which no more are sent."""
+ABANDONED_AFTER = 24 * 3600.0
+"""Seconds from its submit after which a task that is not finished is not waited for any more."""
 
 _BASE = 1.0
 _CAP = 60.0

@@ -157,7 +157,7 @@ class Poller:
 
     def _is_given_up_late(self, job: Job, now: float) -> bool:
         """Whether the deadline has passed; a task that may be lost is asked for a little longer, until that is sure."""
-        if not policy.is_overdue(self._submitted_at(job), now, self._api.timeout[job.spec.resolution]):
+        if not policy.is_overdue(self._submitted_at(job), now, self._api.timeout[job.resolution]):
             return False
         job.late += 1
         return not job.lost or job.late >= 2 * policy.LOST_AFTER

@@ -7,23 +7,25 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from . import planning
-from .errors import ConfigurationError, MissingPicturesError, one_line_each
+from .errors import BudgetError, ConfigurationError, MissingPicturesError, one_line_each
 from .jobs import Outcome, Step
 from .planning import Plan, Row, State
 from .settings import EMULATOR
+from .store import Entry
 
 if TYPE_CHECKING:
     import logging
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from .catalog import Catalog
-    from .reading import Reader
+    from .journal import Journal
     from .settings import Settings
-    from .store import Store
+    from .store import Damage, Store
 
 
 EMULATOR_SPEED = 10.0
 """How much faster than the real service the built-in emulator is."""
+_TO_DO = (State.MISSING, State.IN_FLIGHT, State.IN_HAND)
 
 
 @dataclass(frozen=True)
@@ -37,26 +39,32 @@ class Result:
     def problems(self) -> list[str]:
         """One line for each picture that should be there and is not."""
         blocked = [describe(row) for row in self.plan.blocked]
+        asked_for = {row.digest for row in self.plan.rows}
         failed = [
-            f"{outcome.picture.where}: {outcome.step.value}: {outcome.problem}"
+            f"{outcome.where}: {outcome.step.value}: {outcome.problem}"
             for outcome in self.outcomes
-            if outcome.step is not Step.STORED
+            if outcome.step is not Step.STORED and outcome.digest in asked_for
         ]
         return blocked + failed
 
 
-def look_ahead(catalog: Catalog, reader: Reader, settings: Settings) -> Plan:
-    """Plan without changing anything; the journal is only read when something is missing."""
-    plan = planning.plan(catalog, reader.look, {}, settings.prices, settings.api.base_url)
-    if plan.is_complete:
-        return plan
-    from . import journal  # noqa: PLC0415 - only when something is missing
+def look_ahead(
+    catalog: Catalog, look: Callable[[str], Entry | Damage | None], settings: Settings, *, with_strays: bool = False
+) -> Plan:
+    """Plan without changing anything; the journal is only read when something is missing, or for strays.
 
+    `look` finds a digest in the store; strays are pictures in flight that no page asks for any more.
+    """
+    plan = planning.plan(catalog, look, {}, settings.prices, settings.api.base_url)
+    if plan.is_complete and not with_strays:
+        return plan
+    from . import journal, leases  # noqa: PLC0415 - only when something is missing
+
+    flights = journal.recorded(settings.cache)
+    alive = {flight.run for flight in flights.values() if leases.is_held(settings.cache, flight.run)}
     # The built-in emulator forgets its tasks when a build ends, and nothing was paid for them.
-    flights = {
-        digest: flight for digest, flight in journal.recorded(settings.cache).items() if flight.base_url != EMULATOR
-    }
-    return planning.plan(catalog, reader.look, flights, settings.prices, settings.api.base_url)
+    known = {digest: flight for digest, flight in flights.items() if flight.base_url != EMULATOR or flight.run in alive}
+    return planning.plan(catalog, look, known, settings.prices, settings.api.base_url, alive)
 
 
 def produce(  # noqa: PLR0913 - the world is passed in
@@ -70,15 +78,24 @@ def produce(  # noqa: PLR0913 - the world is passed in
 ) -> Result:
     """Make what a plan misses and collect what it has in flight; a complete plan is left alone.
 
-    Raises `ConfigurationError` or `BudgetError` before anything is submitted. With `retry_unknown`, pictures whose
-    submit has an unknown outcome are submitted again.
+    Raises `ConfigurationError` or `BudgetError` before anything is submitted; what is in flight is collected all the
+    same when the rest is over the budget. With `retry_unknown`, pictures whose submit has an unknown outcome are
+    submitted again.
     """
     if retry_unknown:
         plan = planning.with_unknown_as_missing(plan, settings.prices)
-    if not plan.only(State.MISSING, State.IN_FLIGHT):
+    to_do = plan.only(*_TO_DO)
+    if not to_do and not (plan.strays and has_key(settings, environment)):
         return Result(plan)
     key = _key(settings, environment)
-    planning.check_budget(plan, settings.budget)
+    try:
+        planning.check_budget(plan, settings.budget)
+    except BudgetError:
+        free = planning.without_missing(plan)
+        if free.only(*_TO_DO) or free.strays:
+            store.check_writable()
+            _generate(free, settings, store, key, log)
+        raise
     store.check_writable()
     return Result(plan, tuple(_generate(plan, settings, store, key, log)))
 
@@ -88,20 +105,28 @@ def _generate(plan: Plan, settings: Settings, store: Store, key: str, log: loggi
     # Slow to import, and needed only now.
     from . import generation, journal, progress  # noqa: PLC0415
 
-    total = len(plan.only(State.MISSING, State.IN_FLIGHT))
+    total = len(plan.only(*_TO_DO)) + len(plan.strays)
     with (
         journal.opened(settings.cache) as flights,
         _service(settings) as base_url,
         progress.reporting(log, total) as report,
     ):
-        for flight in flights.flights().values():
-            if flight.base_url == EMULATOR:
-                flights.forget(flight)
+        _forget_what_is_over(flights, settings, store)
         try:
             return generation.generate(plan, settings, store, flights, base_url=base_url, key=key, report=report)
-        except KeyboardInterrupt:
-            log.info("Interrupted: %s", progress.STAYS_IN_FLIGHT)
+        except (KeyboardInterrupt, SystemExit):
+            log.warning("Interrupted: %s", progress.left_behind(flights.flights().values()))
             raise
+
+
+def _forget_what_is_over(flights: Journal, settings: Settings, store: Store) -> None:
+    """Remove what dead runs have left of pictures that are stored, or that the built-in emulator has forgotten."""
+    from . import leases  # noqa: PLC0415 - as above
+
+    for flight in flights.flights().values():
+        is_over = flight.base_url == EMULATOR or isinstance(store.look(flight.digest), Entry)
+        if is_over and not leases.is_held(settings.cache, flight.run):
+            flights.forget(flight)
 
 
 def has_key(settings: Settings, environment: Mapping[str, str]) -> bool:
@@ -152,6 +177,8 @@ def describe(row: Row) -> str:
         return f"{where}: the picture {digest} is not in the store; make it with 'gptimage generate' and commit it"
     if row.state is State.IN_FLIGHT:
         return f"{where}: the picture {digest} is in flight; collect it with 'gptimage generate'"
+    if row.state is State.IN_HAND:
+        return f"{where}: the picture {digest} is being made by another run ({row.detail}); build again when it is done"
     if row.state is State.UNKNOWN:
         return (
             f"{where}: the picture {digest} may be paid for already: {row.detail}. It is not submitted again on its "

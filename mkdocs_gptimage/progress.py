@@ -7,13 +7,16 @@ import logging
 import sys
 from typing import TYPE_CHECKING, Any
 
+from .flights import Stage
 from .jobs import Event, Outcome, Step
 from .planning import Plan, State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
-STAYS_IN_FLIGHT = "what is in flight stays in the journal, and the next run collects it without paying again"
+    from .flights import Flight
+
+STAYS_IN_FLIGHT = "what is in flight stays in the journal; build again to collect it, without paying again"
 
 _ENDS = frozenset({Step.STORED, Step.FAILED, Step.WAITING, Step.UNKNOWN, Step.SKIPPED})
 
@@ -63,9 +66,16 @@ def _display(total: int) -> Iterator[Callable[[Event], None]]:
             yield advance
 
 
+_UNMADE = {
+    "failed": Step.FAILED,
+    "still in flight": Step.WAITING,
+    "unknown": Step.UNKNOWN,
+    "not submitted": Step.SKIPPED,
+}
 _COLUMN_OF = {
     Step.SUBMITTED: "submitted",
     Step.RESUMED: "submitted",
+    Step.IN_HAND: "submitted",
     Step.RUNNING: "running",
     Step.STORED: "ready",
 }
@@ -96,11 +106,11 @@ def _redirected(stream: Any) -> Iterator[None]:
 def summary(plan: Plan, outcomes: Sequence[Outcome]) -> str:
     """One line on what a run did: `12 pictures: 9 cached, 3 generated, 0 failed, $0.042`."""
     stored = [outcome.entry for outcome in outcomes if outcome.entry is not None]
-    counted = {
-        "cached": plan.count(State.CACHED),
-        "generated": len(stored),
-        "failed": sum(outcome.step is not Step.STORED for outcome in outcomes),
-    }
+    counted = {"cached": plan.count(State.CACHED), "generated": len(stored)}
+    for name, step in _UNMADE.items():
+        count = sum(outcome.step is step for outcome in outcomes)
+        if count or step is Step.FAILED:
+            counted[name] = count
     blocked = len(plan.blocked)
     if blocked:
         counted["not touched"] = blocked
@@ -112,6 +122,16 @@ def summary(plan: Plan, outcomes: Sequence[Outcome]) -> str:
     elif stored:
         text += ", cost not told by the service"
     return f"{len(plan.rows)} {'picture' if len(plan.rows) == 1 else 'pictures'}: {text}"
+
+
+def left_behind(flights: Iterable[Flight]) -> str:
+    """What becomes of the pictures that the journal holds when a run is interrupted."""
+    accepted = [flight.stage is Stage.ACCEPTED for flight in flights]
+    collected, unknown = sum(accepted), len(accepted) - sum(accepted)
+    said = f"{collected} in flight, which the next build collects without paying again"
+    if unknown:
+        said += f"; {unknown} with an unknown outcome, which the next build names"
+    return said if accepted else "nothing is in flight"
 
 
 def advice(outcomes: Sequence[Outcome]) -> str:

@@ -45,7 +45,7 @@ def require(result: Result) -> None:
 
 def _deliver(result: Result, settings: Settings, log: logging.Logger, *, accept_missing: bool) -> Delivery:
     delivery = Delivery([], {})
-    made = {outcome.picture.spec.digest: outcome.entry for outcome in result.outcomes}
+    made = {outcome.digest: outcome.entry for outcome in result.outcomes}
     problems = result.problems
     for row in result.plan.rows:
         entry = row.entry or made.get(row.digest)
@@ -83,6 +83,7 @@ def _show(row: Row, entry: Entry | None, settings: Settings, delivery: Delivery)
 _NOTES = {
     State.MISSING: "not generated yet",
     State.IN_FLIGHT: "being generated",
+    State.IN_HAND: "being generated",
     State.BROKEN: "damaged in the store",
     State.UNKNOWN: "outcome unknown",
 }
@@ -108,7 +109,7 @@ def _say(result: Result, settings: Settings, log: logging.Logger) -> None:
 
 
 def _warn(result: Result, problems: list[str], log: logging.Logger) -> None:
-    for row in result.plan.only(State.MISSING, State.IN_FLIGHT):
+    for row in result.plan.only(State.MISSING, State.IN_FLIGHT, State.IN_HAND):
         log.warning(
             "%s: shows a placeholder: the picture %s is %s", row.picture.where, row.digest[:12], row.state.value
         )

@@ -25,12 +25,13 @@ if TYPE_CHECKING:
 
 _LOOK_AGAIN = 5.0
 """Seconds after which a submit that waits looks whether it still should."""
-_GRACE = 15.0
+_GRACE = 1.0
 """Seconds that a run which is being ended waits for the answers to submits that have left."""
+_CONFLICT = 409
 
 
 class ClaimedError(GptImageError):
-    """Another run is making the picture at this moment."""
+    """Another run has the picture in hand at this moment, or has just made it."""
 
 
 class Submitter:
@@ -50,17 +51,21 @@ class Submitter:
         self._open_at = 0.0
         self._sending: set[anyio.CancelScope] = set()
         self.stopped: RejectedError | None = None
+        self.trusted = anyio.Event()
+        """Set once the service has accepted a submit, or has asked for patience: its address and the key are right."""
 
     async def submit(self, job: Job) -> wire.Image | None:
         """Submit a job until it is accepted; set its flight, and return the picture if it is there at once.
 
         A job may come with the flight of a submit whose outcome is unknown. Raises `RejectedError` when nothing was
-        accepted, `GatewayError` when that cannot be known, `ClaimedError` when another run has the picture in hand,
+        accepted, `GatewayError` when that cannot be known, `ClaimedError` when another run was faster,
         and `ConfigurationError` when a reference image changed since the pages were read or the journal cannot be
         written. A job that still has a flight then may have been accepted before.
         """
+        assert job.spec is not None
         body = wire.request_body(job.spec, references.to_send(job.spec))
-        key = str(uuid.uuid4())
+        is_repeated = job.flight is not None and job.flight.can_repeat and job.flight.idempotency_key
+        key = job.flight.idempotency_key if job.flight is not None and is_repeated else str(uuid.uuid4())
         for attempt in range(1, policy.SUBMIT_ATTEMPTS + 1):
             await self._wait_until_open()
             unknown = job.flight
@@ -81,23 +86,28 @@ class Submitter:
         with anyio.CancelScope(shield=True) as scope:
             self._sending.add(scope)
             try:
-                seconds = self._api.timeout[job.spec.resolution]
+                seconds = self._api.timeout[job.resolution]
                 answer = await self._client.submit(body, job.flight.idempotency_key, seconds)
             except RejectedError as error:
-                self._take_back(job, job.flight, unknown)
+                self._trust_if(isinstance(error, BusyError) and error.status is not None)
+                self._take_back(job, job.flight, unknown, is_key_spent=error.status == _CONFLICT)
                 return error
             except GatewayError as error:
-                job.flight = dataclasses.replace(job.flight, stage=Stage.UNKNOWN, reason=str(error))
-                with contextlib.suppress(ConfigurationError):  # the intent in the journal says as much
-                    self._journal.write(job.flight)
+                self._trust_if(isinstance(error, InProgressError))
+                self._leave_unknown(job, job.flight, error)
                 return error
             else:
+                self._trust_if(True)
                 return self._accept(job, job.flight, answer)
             finally:
                 self._sending.discard(scope)
         # Only the end of the run ends the scope; the intent stays in the journal, as an unknown outcome.
         await anyio.sleep_forever()
         raise AssertionError("a run that is being ended does not wait")
+
+    def _trust_if(self, condition: bool) -> None:
+        if condition:
+            self.trusted.set()
 
     def hurry(self) -> None:
         """The run is being ended: wait for the answers to what has left, but not for long."""
@@ -113,23 +123,39 @@ class Submitter:
             idempotency_key=key,
             submitted_at=self._clock.now(),
             where=job.where,
+            run=self._journal.run,
+            request=job.request,
         )
         is_ours = self._journal.claim(flight) if job.flight is None else self._journal.replace(job.flight, flight)
         if not is_ours:
-            raise ClaimedError("another run is making it at this moment; build again when that is done")
+            raise ClaimedError("another run has it in hand")
         if job.flight is None and self._is_stored(job.digest):
             self._journal.forget(flight)
             raise ClaimedError("another run has just made it")
         job.flight = flight
 
-    def _take_back(self, job: Job, flight: Flight, unknown: Flight | None) -> None:
+    def _take_back(self, job: Job, flight: Flight, unknown: Flight | None, *, is_key_spent: bool) -> None:
         """Nothing was accepted this time; that proves nothing about a submit before, whose outcome is unknown."""
-        job.flight = unknown
         if unknown is None:
+            job.flight = None
             self._journal.forget(flight)
             return
+        job.flight = dataclasses.replace(unknown, is_key_spent=unknown.is_key_spent or is_key_spent)
         with contextlib.suppress(ConfigurationError):  # the intent in the journal says as much
-            self._journal.replace(flight, unknown)
+            self._journal.replace(flight, job.flight)
+
+    def _leave_unknown(self, job: Job, flight: Flight, error: GatewayError) -> None:
+        """Write down that nobody knows, and let go of it, unless the same submit is about to be asked again."""
+        is_asked_again = isinstance(error, InProgressError)
+        job.flight = dataclasses.replace(
+            flight,
+            stage=Stage.UNKNOWN,
+            reason=str(error),
+            run=flight.run if is_asked_again else "",
+            is_key_spent=error.status == _CONFLICT and not is_asked_again,
+        )
+        with contextlib.suppress(ConfigurationError):  # the intent in the journal says as much
+            self._journal.write(job.flight)
 
     def _accept(self, job: Job, flight: Flight, answer: wire.Accepted | wire.Image) -> wire.Image | None:
         if isinstance(answer, wire.Accepted):

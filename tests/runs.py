@@ -88,7 +88,7 @@ class Site:
         return list(self.pictures.pictures)
 
     def plan(self) -> Plan:
-        return production.look_ahead(self.pictures, self.store, self.settings)
+        return production.look_ahead(self.pictures, self.store.look, self.settings)
 
     def run(self, *, retry_unknown: bool = False) -> production.Result:
         """Produce what is missing."""
@@ -107,7 +107,7 @@ class Site:
                 report=report,
                 clock=clock or fast_clock(),
             )
-        by_digest = {outcome.picture.spec.digest: outcome for outcome in outcomes}
+        by_digest = {outcome.digest: outcome for outcome in outcomes}
         assert len(by_digest) == len(outcomes)
         return [by_digest[digest] for digest in self.digests if digest in by_digest]
 

@@ -121,11 +121,15 @@ def test_an_intent_is_durable_before_the_submit_leaves(tmp_path):
 
 
 def test_writes_survive_a_loss_of_power(tmp_path):
-    """SQLite waits for the disk before a write returns."""
+    """SQLite waits for the disk before a write that decides about money returns."""
     with journal.opened(tmp_path) as flights:
-        ((level,),) = flights._cache._sql("PRAGMA synchronous").fetchall()
+        later = replace(FLIGHT, reason="later")
+        for write in (flights.claim, flights.write, lambda flight: flights.replace(flight, later)):
+            flights.flights()
+            write(FLIGHT)
+            ((level,),) = flights._cache._sql("PRAGMA synchronous").fetchall()
 
-    assert level == 2
+            assert level == 2
 
 
 class Planted:
@@ -150,7 +154,8 @@ def test_a_planted_pickle_runs_nothing(tmp_path, mode, raw):
     insert(tmp_path / "cache", planted, planted, mode=mode, raw=raw)
     found = journal.recorded(tmp_path / "cache")
 
-    assert found == {ACCEPTED.digest: ACCEPTED}
+    assert found.pop(ACCEPTED.digest) == ACCEPTED
+    assert {flight.stage for flight in found.values()} <= {Stage.UNKNOWN}
     assert not proof.exists()
     pickle.loads(planted)
     assert proof.exists()
@@ -171,6 +176,14 @@ def test_a_planted_file_name_deletes_nothing(tmp_path):
 GOOD = {**asdict(ACCEPTED), "stage": "accepted"}
 
 
+def test_rows_of_others_are_passed_over(tmp_path):
+    """A row that is not named by a digest is neither read nor an error."""
+    for name in ("ef" * 31, "EF" * 32, "../" * 21 + "e", "", "x"):
+        insert(tmp_path, name, json.dumps({**GOOD, "digest": name}))
+
+    assert journal.recorded(tmp_path) == {}
+
+
 @pytest.mark.parametrize(
     "value",
     [
@@ -185,20 +198,40 @@ GOOD = {**asdict(ACCEPTED), "stage": "accepted"}
                 {"stage": "landed"},
                 {"submitted_at": "now"},
                 {"submitted_at": float("nan")},
+                {"submitted_at": float("inf")},
+                {"submitted_at": -1},
                 {"submitted_at": True},
                 {"task_id": 5},
                 {"link": []},
                 {"base_url": None},
-                {"more": 1},
+                {"request": "a cat"},
+                {"is_key_spent": "yes"},
+                {"digest": "cd" * 32},
             )
         ),
     ],
 )
-def test_rows_that_are_not_ours_are_passed_over(tmp_path, value):
-    """A row that is not a flight is neither read as one nor an error."""
-    insert(tmp_path, "ef" * 32, value)
+def test_a_row_that_cannot_be_read_is_an_unknown_outcome(tmp_path, value):
+    """Somebody may have paid for a picture whose row is damaged: it is named, and not paid for again on its own."""
+    with gateways.serving() as service:
+        site = runs.Site(runs.settings(tmp_path, service.base_url), runs.catalog("a cat"))
+        insert(site.settings.cache, site.digests[0], value)
+        stopped = site.run()
+        submits = len(service.requests)
+        with runs.fast_production(pytest.MonkeyPatch()):
+            retried = site.run(retry_unknown=True)
 
-    assert journal.recorded(tmp_path) == {}
+    assert submits == 0
+    assert "its row in the journal cannot be read" in stopped.problems[0]
+    assert retried.problems == []
+    assert len(service.of("submit")) == 1
+
+
+def test_fields_of_a_later_version_are_left_out(tmp_path):
+    """A row that a later version has written is not taken for a damaged one."""
+    insert(tmp_path, ACCEPTED.digest, json.dumps({**GOOD, "more": 1}))
+
+    assert journal.recorded(tmp_path) == {ACCEPTED.digest: ACCEPTED}
 
 
 @pytest.mark.parametrize("damage", ["text", "header", "pages"])

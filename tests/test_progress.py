@@ -119,9 +119,14 @@ def test_line(event, line):
 def outcome(prompt, step=Step.STORED, cost=None):
     picture = next(iter(runs.catalog(prompt).pictures.values()))
     if step is not Step.STORED:
-        return Outcome(step, picture, problem="no")
+        return Outcome(step, picture.spec.digest, picture.where, problem="no")
     made = Made("", "api.example", "t", 1.0, cost)
-    return Outcome(step, picture, Entry(picture.spec.digest, Path("x"), ImageFacts("", 1, 1, 1, "png"), made))
+    return Outcome(
+        step,
+        picture.spec.digest,
+        picture.where,
+        Entry(picture.spec.digest, Path("x"), ImageFacts("", 1, 1, 1, "png"), made),
+    )
 
 
 @pytest.mark.parametrize(
@@ -130,7 +135,7 @@ def outcome(prompt, step=Step.STORED, cost=None):
         ([outcome("a", cost=0.01), outcome("b", cost=0.02)], "0 cached, 2 generated, 0 failed, $0.03"),
         ([outcome("a", cost=0.01), outcome("b")], "0 cached, 2 generated, 0 failed, $0.01 for 1 of them"),
         ([outcome("a"), outcome("b")], "0 cached, 2 generated, 0 failed, cost not told by the service"),
-        ([outcome("a", Step.FAILED), outcome("b", Step.WAITING)], "0 cached, 0 generated, 2 failed"),
+        ([outcome("a", Step.FAILED), outcome("b", Step.WAITING)], "0 cached, 0 generated, 1 failed, 1 still in flight"),
     ],
 )
 def test_summary(outcomes, text):
@@ -151,7 +156,7 @@ def test_summary_of_what_was_not_touched():
 
 @pytest.mark.parametrize(
     ("step", "text"),
-    [(Step.WAITING, "the next run collects it"), (Step.STORED, "is in the store"), (Step.FAILED, "")],
+    [(Step.WAITING, "build again to collect it"), (Step.STORED, "is in the store"), (Step.FAILED, "")],
 )
 def test_advice(step, text):
     """After a run that did not make everything, it is said what becomes of the rest."""
