@@ -36,10 +36,13 @@ _LONGEST_LINK = 8192
 _DEEPEST = 6
 """Objects inside each other that are searched for a picture or a task."""
 
-_TASK_ID = re.compile(r"[A-Za-z0-9_.:~-]{1,200}")
+# Never `.` or `..`: an id becomes a part of an address.
+_TASK_ID = re.compile(r"(?!\.+\Z)[A-Za-z0-9_.:~-]{1,200}")
 _FINISHED = frozenset({"completed", "complete", "succeeded", "success", "finished", "done", "ready"})
 _FAILED = frozenset({"failed", "failure", "cancelled", "canceled", "error"})
 _QUEUED = frozenset({"submitted", "pending", "queued", "created", "waiting"})
+# A refusal that comes with one of these, in a shape that cannot be read, proves nothing.
+_SIGNS_OF_WORK = ("data", "task_id", "images", "result")
 _REFUSALS = frozenset({400, 401, 402, 403, 404, 422, 429})
 # Refused before anything was looked at: another address, method, size or kind of request was expected.
 _NOT_EVEN_READ = frozenset({301, 307, 308, 405, 406, 410, 411, 413, 414, 415, 417, 426, 428, 431, 451})
@@ -106,7 +109,7 @@ def submitted(body: bytes) -> Accepted | Image:
     if task_id:
         return Accepted(task_id)
     code = _number(candidates[-1].get("code")) if candidates else None
-    if code in _REFUSALS:
+    if code in _REFUSALS and not any(map(candidates[-1].get, _SIGNS_OF_WORK)):
         raise failure(int(code), body, {})
     raise _unreadable(f"the answer to the submit holds neither a task nor a picture: {_excerpt(body)}")
 
@@ -158,7 +161,7 @@ def failure(status: int, body: bytes, headers: Mapping[str, str]) -> GatewayErro
         return InProgressError(message, status=status, retry_after=wait)
     if status == 500 and (said.startswith("build_request_failed") or code == "build_request_failed"):
         return RejectedError(message, status=status)
-    if status in _REFUSALS | _NOT_EVEN_READ or (status, code) == (409, "idempotency_key_reused"):
+    if status in _REFUSALS | _NOT_EVEN_READ:
         return RejectedError(message, status=status)
     return UnknownOutcomeError(message, status=status, retry_after=wait)
 
@@ -179,7 +182,7 @@ def _seconds_until(date: str) -> float:
 
     try:
         moment = parsedate_to_datetime(date)
-    except (ValueError, TypeError, IndexError):
+    except (ValueError, TypeError, IndexError, OverflowError):
         return float("nan")
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=dt.timezone.utc)
@@ -232,15 +235,15 @@ def _listed(answer: Any, depth: int = 0) -> Iterator[tuple[str, dict[str, Any]]]
 
 
 def _task(candidate: Mapping[str, Any]) -> Task:
-    status = str(candidate.get("status", "")).strip().lower()
-    cost = _number(candidate.get("cost"))
+    word = candidate.get("status")
+    status = word.strip().lower() if isinstance(word, str) else ""
     if status in _FAILED:
         return Task(Phase.FAILED, message=_words(candidate.get("error")) or _words(candidate.get("message")) or status)
     if status not in _FINISHED:
         return Task(Phase.QUEUED if status in _QUEUED else Phase.RUNNING)
     image = _image(candidate)
     # Finished without a picture is no proof that nothing is paid: wait for the link until the deadline.
-    return Task(Phase.READY, image=image, cost_usd=cost) if image else Task(Phase.RUNNING)
+    return Task(Phase.READY, image, cost_usd=_number(candidate.get("cost"))) if image else Task(Phase.RUNNING)
 
 
 def _image(candidate: Mapping[str, Any], depth: int = 0) -> Image | None:
@@ -249,8 +252,8 @@ def _image(candidate: Mapping[str, Any], depth: int = 0) -> Image | None:
         return None
     link = candidate.get("url")
     if isinstance(link, list):
-        link = next((item for item in link if isinstance(item, str) and item), None)
-    if isinstance(link, str) and 0 < len(link) <= _LONGEST_LINK:
+        link = next(filter(_is_link, link), None)
+    if _is_link(link):
         return Image(link=link)
     encoded = candidate.get("b64_json")
     if isinstance(encoded, str) and encoded:
@@ -262,9 +265,13 @@ def _image(candidate: Mapping[str, Any], depth: int = 0) -> Image | None:
                 found = _image(item, depth + 1)
                 if found:
                     return found
-            elif key != "data" and isinstance(item, str) and item.startswith(("http://", "https://")):
+            elif key != "data" and _is_link(item) and item.startswith(("http://", "https://")):
                 return Image(link=item)
     return None
+
+
+def _is_link(value: Any) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= _LONGEST_LINK
 
 
 def _task_id(candidate: Mapping[str, Any], keys: tuple[str, ...] = ("task_id", "id")) -> str | None:
@@ -285,7 +292,8 @@ def _error(body: bytes) -> tuple[str, str]:
         return "", ""
     error = answer.get("error")
     code = error.get("code") if isinstance(error, dict) else answer.get("code")
-    return str(code or ""), _words(error) or _words(answer.get("message")) or _words(answer.get("msg"))
+    said = next(filter(None, map(_words, (error, answer.get("message"), answer.get("msg")))), "")
+    return code if isinstance(code, str) else "", said
 
 
 def _words(value: Any) -> str:
