@@ -251,10 +251,9 @@ def _image(candidate: Mapping[str, Any], depth: int = 0) -> Image | None:
     if depth > _DEEPEST:
         return None
     link = candidate.get("url")
-    if isinstance(link, list):
-        link = next(filter(_is_link, link), None)
-    if _is_link(link):
-        return Image(link=link)
+    for each in link if isinstance(link, list) else [link]:
+        if _is_link(each):
+            return Image(link=each)
     encoded = candidate.get("b64_json")
     if isinstance(encoded, str) and encoded:
         return Image(base64=encoded)
@@ -265,13 +264,13 @@ def _image(candidate: Mapping[str, Any], depth: int = 0) -> Image | None:
                 found = _image(item, depth + 1)
                 if found:
                     return found
-            elif key != "data" and _is_link(item) and item.startswith(("http://", "https://")):
+            elif key != "data" and _is_link(item, begins=("http://", "https://")):
                 return Image(link=item)
     return None
 
 
-def _is_link(value: Any) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= _LONGEST_LINK
+def _is_link(value: Any, begins: tuple[str, ...] = ("",)) -> bool:
+    return isinstance(value, str) and value.startswith(begins) and 0 < len(value) <= _LONGEST_LINK
 
 
 def _task_id(candidate: Mapping[str, Any], keys: tuple[str, ...] = ("task_id", "id")) -> str | None:
