@@ -25,7 +25,16 @@ def as_text(plan: Plan) -> str:
         lines.append("  ".join(cell.ljust(width) for cell, width in zip(each, widths, strict=True)).rstrip())
         if row.state in (State.BROKEN, State.UNKNOWN, State.ELSEWHERE):
             lines.append(f"    {production.describe(row)}")
-    return "\n".join([*lines, counted(plan)])
+    return "\n".join([*lines, counted(plan), *_strays(plan)])
+
+
+def _strays(plan: Plan) -> list[str]:
+    count = len(plan.strays)
+    if not count:
+        return []
+    verb, them = ("is", "it") if count == 1 else ("are", "them")
+    said = f"{count} more {verb} in flight that no page asks for: 'gptimage generate' collects {them} for free"
+    return [said]
 
 
 def _cells(row: Row) -> tuple[str, ...]:
@@ -53,7 +62,7 @@ def counted(plan: Plan) -> str:
 
 
 def as_json(plan: Plan, problems: Sequence[str]) -> str:
-    """A plan as a JSON object: `pictures`, `counts`, `price_usd` and the `problems` of blocks."""
+    """A plan as a JSON object: `pictures`, `counts`, `price_usd`, `strays` and the `problems` of blocks."""
     return _dump(_plan(plan, problems))
 
 
@@ -62,6 +71,7 @@ def _plan(plan: Plan, problems: Sequence[str]) -> dict[str, Any]:
         "pictures": [_picture(row) for row in plan.rows],
         "counts": {state.value: plan.count(state) for state in State},
         "price_usd": plan.price,
+        "strays": [{"digest": flight.digest, "where": flight.where} for flight in plan.strays],
         "problems": list(problems),
     }
 

@@ -1,0 +1,159 @@
+"""What was accepted is collected, whatever happened to the page that asked for it, and to the others."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import gateway as gateways
+import pytest
+import runs
+from gateway import KEY, accepts, says, task
+from runs import Site, catalog
+from sites import FAST
+from sites import Site as RealSite
+
+from mkdocs_gptimage import production
+from mkdocs_gptimage.errors import BudgetError
+from mkdocs_gptimage.journal import opened
+from mkdocs_gptimage.settings import Budget
+from mkdocs_gptimage.store import Entry
+
+
+@pytest.fixture
+def service():
+    with gateways.serving() as server:
+        numbers = iter(range(99))
+        server.submit = lambda _: accepts(f"t{next(numbers)}")
+        yield server
+
+
+@pytest.fixture
+def make_site(service, tmp_path):
+    def make(*prompts, **changes):
+        return Site(runs.settings(tmp_path, service.base_url, **changes), catalog(*prompts))
+
+    return make
+
+
+@pytest.fixture(autouse=True)
+def _fast(monkeypatch):
+    with runs.fast_production(monkeypatch):
+        yield
+
+
+def left_in_flight(service, site):
+    """Run a site until its tasks are past their deadlines, and leave them to the next run."""
+    hurried = dataclasses.replace(site.settings.api, timeout=dict.fromkeys(site.settings.api.timeout, 5.0))
+    site = Site(dataclasses.replace(site.settings, api=hurried), site.pictures)
+    finish = service.batch
+    service.batch = lambda request: says({"data": [task(each, "processing") for each in request.json["task_ids"]]})
+    site.generate()
+    service.batch = finish
+    service.requests.clear()
+
+
+def test_a_picture_that_no_page_asks_for_any_more_is_collected(service, make_site):
+    """A prompt that was edited while its picture was in flight is paid for once more, and the first picture is kept."""
+    before = make_site("an owl")
+    left_in_flight(service, before)
+    after = make_site("an owl at night")
+    result = after.run()
+
+    assert result.problems == []
+    assert service.counts()["submit"] == 1
+    assert service.of("submit")[0].json["prompt"] == "an owl at night"
+    assert isinstance(after.store.verify(before.digests[0]), Entry)
+    assert isinstance(after.store.verify(after.digests[0]), Entry)
+    assert after.flights() == {}
+
+
+def test_a_stray_is_collected_by_generate_when_nothing_is_missing(service, tmp_path):
+    """`gptimage generate` also brings home what a site without any missing picture has in flight."""
+    site = RealSite(tmp_path)
+    site.write({"index.md": "```gpt-image\nprompt: an owl\n```\n"})
+    site.configure(gptimage={"api": {"base_url": service.base_url, "timeout": 1, **FAST}})
+    finish = service.batch
+    service.batch = lambda request: says({"data": [task(each, "processing") for each in request.json["task_ids"]]})
+    first = site.gptimage("generate", env={"APIMASTER_API_KEY": KEY})
+    service.batch = finish
+    site.write({"index.md": "No picture.\n"})
+    planned, keyless = site.gptimage("plan"), site.gptimage("generate")
+    collected = site.gptimage("generate", env={"APIMASTER_API_KEY": KEY})
+
+    assert first.code == 1
+    assert "1 more is in flight that no page asks for: 'gptimage generate' collects it for free" in planned.out
+    assert (planned.code, keyless.code, collected.code) == (0, 0, 0)
+    assert "docs/index.md:1: stored" in collected.err
+    assert len(list(site.store.rglob("*.png"))) == 1
+    assert len(service.of("submit")) == 1
+
+
+def test_a_stray_that_fails_fails_nobody(service, make_site):
+    """A picture that no page asks for and that the service could not draw is told, and forgotten."""
+    left_in_flight(service, make_site("an owl"))
+    service.batch = lambda request: says(
+        {
+            "data": [
+                task(each, "failed", error="nothing to see") if each == "t0" else service.finished(each)
+                for each in request.json["task_ids"]
+            ]
+        }
+    )
+    after = make_site("a fox")
+    result = after.run()
+
+    assert result.problems == []
+    assert after.flights() == {}
+
+
+def test_what_is_stored_already_is_only_forgotten(service, make_site):
+    """A run that died between the store and the journal leaves a row that costs nothing but a look."""
+    site = make_site("an owl")
+    left_in_flight(service, site)
+    flights = site.flights()
+    site.run()
+    with opened(site.settings.cache) as journal:
+        for flight in flights.values():
+            journal.write(flight)
+    service.requests.clear()
+    make_site("a fox").run()
+
+    assert [request.json["prompt"] for request in service.of("submit")] == ["a fox"]
+    assert len(service.of("download")) == 1
+    assert site.flights() == {}
+
+
+def test_a_row_whose_request_is_another_is_left_alone(service, make_site):
+    """A stray is only kept under the digest of what was asked for: a row that disagrees with itself stays."""
+    site = make_site("an owl")
+    left_in_flight(service, site)
+    (flight,) = site.flights().values()
+    with opened(site.settings.cache) as journal:
+        journal.write(dataclasses.replace(flight, request={**flight.request, "prompt": "a fox"}))
+    after = make_site("a hare")
+    after.run()
+
+    assert [request.path for request in service.of("download")] == ["/images/t1.png"]
+    assert list(after.flights()) == site.digests
+
+
+def test_in_flight_work_is_collected_although_the_rest_is_over_budget(service, make_site):
+    """A plan over budget submits nothing, and still brings home what is paid for."""
+    site = make_site("an owl")
+    left_in_flight(service, site)
+    greedy = make_site("an owl", "a fox", "a hare", budget=Budget(images=1))
+    with pytest.raises(BudgetError, match="2 pictures are missing"):
+        greedy.run()
+
+    assert service.of("submit") == []
+    assert isinstance(greedy.store.verify(site.digests[0]), Entry)
+
+
+def test_what_another_run_has_in_hand_counts_for_no_budget(service, make_site):
+    """A run waits for what another makes without counting it as its own."""
+    site = make_site("an owl", "a fox", budget=Budget(images=1))
+    left_in_flight(service, make_site("an owl"))
+    plan = site.plan()
+
+    assert [row.state.value for row in plan.rows] == ["in flight", "missing"]
+    assert production.produce(plan, site.settings, site.store, runs.ENVIRONMENT, runs.LOG).problems == []

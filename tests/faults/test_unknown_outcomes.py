@@ -1,0 +1,165 @@
+"""Submits of which nobody knows what became: named, never repeated on their own, and the same one when they are."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import gateway as gateways
+import pytest
+import runs
+from gateway import Answer, accepts, fails, says, task
+from runs import Site, catalog, steps
+
+from mkdocs_gptimage import policy
+from mkdocs_gptimage.flights import Flight, Stage
+from mkdocs_gptimage.journal import opened
+from mkdocs_gptimage.planning import State
+
+
+@pytest.fixture
+def service():
+    with gateways.serving() as server:
+        yield server
+
+
+@pytest.fixture
+def make_site(service, tmp_path):
+    def make(*prompts, api=None):
+        return Site(runs.settings(tmp_path, service.base_url, api=api), catalog(*prompts))
+
+    return make
+
+
+@pytest.fixture(autouse=True)
+def _fast(monkeypatch):
+    with runs.fast_production(monkeypatch):
+        yield
+
+
+def keys(service):
+    return [request.headers["idempotency-key"] for request in service.of("submit")]
+
+
+def test_a_retry_is_the_same_logical_generation(service, make_site):
+    """A submit that is repeated on request carries the key of the first, so that a service that knows it pays once."""
+    paid = {}
+
+    def submit(request):
+        key = request.headers["idempotency-key"]
+        is_first = key not in paid
+        paid.setdefault(key, f"t{len(paid)}")
+        return Answer(vanish=True) if is_first else accepts(paid[key])
+
+    service.submit = submit
+    site = make_site("a cat")
+    first, second, third = site.run(), site.run(), site.run(retry_unknown=True)
+
+    assert [len(result.problems) for result in (first, second, third)] == [1, 1, 0]
+    assert len(keys(service)) == 2
+    assert len(paid) == 1
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (fails(409, code="idempotency_result_indeterminate"), None),
+        (Answer(vanish=True), fails(409, code="idempotency_key_reused")),
+    ],
+    ids=["indeterminate", "reused"],
+)
+def test_a_key_that_stands_for_nothing_is_not_used_again(service, make_site, first, second):
+    """After the service has said that a key gives nothing any more, the next retry is a new generation."""
+    site = make_site("a cat")
+    for answer in filter(None, (first, second)):
+        service.submit = answer
+        site.run(retry_unknown=True)
+    before = keys(service)
+    service.submit = accepts("t1")
+    result = site.run(retry_unknown=True)
+
+    assert len(set(before)) == 1
+    assert keys(service)[-1] != before[0]
+    assert result.problems == []
+
+
+def test_a_lost_task_is_not_asked_for_again_by_its_key(service, make_site):
+    """The key of a task that the service has lost would only give that task again."""
+    service.submit = [accepts("t1"), accepts("t2")]
+    service.batch = says({"data": []})
+    service.poll = fails(404, "unknown task")
+    site = make_site("a cat")
+    site.run()
+    service.batch = lambda request: says({"data": list(map(service.finished, request.json["task_ids"]))})
+    result = site.run(retry_unknown=True)
+
+    assert result.problems == []
+    assert len(set(keys(service))) == 2
+
+
+def test_an_unknown_outcome_is_named_with_page_line_and_time(service, make_site):
+    """Both the run that does not know and every later one say where the block stands and when it was submitted."""
+    service.submit = fails(500, "worker gone")
+    site = make_site("a cat")
+    lines = [site.run().problems[0], site.run().problems[0]]
+
+    for line in lines:
+        assert re.match(r"docs/index\.md:1: ", line)
+        assert re.search(r"submitted \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC: HTTP 500: worker gone", line)
+    assert "gptimage generate --retry-unknown" in lines[1]
+
+
+@pytest.mark.parametrize("answer", [fails(502), Answer(vanish=True), says({"ok": True})], ids=["502", "reset", "200"])
+def test_a_broken_service_is_not_sent_the_whole_site(service, make_site, answer):
+    """After three unknown outcomes and nothing accepted, nothing more is submitted, and nothing of the rest is lost."""
+    service.submit = answer
+    site = make_site(*map(str, range(20)), api={"max_requests": 8})
+    outcomes = site.generate()
+
+    assert len(service.of("submit")) == policy.UNKNOWN_IN_A_ROW
+    assert steps(outcomes) == ["UNKNOWN"] * 3 + ["SKIPPED"] * 17
+    assert "the last 3 submits had an unknown outcome" in outcomes[-1].problem
+    assert site.states() == [State.UNKNOWN] * 3 + [State.MISSING] * 17
+
+
+def test_an_accepted_submit_ends_the_row(service, make_site):
+    """Unknown outcomes between accepted submits do not stop a run."""
+    answers = [Answer(vanish=True), Answer(vanish=True), accepts("t1")] * 2
+    service.submit = [*answers[:5], accepts("t2")]
+    outcomes = make_site(*"abcdef", api={"max_requests": 1}).generate()
+
+    assert steps(outcomes) == ["UNKNOWN", "UNKNOWN", "STORED"] * 2
+
+
+@pytest.mark.parametrize("status", [401, 403, 402])
+def test_a_key_that_is_wrong_is_found_out_with_one_request(service, make_site, status):
+    """Of a site with many pictures and many requests at a time, the first refusal of key or account ends it."""
+    service.submit = fails(status, "no")
+    outcomes = make_site(*map(str, range(20)), api={"max_requests": 16}).generate()
+
+    assert len(service.of("submit")) == 1
+    assert set(steps(outcomes)) == {"SKIPPED"}
+
+
+def test_a_task_that_never_ends_is_given_up_after_a_day(service, make_site):
+    """A task that is older than a day and still not finished becomes an unknown outcome, which the user can end."""
+    service.batch = lambda request: says({"data": [task(each, "processing") for each in request.json["task_ids"]]})
+    site = make_site("a cat")
+    digest = site.digests[0]
+    request = site.pictures.pictures[digest].spec.canonical
+    states = []
+    for age in (policy.ABANDONED_AFTER - 3600, policy.ABANDONED_AFTER + 1):
+        flight = Flight(
+            digest, Stage.ACCEPTED, service.base_url, "k", time.time() - age, "t1", where="x", request=request
+        )
+        with opened(site.settings.cache) as journal:
+            journal.write(flight)
+        site.generate()
+        states.extend(site.states())
+    service.submit = accepts("t2")
+    service.batch = lambda request: says({"data": list(map(service.finished, request.json["task_ids"]))})
+    retried = site.run(retry_unknown=True)
+
+    assert states == [State.IN_FLIGHT, State.UNKNOWN]
+    assert keys(service) != ["k"]
+    assert retried.problems == []
