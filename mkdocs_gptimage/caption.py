@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from markdown import Markdown
 
 _RUNS_CODE = re.compile(r"(javascript|vbscript|data):", re.IGNORECASE)
-_IGNORED_IN_URL = re.compile(r"[\s\x00-\x20]+")
+_IGNORED_IN_URL = re.compile(r"\s+")
+_REFERENCE = re.compile(r"&(?:#[0-9]+|#[xX][0-9a-fA-F]+|[A-Za-z0-9]+);?")
+# Attributes that nothing follows as a link, whatever they say.
+_WORDS = frozenset({"alt", "aria-label", "class", "id", "title"})
 _WRAPPER = re.compile(r"^<div>\s*<div>(.*)</div>\s*</div>$", re.DOTALL)
 # Host extensions that see links after the inline pass: attributes, and MkDocs' links between pages.
 _AFTER_INLINE = ("attr_list", "relpath", "unescape")
@@ -30,19 +33,34 @@ def render(text: str, md: Markdown) -> str:
     for name in _AFTER_INLINE:
         if name in md.treeprocessors:
             md.treeprocessors[name].run(root)
-    for link in root.iter():
-        for key, value in list(link.attrib.items()):
-            if key.lower().startswith("on") or (key in ("href", "src") and _runs_code(value)):
-                del link.attrib[key]
-    serialized = md.postprocessors["raw_html"].run(md.serializer(root))
+    for element in root.iter():
+        _keep_harmless_attributes(element)
+    serialized = md.postprocessors["raw_html"].run(md.serializer(root)).replace(AMP_SUBSTITUTE, "&")
     wrapped = _WRAPPER.match(serialized.strip())
-    return wrapped[1] if wrapped else serialized
+    return _REFERENCE.sub(_without_unfit, wrapped[1] if wrapped else serialized)
+
+
+def _keep_harmless_attributes(element: ET.Element) -> None:
+    """Keep each attribute once, as HTML takes `HREF` for `href`, and none that runs code."""
+    for name, value in list(element.attrib.items()):
+        lower = name.lower()
+        runs_code = lower.startswith("on") or lower == "srcdoc" or (lower not in _WORDS and _runs_code(value))
+        if runs_code or lower != name:
+            del element.attrib[name]
+        if not runs_code:
+            element.attrib.setdefault(lower, value)
 
 
 def _runs_code(url: str) -> bool:
     """Whether a link runs code, read as a browser reads it: entities decoded, white space inside of it ignored."""
-    read = html.unescape(url.replace(AMP_SUBSTITUTE, "&"))
+    read = fold(html.unescape(url.replace(AMP_SUBSTITUTE, "&")))
     return _RUNS_CODE.match(_IGNORED_IN_URL.sub("", read)) is not None
+
+
+def _without_unfit(reference: re.Match[str]) -> str:
+    """A character reference, unless it stands for what `fold` leaves out of a text."""
+    character = html.unescape(reference[0])
+    return reference[0] if character.isspace() or fold(character) else ""
 
 
 def _run_inline(root: ET.Element, md: Markdown) -> None:

@@ -53,6 +53,10 @@ def figure(presentation: Presentation, picture: ImageSpec = PICTURE, **parts: st
     return markup.figure(picture, presentation, src="a/b.png", size='width="3" height="2"', **parts)
 
 
+def entities(text: str) -> str:
+    return "".join(f"&#{ord(character)};" for character in text)
+
+
 def render(text: str, *extensions: str) -> str:
     return caption.render(text, markdown.Markdown(extensions=list(extensions)))
 
@@ -171,6 +175,13 @@ def test_any_text_is_well_formed(prompt, alt, names, caption_text, src):
         ("&copy; & &lt;", "&copy; &amp; &lt;"),
         ("![a `code` cat](a.png)", '<img alt="a code cat" src="a.png" />'),
         ("\u0002wzxhzdk:0\u0003 \u0002klzzwxh:0000\u0003", "wzxhzdk:0 klzzwxh:0000"),
+        ("<x@y.zz>", f'<a href="{entities("mailto:x@y.zz")}">{entities("x@y.zz")}</a>'),
+        ("&#8238;a&#x202E;b&#2;c&#8206;d", "abc&#8206;d"),
+        ("`&#8238;`", "<code>&amp;#8238;</code>"),
+        ("[x](a&#8238;.md)", '<a href="a.md">x</a>'),
+        ("[x](java&#8238;script:alert(1))", "<a>x</a>"),
+        ("[x](java&#2;script:alert(1))", "<a>x</a>"),
+        ("[x](java\u202escript:alert(1))", "<a>x</a>"),
         ("", ""),
     ],
 )
@@ -179,11 +190,30 @@ def test_caption(text, expected):
     assert render(text) == expected
 
 
-def test_caption_with_attributes():
-    """Attribute lists work in a caption, but for those that run code."""
-    rendered = render('[x](a.md){: .wide onclick="alert(1)" OnFocus="x" }', "attr_list")
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('[x](a.md){: .wide onclick="alert(1)" OnFocus="x" }', '<a class="wide" href="a.md">x</a>'),
+        ('[x](javascript:1){: HREF="javascript:2" }', "<a>x</a>"),
+        ('[x](a.md){: HREF="b.md" Class="wide" }', '<a class="wide" href="a.md">x</a>'),
+        ('![x](a.png){: srcset="javascript:1" SRCDOC="x" data-x="javascript:1" }', '<img alt="x" src="a.png" />'),
+        ('*x*{: title="javascript: a language" }', '<em title="javascript: a language">x</em>'),
+    ],
+)
+def test_caption_with_attributes(text, expected):
+    """Attribute lists work in a caption, but each attribute once, and none that runs code."""
+    assert render(text, "attr_list") == expected
 
-    assert rendered == '<a class="wide" href="a.md">x</a>'
+
+def test_alt_of_a_caption_with_an_address():
+    """What Markdown writes in entities is read as what it says."""
+    caption_html = render("Ask <x@y.zz>")
+
+    image = next(
+        attributes for tag, attributes in Elements(figure(Presentation(), caption=caption_html)).found if tag == "img"
+    )
+
+    assert image["alt"] == "Ask x@y.zz"
 
 
 def test_caption_on_a_page():
