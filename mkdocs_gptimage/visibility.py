@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 _TAGS = ("pre", "code", "script", "style", "textarea", "template")
 _HIDDEN = re.compile(
-    rf"<!--.*?(?:-->|\Z)|<(?P<tag>{'|'.join(_TAGS)})\b[^>]*>.*?(?:</(?P=tag)\s*>|\Z)",
+    rf"<!--.*?(?:-->|\Z)|<(?P<tag>{'|'.join(_TAGS)})(?=[\s/>])[^>]*>.*?(?:</(?P=tag)\s*>|\Z)",
     re.DOTALL | re.IGNORECASE,
 )
 _ENDS = (("<!--", "-->"), *((f"<{tag}", f"</{tag}") for tag in _TAGS))
@@ -34,9 +34,9 @@ def pieces(text: str, token: str) -> Iterator[tuple[str, bool]]:
 
 def _is_in_plain_sight(text: str, token: str) -> bool:
     """Whether nothing that hides is open before any `token`; a False only means that the text has to be split."""
-    position = text.find(token)
+    seen, position = 0, text.find(token)
     while position >= 0:
-        if any(text.rfind(opening, 0, position) > text.rfind(closing, 0, position) for opening, closing in _ENDS):
+        if any(text.rfind(opening, seen, position) > text.rfind(closing, seen, position) for opening, closing in _ENDS):
             return False
-        position = text.find(token, position + 1)
+        seen, position = position, text.find(token, position + 1)
     return True
