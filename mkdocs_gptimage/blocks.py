@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 DEFAULT_FENCE = "gpt-image"
 
 TAB = 4
-_OPENING = re.compile(r"(?P<prefix>[> \t]*)(?P<fence>`{3,}|~{3,})[ \t]*(?P<info>[^`\n]*)$")
-_LANGUAGE = re.compile(r"(?:\{\s*)?\.?([^\s{}]+)\s*([^}]*?)\s*\}?\s*$")
+# The looks ahead keep a match that fails from being tried again with less of a long line.
+_OPENING = re.compile(r"(?P<prefix>[> \t]*)(?P<fence>`{3,}(?!`)|~{3,}(?!~))(?P<info>[^`\n]*)$")
+_INFO = re.compile(r"(?:\{\s*)?\.?(?P<language>[^\s{}]+)(?![^\s{}])(?P<header>[^}]*)\}?\Z")
 _PREFIX = re.compile(r"[> \t]*")
 
 
@@ -45,21 +46,30 @@ class Span:
 
 
 def find(lines: list[str], fence: str = DEFAULT_FENCE) -> Iterator[Span]:
-    """Find the closed blocks whose language is `fence`; blocks inside other, longer or unclosed fences are not."""
+    """Find the closed blocks whose language is `fence`; those inside other fences, or left open, are text."""
     end = 0
+    open_until: dict[str, int] = {}
     for index, line in enumerate(lines):
         if index < end or ("```" not in line and "~~~" not in line):
             continue
         opening = _OPENING.match(line)
-        content = _content(lines, index, opening) if opening else None
-        if opening is None or content is None:
+        if opening is None:
             continue
-        end = index + len(content) + 1
-        language = _LANGUAGE.match(opening["info"])
-        if language and language[1] == fence:
+        marks = opening["prefix"] + opening["fence"]
+        if index < open_until.get(marks, 0):
+            continue
+        content = _content(lines, index, opening)
+        behind = index + len(content) + 1
+        if not content or content[-1].rstrip() != opening["fence"]:
+            # The same fence further down would be looked for in the same lines.
+            open_until[marks] = behind
+            continue
+        end = behind
+        info = _INFO.match(opening["info"].strip())
+        if info and info["language"] == fence:
             prefix = opening["prefix"].expandtabs(TAB)
             original = "\n".join([without_prefix(line, prefix) or "", *content])
-            yield Span(index, end, prefix, Block(body_of("\n".join(content[:-1])), original, language[2]))
+            yield Span(index, end, prefix, Block(body_of("\n".join(content[:-1])), original, info["header"].strip()))
 
 
 def body_of(source: str) -> str:
@@ -68,21 +78,21 @@ def body_of(source: str) -> str:
     return f"{kept}\n" if kept else ""
 
 
-def _content(lines: list[str], start: int, opening: re.Match[str]) -> list[str] | None:
-    """Return the lines behind an opening fence, the closing one included, without the prefix of their container.
+def _content(lines: list[str], start: int, opening: re.Match[str]) -> list[str]:
+    """Return the lines behind an opening fence without the prefix of their container.
 
-    None when the text leaves the container before the fence is closed.
+    The closing fence is the last of them, unless the text or the container ends before.
     """
     prefix = opening["prefix"].expandtabs(TAB)
     contents: list[str] = []
     for line in itertools.islice(lines, start + 1, None):
         content = without_prefix(line, prefix)
         if content is None:
-            return None
+            break
         contents.append(content)
         if content.rstrip() == opening["fence"]:
-            return contents
-    return None
+            break
+    return contents
 
 
 def without_prefix(line: str, prefix: str) -> str | None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import html
 import json
 import re
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mkdocs_gptimage import blocks
 from mkdocs_gptimage.blocks import Block, find
 from mkdocs_gptimage.fences import GptImageExtension
 
@@ -250,3 +252,44 @@ def test_a_figure_never_stands_in_a_paragraph(superfences, separator):
     converted = convert(page, superfences=superfences)
 
     assert converted == f"<p>One</p>\n{FIGURE}\n<p>two</p>\n{FIGURE}\n{FIGURE}\n<p>three</p>"
+
+
+@pytest.mark.parametrize("fence", ["```x", "> ```x", "~~~x", "    ~~~x"])
+def test_fences_that_are_never_closed_are_searched_once(monkeypatch, fence):
+    """A page of fences that nobody closes takes steps that grow with its lines, not with their square."""
+    looked_at = []
+    real = blocks.without_prefix
+    monkeypatch.setattr(blocks, "without_prefix", lambda *given: looked_at.append(given) or real(*given))
+
+    found = list(find([fence] * 1000))
+
+    assert found == []
+    assert 1000 <= len(looked_at) + 1 <= 2000
+
+
+@pytest.mark.parametrize("left", ["text", "", "# heading"])
+def test_a_fence_is_found_behind_one_that_its_container_cuts_off(left):
+    """What is known of an open fence ends where its container ends."""
+    lines = ["> ```gpt-image", "> prompt: a", left, "> ```gpt-image", "> prompt: b", "> ```"]
+
+    assert [span.block.body for span in find(lines)]== ["prompt: b\n"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "```" + " " * 200_000 + "`",
+        "~" * 200_000 + "`",
+        "```a" + " " * 200_000 + "}x",
+        "```" + "a" * 200_000 + "}}",
+        "```{" + " " * 200_000 + "}}",
+    ],
+    ids=["spaces", "tildes", "behind-the-language", "long-language", "braces"],
+)
+def test_long_lines_do_not_take_long(line):
+    """A line of 200,000 characters that is no fence of ours is read in moments."""
+    start = time.perf_counter()
+    found = list(find([line, "```"]))
+
+    assert found == []
+    assert time.perf_counter() - start < 5
