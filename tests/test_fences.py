@@ -272,7 +272,7 @@ def test_a_fence_is_found_behind_one_that_its_container_cuts_off(left):
     """What is known of an open fence ends where its container ends."""
     lines = ["> ```gpt-image", "> prompt: a", left, "> ```gpt-image", "> prompt: b", "> ```"]
 
-    assert [span.block.body for span in find(lines)]== ["prompt: b\n"]
+    assert [span.block.body for span in find(lines)] == ["prompt: b\n"]
 
 
 @pytest.mark.parametrize(
