@@ -6,9 +6,7 @@ picture of the plan gets an outcome.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -29,8 +27,9 @@ from .errors import (
     RejectedError,
 )
 from .flights import Flight, Stage
-from .jobs import Clock, Event, Job, Outcome, Step, job_of, stray_job
-from .planning import Plan, State, why_unknown
+from .jobs import Clock, Job, Outcome, Step, job_of, stray_job
+from .outcomes import Outcomes, Report
+from .planning import Plan, State
 from .polling import Poller
 from .store import Entry
 from .submitting import ClaimedError, Submitter
@@ -42,8 +41,6 @@ if TYPE_CHECKING:
     from .journal import Journal
     from .settings import Settings
     from .store import Store
-
-Report = Callable[[Event], None]
 
 _TRIAL_SECONDS = 5.0
 """So long the first submits go one by one; a service that draws before it answers takes longer than that."""
@@ -117,11 +114,9 @@ class _Generation:
         self._store = store
         self._journal = journal
         self._api = settings.api
-        self._report = report
         self._clock = clock
-        self._outcomes: list[Outcome] = []
+        self._outcomes = Outcomes(journal, report)
         self._task_ids: set[str] = set()
-        self._unknown_in_a_row = 0
         self._slots = anyio.CapacityLimiter(settings.api.max_requests)
         self._poller = Poller(client, settings.api, clock, self._on_task, self._on_given_up)
         self._group = anyio.create_task_group()
@@ -137,7 +132,7 @@ class _Generation:
                     await self._submit_all([job_of(row.picture, row.flight) for row in plan.only(State.MISSING)])
                 watch.cancel_scope.cancel()
             self._poller.close()
-        return self._outcomes
+        return self._outcomes.all
 
     def _begin(self, plan: Plan) -> None:
         """What is free comes first: to collect what is in flight, and to wait for what others make."""
@@ -168,7 +163,7 @@ class _Generation:
     def _collect_for_free(self, job: Job, flight: Flight) -> None:
         # A clock that was set back would make us wait for the moment of the submit.
         job.flight = dataclasses.replace(flight, submitted_at=min(flight.submitted_at, self._clock.now()))
-        self._tell(Step.RESUMED, job, flight.task_id or "")
+        self._outcomes.tell(Step.RESUMED, job, flight.task_id or "")
         if flight.task_id is not None:
             self._watch(job, flight.task_id)
         else:
@@ -197,7 +192,7 @@ class _Generation:
 
     async def _submit(self, job: Job) -> None:
         if self._submitter.stopped is not None:
-            self._end_refused(Step.SKIPPED, job, str(self._submitter.stopped))
+            self._outcomes.refused(Step.SKIPPED, job, str(self._submitter.stopped))
             return
         try:
             async with self._slots:
@@ -207,19 +202,18 @@ class _Generation:
         except (AccessError, BalanceError, BusyError) as error:
             # Busy is raised after the last of many tries: the next picture would fare no better.
             self._submitter.stopped = error
-            self._end_refused(Step.SKIPPED, job, self._advise(error))
+            self._outcomes.refused(Step.SKIPPED, job, self._advise(error))
         except (RejectedError, ConfigurationError) as error:
-            self._end_refused(Step.FAILED, job, str(error))
-        except GatewayError as error:
-            self._end_unsure(job, error)
+            self._outcomes.refused(Step.FAILED, job, str(error))
+        except GatewayError:
+            self._outcomes.unknown(job)
         else:
             self._go_on(job, image)
 
     def _go_on(self, job: Job, image: wire.Image | None) -> None:
         """A submit was accepted."""
         assert job.flight is not None
-        self._unknown_in_a_row = 0
-        self._tell(Step.SUBMITTED, job, " ".join(filter(None, (_describe(job), job.flight.task_id))))
+        self._outcomes.tell(Step.SUBMITTED, job, " ".join(filter(None, (_describe(job), job.flight.task_id))))
         if image is None and job.flight.task_id is not None:
             self._watch(job, job.flight.task_id)
         elif image is not None:
@@ -228,71 +222,40 @@ class _Generation:
     def _watch(self, job: Job, task_id: str) -> None:
         """Poll a job's task, unless it is already another picture's."""
         if task_id in self._task_ids:
-            self._end_unknown(job, f"the service gave it the task of another picture, {task_id}")
+            self._outcomes.unknown(job, f"the service gave it the task of another picture, {task_id}")
             return
         self._task_ids.add(task_id)
         self._poller.add(job)
 
     async def _wait_for_other(self, job: Job, may_submit: bool) -> None:
         """Wait for the run that has a picture in hand; `may_submit` when this run's budget has room for it."""
-        self._tell(Step.IN_HAND, job)
+        self._outcomes.tell(Step.IN_HAND, job)
         seconds = self._api.timeout[job.resolution]
         try:
             left = await self._waiter.wait(job.digest, seconds)
         except TimeoutError:
-            self._end(Step.WAITING, job, f"another run has had it in hand for {seconds:.0f} s")
+            self._outcomes.ended(Step.WAITING, job, f"another run has had it in hand for {seconds:.0f} s")
         except ConfigurationError as error:
-            self._end(Step.WAITING, job, str(error))
+            self._outcomes.ended(Step.WAITING, job, str(error))
         else:
             await self._take_from_other(job, left, may_submit=may_submit)
 
     async def _take_from_other(self, job: Job, left: Entry | Flight | None, *, may_submit: bool) -> None:
         if isinstance(left, Entry):
-            self._outcomes.append(Outcome(Step.STORED, job.digest, job.where, entry=left))
-            self._tell(Step.STORED, job, "by another run")
+            self._outcomes.stored(job, left, "by another run")
         elif left is None and may_submit:
             job.flight = None
             await self._submit(job)
         elif left is None:
-            self._end(Step.FAILED, job, "the run that had it in hand did not make it; nothing is paid, build again")
+            problem = "the run that had it in hand did not make it; nothing is paid, build again"
+            self._outcomes.ended(Step.FAILED, job, problem)
         elif left.base_url != self._api.base_url:
-            self._end(Step.WAITING, job, f"it was submitted to {left.base_url}")
+            self._outcomes.ended(Step.WAITING, job, f"it was submitted to {left.base_url}")
         elif left.stage is Stage.ACCEPTED:
             self._collect_for_free(job, left)
         else:
             job.flight = left
-            self._end_unknown(job, left.reason)
-
-    def _end_refused(self, step: Step, job: Job, problem: str) -> None:
-        """Nothing was accepted now; a submit before this one may have been."""
-        if job.flight is None:
-            self._end(step, job, problem)
-        else:
-            self._end(Step.UNKNOWN, job, f"{why_unknown(job.flight)}; not submitted again: {problem}")
-
-    def _end_unsure(self, job: Job, error: GatewayError) -> None:
-        """A submit has an unknown outcome; a service of which that is all that comes is not sent more."""
-        assert job.flight is not None
-        self._let_go(job, job.flight)
-        self._end(Step.UNKNOWN, job, why_unknown(job.flight))
-        self._unknown_in_a_row += 1
-        if self._unknown_in_a_row >= policy.UNKNOWN_IN_A_ROW:
-            self._submitter.stopped = RejectedError(
-                f"the last {self._unknown_in_a_row} submits had an unknown outcome ({error})"
-            )
-
-    def _end_unknown(self, job: Job, reason: str) -> None:
-        """Nobody can collect it any more: write that down."""
-        assert job.flight is not None
-        job.flight = dataclasses.replace(job.flight, stage=Stage.UNKNOWN, reason=reason)
-        self._let_go(job, job.flight)
-        self._end(Step.UNKNOWN, job, why_unknown(job.flight))
-
-    def _let_go(self, job: Job, flight: Flight) -> None:
-        """This run does nothing more for a picture: another one need not wait for it."""
-        job.flight = dataclasses.replace(flight, run="")
-        with contextlib.suppress(ConfigurationError):  # the end of the run says as much
-            self._journal.write(job.flight)
+            self._outcomes.unknown(job)
 
     def _advise(self, error: RejectedError) -> str:
         if isinstance(error, BalanceError):
@@ -304,22 +267,18 @@ class _Generation:
     async def _on_task(self, job: Job, task: wire.Task) -> None:
         if task.phase is wire.Phase.RUNNING and not job.is_running:
             job.is_running = True
-            self._tell(Step.RUNNING, job)
+            self._outcomes.tell(Step.RUNNING, job)
         elif task.phase is wire.Phase.FAILED:
-            assert job.flight is not None
-            with contextlib.suppress(ConfigurationError):
-                self._journal.forget(job.flight)
-            self._end(Step.FAILED, job, task.message)
+            self._outcomes.failed(job, task.message)
         elif task.image is not None:
             self._group.start_soon(self._collect, job, task.image, task.cost_usd)
 
     def _on_given_up(self, job: Job, reason: str, is_lost: bool) -> None:
         assert job.flight is not None
         if is_lost or policy.is_overdue(job.flight.submitted_at, self._clock.now(), policy.ABANDONED_AFTER):
-            self._end_unknown(job, reason)
+            self._outcomes.unknown(job, reason)
         else:
-            self._let_go(job, job.flight)
-            self._end(Step.WAITING, job, reason)
+            self._outcomes.waiting(job, reason)
 
     async def _collect(self, job: Job, image: wire.Image, cost_usd: float | None) -> None:
         try:
@@ -332,8 +291,7 @@ class _Generation:
             made, facts = entry.made, entry.image
             cost = "" if made.cost_usd is None else f", ${made.cost_usd:.4g}"
             text = f"{facts.width}×{facts.height}, {facts.bytes / 1e6:.1f} MB, {made.seconds:.0f} s{cost}"
-            self._outcomes.append(Outcome(Step.STORED, job.digest, job.where, entry=entry))
-            self._tell(Step.STORED, job, text)
+            self._outcomes.stored(job, entry, text)
 
     def _end_uncollected(self, job: Job, error: Exception, problem: str) -> None:
         """The next run tries again, where there is a task to ask or a link that may still work."""
@@ -342,19 +300,10 @@ class _Generation:
         has_expired = isinstance(error, LinkError) and error.expired and flight.task_id is None
         is_spoiled = isinstance(error, PictureError)
         if has_expired or flight.stage is Stage.UNKNOWN or (is_spoiled and flight.reason):
-            self._end_unknown(job, problem)
-            return
-        # A spoiled picture: its host may have had a bad moment. The next run asks once more, for free, and then
-        # believes it.
-        self._let_go(job, dataclasses.replace(flight, reason=problem) if is_spoiled else flight)
-        self._end(Step.WAITING, job, problem)
-
-    def _end(self, step: Step, job: Job, problem: str) -> None:
-        self._outcomes.append(Outcome(step, job.digest, job.where, problem=problem))
-        self._tell(step, job, problem)
-
-    def _tell(self, step: Step, job: Job, text: str = "") -> None:
-        self._report(Event(step, job.where, job.digest, text))
+            self._outcomes.unknown(job, problem)
+        else:
+            # Spoiled: its host may have had a bad moment. The next run asks once more, for free, and then believes it.
+            self._outcomes.waiting(job, problem, spoiled=is_spoiled)
 
 
 def _describe(job: Job) -> str:

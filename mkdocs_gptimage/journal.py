@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 FOLDER = "journal"
 _LOCK_SECONDS = 10
-# SQLite's `synchronous`. A row that decides about money survives a loss of power; that one is gone need not, because
-# the store is looked at before the journal.
+# SQLite's `synchronous`. A row that decides about money survives a loss of power; what the store or a lease tells as
+# well need not.
 _FULL, _NORMAL = 2, 1
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _FIELDS = frozenset(field.name for field in fields(Flight))
@@ -43,9 +43,10 @@ _ADVICE = (
 
 
 class Journal:
-    """The flights of one project, by digest; a change is durable when a method returns, unless it says otherwise.
+    """The flights of one project, by digest.
 
-    Its methods raise `ConfigurationError` when the journal cannot be used.
+    A change survives the end of the process when a method returns, and a loss of power unless the method says
+    otherwise. All of them raise `ConfigurationError` when the journal cannot be used.
     """
 
     def __init__(self, cache: Any, run: str) -> None:
@@ -61,6 +62,11 @@ class Journal:
     def write(self, flight: Flight) -> None:
         """Write a flight in place of the one there is."""
         with self._durably():
+            self._cache.set(flight.digest, _to_text(flight))
+
+    def note(self, flight: Flight) -> None:
+        """Write a flight in place of the one there is, when it costs nothing if a loss of power undoes that."""
+        with self._usable(_NORMAL):
             self._cache.set(flight.digest, _to_text(flight))
 
     def replace(self, known: Flight, flight: Flight) -> bool:

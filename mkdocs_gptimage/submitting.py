@@ -37,7 +37,8 @@ class ClaimedError(GptImageError):
 class Submitter:
     """Submits single jobs; all of them wait together when the service asks one to wait.
 
-    Once `stopped` says why, nothing is submitted any more.
+    Once `stopped` says why, nothing is submitted any more; a service of which nothing but unknown outcomes comes is
+    not sent the rest.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Submitter:
         self._clock = clock
         self._is_stored = is_stored
         self._open_at = 0.0
+        self._unknown_in_a_row = 0
         self._sending: set[anyio.CancelScope] = set()
         self.stopped: RejectedError | None = None
         self.trusted = anyio.Event()
@@ -147,6 +149,8 @@ class Submitter:
     def _leave_unknown(self, job: Job, flight: Flight, error: GatewayError) -> None:
         """Write down that nobody knows, and let go of it, unless the same submit is about to be asked again."""
         is_asked_again = isinstance(error, InProgressError)
+        if not is_asked_again:
+            self._count_unknown(error)
         job.flight = dataclasses.replace(
             flight,
             stage=Stage.UNKNOWN,
@@ -157,7 +161,14 @@ class Submitter:
         with contextlib.suppress(ConfigurationError):  # the intent in the journal says as much
             self._journal.write(job.flight)
 
+    def _count_unknown(self, error: GatewayError) -> None:
+        self._unknown_in_a_row += 1
+        if self._unknown_in_a_row >= policy.UNKNOWN_IN_A_ROW and self.stopped is None:
+            said = f"the last {self._unknown_in_a_row} submits had an unknown outcome ({error})"
+            self.stopped = RejectedError(said)
+
     def _accept(self, job: Job, flight: Flight, answer: wire.Accepted | wire.Image) -> wire.Image | None:
+        self._unknown_in_a_row = 0
         if isinstance(answer, wire.Accepted):
             job.flight = dataclasses.replace(flight, stage=Stage.ACCEPTED, task_id=answer.task_id)
         elif answer.link:

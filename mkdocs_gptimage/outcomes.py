@@ -1,0 +1,78 @@
+"""What became of the pictures of one run: told as it happens, left in the journal for the next run, and kept."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from .errors import ConfigurationError
+from .flights import Stage
+from .jobs import Event, Outcome, Step
+from .planning import why_unknown
+
+if TYPE_CHECKING:
+    from .flights import Flight
+    from .jobs import Job
+    from .journal import Journal
+    from .store import Entry
+
+Report = Callable[[Event], None]
+
+
+class Outcomes:
+    """The outcomes of one run; each picture gets one, and the journal says what the next run has to know."""
+
+    def __init__(self, journal: Journal, report: Report) -> None:
+        self._journal = journal
+        self._report = report
+        self.all: list[Outcome] = []
+
+    def tell(self, step: Step, job: Job, text: str = "") -> None:
+        """Tell a change of state."""
+        self._report(Event(step, job.where, job.digest, text))
+
+    def stored(self, job: Job, entry: Entry, text: str) -> None:
+        self.all.append(Outcome(Step.STORED, job.digest, job.where, entry=entry))
+        self.tell(Step.STORED, job, text)
+
+    def ended(self, step: Step, job: Job, problem: str) -> None:
+        """There is no picture, and the journal says already why."""
+        self.all.append(Outcome(step, job.digest, job.where, problem=problem))
+        self.tell(step, job, problem)
+
+    def refused(self, step: Step, job: Job, problem: str) -> None:
+        """Nothing was accepted now; a submit before this one may have been."""
+        if job.flight is None:
+            self.ended(step, job, problem)
+        else:
+            self.ended(Step.UNKNOWN, job, f"{why_unknown(job.flight)}; not submitted again: {problem}")
+
+    def failed(self, job: Job, words: str) -> None:
+        """The service could not make it, and has given the money back."""
+        assert job.flight is not None
+        with contextlib.suppress(ConfigurationError):
+            self._journal.forget(job.flight)
+        self.ended(Step.FAILED, job, words)
+
+    def waiting(self, job: Job, problem: str, *, spoiled: bool = False) -> None:
+        """It may be paid for, and the next run collects it; that one knows when this one got a spoiled picture."""
+        assert job.flight is not None
+        self._let_go(job, dataclasses.replace(job.flight, reason=problem) if spoiled else job.flight)
+        self.ended(Step.WAITING, job, problem)
+
+    def unknown(self, job: Job, reason: str | None = None) -> None:
+        """Nobody can collect it any more, or knows what became of it, for this reason or the journal's."""
+        flight = job.flight
+        assert flight is not None
+        if reason is not None:
+            flight = dataclasses.replace(flight, stage=Stage.UNKNOWN, reason=reason)
+        self._let_go(job, flight)
+        self.ended(Step.UNKNOWN, job, why_unknown(flight))
+
+    def _let_go(self, job: Job, flight: Flight) -> None:
+        """This run does nothing more for a picture: another one need not wait for it."""
+        job.flight = dataclasses.replace(flight, run="")
+        with contextlib.suppress(ConfigurationError):  # the end of the run says as much
+            self._journal.note(job.flight)
