@@ -25,6 +25,8 @@ MAX_DEPTH = 16
 """Levels of lists and mappings; a spec has two."""
 MAX_VALUES = 2000
 """Values in one block, aliases written out; a spec has some twenty."""
+MAX_REPEATED = 30_000_000
+"""Characters that aliases repeat: the data of the largest reference image once more."""
 
 _INTEGER = re.compile(r"[-+]?[0-9]{1,400}\Z")
 _OCTAL = re.compile(r"0o[0-7]{1,400}\Z")
@@ -138,8 +140,11 @@ class _Builder:
         self._events = events
         self._line_of = lines.of
         self._anchors: dict[str, Any] = {}
-        self._weights: dict[str, int] = {}
+        self._weights: dict[str, tuple[int, int]] = {}
+        """Values and characters that an alias stands for."""
         self._count = 0
+        self._characters = 0
+        self._repeated = 0
         self._lines: dict[str, int] = {}
 
     def document(self) -> Document:
@@ -155,7 +160,7 @@ class _Builder:
 
     def _value(self, event: yaml.Event, depth: int) -> Any:
         line = self._line_of(event.start_mark)
-        before = self._count
+        before = self._count, self._characters
         self._spend(1, line)
         if depth > MAX_DEPTH:
             raise YamlError(_TOO_DEEP, line)
@@ -165,7 +170,7 @@ class _Builder:
         anchor = getattr(event, "anchor", None)
         if anchor:
             self._anchors[anchor] = value
-            self._weights[anchor] = self._count - before
+            self._weights[anchor] = self._count - before[0], self._characters - before[1]
         return value
 
     def _build(self, event: yaml.Event, depth: int) -> Any:
@@ -175,6 +180,7 @@ class _Builder:
         if isinstance(event, yaml.ScalarEvent):
             if _SURROGATE.search(event.value):
                 raise YamlError(_HALF_A_CHARACTER, self._line_of(event.start_mark))
+            self._characters += len(event.value)
             return scalar(event.value) if event.implicit[0] and tag is None else event.value
         if isinstance(event, yaml.SequenceStartEvent):
             return self._sequence(depth)
@@ -183,7 +189,12 @@ class _Builder:
     def _alias(self, event: yaml.AliasEvent, line: int) -> Any:
         if event.anchor not in self._weights:
             raise YamlError(f"the alias '*{event.anchor}' stands for nothing", line)
-        self._spend(self._weights[event.anchor], line)
+        values, characters = self._weights[event.anchor]
+        self._spend(values, line)
+        self._characters += characters
+        self._repeated += characters
+        if self._repeated > MAX_REPEATED:
+            raise YamlError(f"aliases repeat more than {MAX_REPEATED:,} characters", line)
         return self._anchors[event.anchor]
 
     def _spend(self, values: int, line: int) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mkdocs_gptimage import yaml12
-from mkdocs_gptimage.yaml12 import MAX_DEPTH, MAX_VALUES, Document, YamlError, read
+from mkdocs_gptimage.yaml12 import MAX_DEPTH, MAX_REPEATED, MAX_VALUES, Document, YamlError, read
 
 STRINGS = [
     "16:9",
@@ -254,6 +254,27 @@ def test_bombs(text):
         read(text)
 
     assert time.perf_counter() - start < 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: &x '{long}'\nb: [" + "*x, " * 400 + "]\n",
+        "a: &x ['{long}', '{long}', '{long}']\nb: &y [" + "*x, " * 10 + "]\nc: [" + "*y, " * 20 + "]\n",
+    ],
+    ids=["text", "lists"],
+)
+def test_text_bombs(text):
+    """Long texts cannot be repeated by aliases without end."""
+    with pytest.raises(YamlError, match=f"^aliases repeat more than {MAX_REPEATED:,} characters$"):
+        read(text.format(long="x" * 100_000))
+
+
+def test_a_large_text_may_be_repeated():
+    """The data of a reference image, as large as the service takes it, may be used twice."""
+    long = "x" * 27_000_000
+
+    assert read(f"a: &x {long}\nb: *x\n").value == {"a": long, "b": long}
 
 
 def test_limits_leave_room():
