@@ -27,6 +27,7 @@ SHORT_DIGEST = 12
 
 _CANONICAL_JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 _ARTICLES = frozenset({"a", "an", "the"})
+_LONGEST_MESSAGE = 300
 _LONGEST_SLUG = 40
 _NOT_SLUG = re.compile(r"[^a-z0-9]+")
 
@@ -141,7 +142,7 @@ def read(text: str, defaults: Mapping[str, Any], resolve: Callable[[str], Refere
     try:
         document = yaml12.read(text)
     except yaml12.YamlError as error:
-        return Reading(None, Presentation(), ((error.line, validation.printable(str(error))),))
+        return Reading(None, Presentation(), ((error.line, validation.shortened(str(error), _LONGEST_MESSAGE)),))
     fields = document.value
     if isinstance(fields, dict):
         fields = {**defaults, **{key: value for key, value in fields.items() if not _is_left_open(key, value)}}

@@ -162,10 +162,14 @@ def _describe_type(found: Any, names: list[str], field: str) -> str:
 
 def quote(value: Any, longest: int = _LONGEST_QUOTE) -> str:
     """A value as a message shows it: at most `longest` characters, on one line, in quotes when it is text."""
-    text = printable(str(value).lower() if isinstance(value, bool) else str(value))
-    if len(text) > longest:
-        text = text[: longest - 1] + "…"
+    text = shortened(str(value).lower() if isinstance(value, bool) else str(value), longest)
     return f"'{text}'" if isinstance(value, str) else text
+
+
+def shortened(text: str, longest: int) -> str:
+    """A printable text of at most `longest` characters."""
+    text = printable(text)
+    return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
 def printable(text: str) -> str:

@@ -173,6 +173,28 @@ def test_quote(value, shown):
     assert quote(value) == shown
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "? '{0}'\n: 1\n? '{0}'\n: 2\n",
+        "? '{0}'\n: 1\n",
+        "a: !<{0}> 1\n",
+        "a: *{0}\n",
+        "prompt: a\nsize: {0}\n",
+        "prompt: a\nn: [[{0}]]\n",
+        "prompt: a\nn: {{? '{0}' : 1}}\n",
+        "{0}",
+    ],
+    ids=["twice", "key", "tag", "alias", "value", "nested", "inner-key", "whole"],
+)
+def test_messages_about_long_text_are_short(text):
+    """Whatever is too long to be read is shortened in its message."""
+    found = problems(text.format("k" * 100_000))
+
+    assert found
+    assert all(len(message) < 400 for _, message in found)
+
+
 @given(value=st.recursive(st.text() | st.integers() | st.floats(), st.lists, max_leaves=5))
 def test_messages_are_one_printable_line(value):
     """Whatever stands behind a field, its messages are printable lines of a sensible length."""
