@@ -38,6 +38,7 @@ _CONSTANTS: dict[str, bool | None] = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
+_LINE_END = re.compile(r"\r\n|\r|\n")
 # Line ends in YAML 1.1 and for PyYAML, but not in YAML 1.2, nor in an editor.
 _SEPARATOR = re.compile("[\x85\u2028\u2029]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -79,7 +80,8 @@ def read(text: str) -> Document:
     try:
         return _Builder(yaml.parse(text, Loader=_Loader), lines).document()
     except yaml.MarkedYAMLError as error:
-        line = lines.of(error.problem_mark or error.context_mark)
+        # For libyaml, the text ends on a line of its own.
+        line = min(lines.of(error.problem_mark or error.context_mark), len(_LINE_END.findall(text)))
         if _LIMIT_OF_LIBYAML in (error.problem or ""):
             raise YamlError(_TOO_DEEP, line) from None
         problem = " ".join(filter(None, (error.context, error.problem)))

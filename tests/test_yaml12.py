@@ -224,10 +224,22 @@ def test_refused(monkeypatch, loader, text, message, line):
 
 @pytest.mark.parametrize(
     ("text", "line"),
-    [("a: [1, 2\nb: 3\n", 1), ("a: 'x\n", 1), ("a: b: c\n", 0), ("a: 1\n\tb: 2\n", 1), ("a: @x\n", 0), ("}", 0)],
+    [
+        ("a: [1, 2\nb: 3\n", 1),
+        ("a: 'x\n", 1),
+        ("a: b: c\n", 0),
+        ("a: 1\n\tb: 2\n", 1),
+        ("a: @x\n", 0),
+        ("}", 0),
+        ("[", 0),
+        ("a: 1\r\nb: [", 1),
+    ],
 )
-def test_broken(text, line):
-    """Broken syntax is one message with the line where the reader gave up."""
+@with_and_without_libyaml
+def test_broken(monkeypatch, loader, text, line):
+    """Broken syntax is one message with the line where the reader gave up, which is one of the text's."""
+    use(loader, monkeypatch)
+
     with pytest.raises(YamlError, match=r"^broken YAML: \S") as caught:
         read(text)
 
