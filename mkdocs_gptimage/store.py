@@ -2,64 +2,36 @@
 
 A picture is a pair of files, `3f/3f9ac2d1….png` and `3f/3f9ac2d1….json`: the bytes as the service gave them, and a
 record. There is no index, so branches that add pictures merge. An entry exists when both files do and agree; what
-exists in part, or disagrees, is damage: it is named, never published, and never paid for again without being asked.
+exists in part, in the wrong place or twice, or disagrees, is damage: it is named, never published, and never paid for
+again without being asked. A symbolic link is damage too: what is committed must be the picture, and not a name of
+something on the machine that follows it.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
+import enum
 import hashlib
-import json
 import os
-import shutil
-import stat
-import tempfile
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from . import comparing, durable, records, regular, shelves
 from .errors import ConfigurationError
 from .imagetype import LFS_POINTER
-from .spec import digest_of
+from .records import FORMATS, ImageFacts, Made
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
-RECORD_VERSION = 1
-FORMATS = ("png", "jpg", "webp")
+__all__ = ["FORMATS", "Damage", "Entry", "ImageFacts", "Kind", "Leftover", "Made", "Store", "damaged", "sha256"]
 
-_CHUNK = 1024 * 1024
 _ABANDONED_SECONDS = 3600
-
-
-@dataclass(frozen=True)
-class ImageFacts:
-    """What is known of a picture's bytes."""
-
-    sha256: str
-    bytes: int
-    width: int
-    height: int
-    format: str
-    """`png`, `jpg` or `webp`, by content."""
-
-
-@dataclass(frozen=True)
-class Made:
-    """How a picture came to be."""
-
-    at: str
-    """UTC, ISO 8601, seconds: `2026-11-23T21:16:57Z`."""
-    gateway: str
-    """The host of the service, or `emulator`."""
-    task_id: str | None
-    """None where the service answered with the picture at once."""
-    seconds: float
-    """From submit to the stored file."""
-    cost_usd: float | None
-    """None where the service does not tell."""
+_ROOM_BYTES = 1024 * 1024
+"""A picture of the smallest resolution takes about as much."""
+_PART = "is being written, or was left by a run that was killed; delete it when no build runs"
 
 
 @dataclass(frozen=True)
@@ -72,11 +44,42 @@ class Entry:
     made: Made
 
 
+class Kind(enum.Enum):
+    """What sort of damage it is, for programs."""
+
+    INCOMPLETE = "incomplete"
+    """One of the two files is missing."""
+    MISPLACED = "misplaced"
+    """Its files lie in another folder, or are named in capitals."""
+    DUPLICATE = "duplicate"
+    """There is more than one picture."""
+    POINTER = "lfs-pointer"
+    """Git LFS has not fetched it."""
+    NOT_A_FILE = "not-a-file"
+    """A link, a folder, a pipe, a socket or a device."""
+    UNREADABLE = "unreadable"
+    RECORD = "record"
+    """The record is not one, or another picture's."""
+    MISMATCH = "mismatch"
+    """The bytes are not those that the record describes."""
+
+
 @dataclass(frozen=True)
 class Damage:
     """A picture that the store has in part, or that disagrees with its record."""
 
     digest: str
+    reason: str
+    kind: Kind = field(default=Kind.MISMATCH, compare=False)
+    path: Path | None = field(default=None, compare=False)
+    """The file that is to blame."""
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """A file in the store that is no part of any picture."""
+
+    path: Path
     reason: str
 
 
@@ -85,28 +88,29 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._shelves = shelves.Shelves(root)
 
     def look(self, digest: str) -> Entry | Damage | None:
         """Find a picture by its record and the size of its file; `verify` also reads the bytes."""
-        record = self._path(digest, "json")
+        # Asked for every picture of a site: without the objects of a path until one is needed.
+        record = self._name(digest, "json")
         try:
-            text = record.read_bytes().decode()
+            data = regular.read(record, records.MAX_BYTES)
+            if data.startswith(LFS_POINTER):
+                return _pointer(digest, Path(record))
+            image, made = records.read(data, digest)
         except (FileNotFoundError, NotADirectoryError):
-            stray = next((path for path in self._pictures(digest) if path.exists()), None)
-            return Damage(digest, f"{stray.name} has no record beside it") if stray else None
-        except (OSError, UnicodeDecodeError) as error:
-            return Damage(digest, f"the record {record.name} cannot be read ({error})")
-        try:
-            entry = self._entry(digest, json.loads(text))
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            return Damage(digest, f"the record {record.name} is not one ({error or type(error).__name__})")
-        return self._compare_size(entry)
+            return self._without_record(digest)
+        except OSError as error:
+            return damaged(digest, Path(record), error)
+        except records.RecordError as error:
+            reason = f"the record {os.path.basename(record)} is not one ({error})"  # noqa: PTH119 - as above
+            return Damage(digest, reason, Kind.RECORD, Path(record))
+        return self._with_record(Entry(digest, self._path(digest, image.format), image, made))
 
     def ending(self, digest: str) -> str | None:
         """Return how the name of a picture's file ends, which is all that this looks at; None without one."""
-        # Asked between conversions, for every block: without the objects of a path.
-        stem = os.path.join(self.root, digest[:2], digest)  # noqa: PTH118
-        return next((ending for ending in FORMATS if os.path.exists(f"{stem}.{ending}")), None)  # noqa: PTH110
+        return next((ending for ending in FORMATS if os.path.exists(self._name(digest, ending))), None)  # noqa: PTH110
 
     def verify(self, digest: str) -> Entry | Damage | None:
         """Find a picture and compare its bytes with the record."""
@@ -114,132 +118,141 @@ class Store:
         if not isinstance(entry, Entry):
             return entry
         try:
-            found = sha256(entry.path)
+            reason = comparing.compare(entry.image, entry.path.name, sha256(entry.path), entry.path)
         except OSError as error:
-            return Damage(digest, f"{entry.path.name} cannot be read ({error.strerror})")
-        if found != entry.image.sha256:
-            return Damage(digest, f"the bytes of {entry.path.name} are not those of its record")
-        return entry
+            return damaged(digest, entry.path, error)
+        return Damage(digest, reason, Kind.MISMATCH, entry.path) if reason else entry
 
     def put(self, request: Mapping[str, Any], digest: str, part: Path, image: ImageFacts, made: Made) -> Entry:
-        """Move the finished file `part` into the store, then write its record; both by an atomic replace."""
+        """Move the finished file `part` into the store, then its record; both, or on failure (`OSError`) neither."""
         path = self._path(digest, image.format)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _move(part, path)
-        record = {"v": RECORD_VERSION, "request": dict(request), "image": asdict(image), "made": asdict(made)}
-        text = json.dumps(record, sort_keys=True, indent=2, ensure_ascii=False)
-        _write(self._path(digest, "json"), f"{text}\n".encode())
-        _make_names_durable(path.parent)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._land(path, part, records.write(request, image, made))
+        except OSError as error:
+            raise OSError(error.errno, f"{error.strerror or error}, in the store '{self.root}'") from error
+        durable.flush_names(path.parent)
+        self._shelves.forget(digest)
         return Entry(digest, path, image, made)
+
+    def _land(self, path: Path, part: Path, record: bytes) -> None:
+        """What may fail for want of room comes first, the moves to the final names last, the record's at the end."""
+        target = path.with_suffix(".json")
+        is_new = not os.path.lexists(path)
+        with contextlib.ExitStack() as undo:
+            written = durable.write_beside(target, record)
+            undo.callback(written.unlink, missing_ok=True)
+            moved = durable.move_beside(path, part)
+            undo.callback(moved.unlink, missing_ok=True)
+            moved.replace(path)
+            if is_new:
+                undo.callback(path.unlink, missing_ok=True)
+            written.replace(target)
+            undo.pop_all()
+        # The record that described another format is gone.
+        for other in set(FORMATS) - {path.suffix[1:]}:
+            path.with_suffix(f".{other}").unlink(missing_ok=True)
 
     def check_writable(self) -> None:
         """Raise `ConfigurationError` unless files can be written here; called before anything is paid."""
         try:
             self.root.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=self.root):
-                pass
+            durable.try_room(self.root, _ROOM_BYTES)
             self._sweep()
         except OSError as error:
             raise ConfigurationError(
-                f"the store '{self.root}' cannot be written to: {error.strerror}; nothing was submitted"
+                f"the store '{self.root}' cannot be written to: {error.strerror or error}; nothing was submitted"
             ) from error
+        shelf = next((each for each in shelves.shelves(self.root) if not os.access(each, os.W_OK | os.X_OK)), None)
+        if shelf is not None:
+            raise ConfigurationError(
+                f"the store's folder '{shelf}' cannot be written to; change its permissions; nothing was submitted"
+            )
+
+    def leftovers(self, used: Collection[str]) -> list[Leftover]:
+        """Find files that are no part of any picture; the damage of `used` digests is not among them."""
+        found = [Leftover(part, _PART) for part in shelves.parts(self.root)]
+        told = {digest for digest in used if not isinstance(self.look(digest), Entry)}
+        for path, digest in shelves.files(self.root):
+            if digest in told:
+                continue
+            if not shelves.is_in_place(path, digest, self.root):
+                found.append(Leftover(path, self._why_misplaced(digest, path)))
+            elif digest not in used and isinstance(damage := self.look(digest), Damage):
+                told.add(digest)
+                found.append(Leftover(path, f"{damage.reason}; no page asks for it: restore or delete its files"))
+        return found
 
     def _sweep(self) -> None:
         """Remove what runs that were killed while they wrote have left."""
-        for part in self.root.glob("*/.*.part"):
+        for part in shelves.parts(self.root):
             with contextlib.suppress(FileNotFoundError):  # another run was faster
-                if time.time() - part.stat().st_mtime > _ABANDONED_SECONDS:
+                if time.time() - part.lstat().st_mtime > _ABANDONED_SECONDS:
                     part.unlink()
 
-    def _entry(self, digest: str, record: dict[str, Any]) -> Entry:
-        if record["v"] != RECORD_VERSION:
-            raise ValueError(f"version {record['v']!r}, expected {RECORD_VERSION}")
-        if digest_of(record["request"]) != digest:
-            raise ValueError("its request belongs to another picture")
-        image, made = ImageFacts(**record["image"]), Made(**record["made"])
-        counts = (image.bytes, image.width, image.height)
-        if image.format not in FORMATS or not all(type(count) is int and count > 0 for count in counts):
-            raise ValueError("its image is described wrongly")
-        numbers = (made.seconds, 0 if made.cost_usd is None else made.cost_usd)
-        if not all(type(number) in (int, float) for number in numbers):
-            raise ValueError("how it was made is described wrongly")
-        return Entry(digest, self._path(digest, image.format), image, made)
+    def _without_record(self, digest: str) -> Damage | None:
+        """There is no record: perhaps there is no picture, and perhaps there is one that was paid for."""
+        shelf = self._path(digest, "").parent
+        if os.path.lexists(shelf) and not shelf.is_dir():
+            return Damage(digest, f"{shelf.name} in the store is not a folder", Kind.NOT_A_FILE, shelf)
+        stray = next((path for ending in FORMATS if os.path.lexists(path := self._path(digest, ending))), None)
+        if stray is not None:
+            return Damage(digest, f"{stray.name} has no record beside it", Kind.INCOMPLETE, stray)
+        elsewhere = self._shelves.elsewhere(digest)
+        if elsewhere:
+            return Damage(digest, self._why_misplaced(digest, elsewhere[0]), Kind.MISPLACED, elsewhere[0])
+        return None
 
-    def _compare_size(self, entry: Entry) -> Entry | Damage:
-        name = entry.path.name
+    def _why_misplaced(self, digest: str, path: Path) -> str:
+        found, expected = path.relative_to(self.root).as_posix(), f"{digest[:2]}/{digest}{path.suffix.lower()}"
+        return f"{found} lies where nobody looks for it, expected at {expected}"
+
+    def _with_record(self, entry: Entry) -> Entry | Damage:
+        digest, path = entry.digest, entry.path
+        others = self._shelves.others(digest, entry.image.format)
         try:
-            found = entry.path.stat()
-        except OSError:
-            return Damage(entry.digest, f"the record has no {name} beside it")
-        if not stat.S_ISREG(found.st_mode):
-            return Damage(entry.digest, f"{name} is not a file")
-        if found.st_size == entry.image.bytes:
-            return entry
-        with contextlib.suppress(OSError), entry.path.open("rb") as file:
-            if file.read(len(LFS_POINTER)) == LFS_POINTER:
-                return Damage(entry.digest, f"{name} is a Git LFS pointer; fetch the picture with 'git lfs pull'")
-        return Damage(entry.digest, f"{name} has {found.st_size} bytes, its record says {entry.image.bytes}")
+            size = regular.status(path).st_size
+        except FileNotFoundError:
+            beside = f", but {others[0]}" if others else ""
+            return Damage(digest, f"the record has no {path.name} beside it{beside}", Kind.INCOMPLETE, path)
+        except OSError as error:
+            return damaged(digest, path, error)
+        if size != entry.image.bytes:
+            return self._of_wrong_size(entry, size)
+        if others:
+            reason = f"{others[0]} lies beside {path.name}, and the record describes the latter; delete the former"
+            return Damage(digest, reason, Kind.DUPLICATE, path.with_name(others[0]))
+        return entry
+
+    def _of_wrong_size(self, entry: Entry, size: int) -> Damage:
+        with contextlib.suppress(OSError):
+            if regular.read(entry.path, len(LFS_POINTER)).startswith(LFS_POINTER):
+                return _pointer(entry.digest, entry.path)
+        reason = f"{entry.path.name} has {size} bytes, its record says {entry.image.bytes}"
+        return Damage(entry.digest, reason, Kind.MISMATCH, entry.path)
+
+    def _name(self, digest: str, ending: str) -> str:
+        return f"{self.root}{os.sep}{digest[:2]}{os.sep}{digest}.{ending}"
 
     def _path(self, digest: str, ending: str) -> Path:
         return self.root.joinpath(digest[:2], f"{digest}.{ending}")
 
-    def _pictures(self, digest: str) -> list[Path]:
-        return [self._path(digest, ending) for ending in FORMATS]
-
 
 def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file, in hex, in bounded memory."""
+    """Return the SHA-256 of a regular file, in hex, in bounded memory."""
     hasher = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            hasher.update(chunk)
+    for chunk in regular.chunks(path):
+        hasher.update(chunk)
     return hasher.hexdigest()
 
 
-def _move(source: Path, target: Path) -> None:
-    """Replace `target` by `source`, durably; across file systems by a copy beside the target."""
-    with source.open("rb+") as file:
-        os.fsync(file.fileno())
-    try:
-        source.replace(target)
-    except OSError as error:
-        if error.errno != errno.EXDEV:
-            raise
-        _write(target, source)
-        source.unlink()
+def _pointer(digest: str, path: Path) -> Damage:
+    reason = f"{path.name} is a Git LFS pointer; fetch it with 'git lfs pull'"
+    return Damage(digest, reason, Kind.POINTER, path)
 
 
-def _write(target: Path, content: bytes | Path) -> None:
-    """Write beside the target, make it durable, then replace the target in one step."""
-    handle, name = tempfile.mkstemp(prefix=".", suffix=".part", dir=target.parent)
-    part = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            if isinstance(content, bytes):
-                file.write(content)
-            else:
-                with content.open("rb") as source:
-                    shutil.copyfileobj(source, file, _CHUNK)
-            file.flush()
-            os.fsync(file.fileno())
-        part.chmod(0o666 & ~_umask())
-        part.replace(target)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-
-
-def _make_names_durable(folder: Path) -> None:
-    """Make the replaces in a folder survive a loss of power, where the system can."""
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
-def _umask() -> int:
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
+def damaged(digest: str, path: Path, error: OSError) -> Damage:
+    """Return what a file is that cannot be read."""
+    if isinstance(error, regular.IrregularFileError):
+        return Damage(digest, f"{path.name} {error}", Kind.NOT_A_FILE, path)
+    return Damage(digest, f"{path.name} cannot be read ({error.strerror or error})", Kind.UNREADABLE, path)
