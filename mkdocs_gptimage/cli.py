@@ -18,6 +18,7 @@ import click
 from . import production, reporting, validation
 from .errors import ConfigurationError, GptImageError
 from .planning import Plan
+from .store import Damage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,8 +101,14 @@ def check(config_file: str, as_json: bool) -> None:
     Needs neither a key nor a network. Exits with 1 when something is missing, damaged or in flight.
     """
     plugin = _read(config_file)
-    verified = production.look_ahead(plugin.reader.catalog, plugin.store.verify, plugin.settings, with_strays=True)
-    _report(verified, plugin, as_json=as_json)
+    # A plan looks twice; the bytes need to be read once.
+    verify = functools.cache(plugin.store.verify)
+    verified = production.look_ahead(plugin.reader.catalog, verify, plugin.settings, with_strays=True)
+    condition = reporting.Condition(
+        {row.digest: found for row in verified.rows if isinstance(found := verify(row.digest), Damage)},
+        plugin.store.leftovers({row.digest for row in verified.rows}),
+    )
+    _report(verified, plugin, as_json=as_json, condition=condition)
 
 
 @main.command()
@@ -188,13 +195,15 @@ def _stop_at_problems(plugin: GptImagePlugin, *, as_json: bool) -> None:
     sys.exit(EXIT_INCOMPLETE)
 
 
-def _report(found: Plan, plugin: GptImagePlugin, *, as_json: bool) -> NoReturn:
-    """Print a plan and the problems of blocks; exit with what they amount to."""
+def _report(
+    found: Plan, plugin: GptImagePlugin, *, as_json: bool, condition: reporting.Condition | None = None
+) -> NoReturn:
+    """Print a plan, the store's condition where it was checked, and the problems of blocks; exit accordingly."""
     problems = plugin.reader.catalog.problems
     if as_json:
-        click.echo(reporting.as_json(found, problems))
+        click.echo(reporting.as_json(found, problems, condition))
     else:
-        click.echo(reporting.as_text(found))
+        click.echo(reporting.as_text(found, condition))
         if problems:
             click.echo("\n".join(problems), err=True)
     is_fine = found.is_complete and not problems

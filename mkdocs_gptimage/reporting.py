@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from . import production, progress
 from .planning import Plan, Row, State
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from .production import Result
+    from .store import Damage, Leftover
 
 _PROMPT_COLUMNS = 50
 
 
-def as_text(plan: Plan) -> str:
+@dataclass(frozen=True)
+class Condition:
+    """What a check of the store has found."""
+
+    damages: Mapping[str, Damage]
+    """By digest; of pictures that pages ask for."""
+    leftovers: Sequence[Leftover]
+    """In nobody's way: they do not make a check fail."""
+
+
+def as_text(plan: Plan, condition: Condition | None = None) -> str:
     """A line per picture, aligned, what is not in the store with its reason; and a line that counts."""
     cells = [_cells(row) for row in plan.rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)] if cells else []
@@ -25,6 +37,8 @@ def as_text(plan: Plan) -> str:
         lines.append("  ".join(cell.ljust(width) for cell, width in zip(each, widths, strict=True)).rstrip())
         if row.state in (State.BROKEN, State.UNKNOWN, State.ELSEWHERE):
             lines.append(f"    {production.describe(row)}")
+    if condition is not None:
+        lines += [f"{each.path}: {each.reason}" for each in condition.leftovers]
     return "\n".join([*lines, counted(plan), *_strays(plan)])
 
 
@@ -61,9 +75,23 @@ def counted(plan: Plan) -> str:
     return f"{len(plan.rows)} {'picture' if len(plan.rows) == 1 else 'pictures'}: {', '.join(parts)}"
 
 
-def as_json(plan: Plan, problems: Sequence[str]) -> str:
-    """A plan as a JSON object: `pictures`, `counts`, `price_usd`, `strays` and the `problems` of blocks."""
-    return _dump(_plan(plan, problems))
+def as_json(plan: Plan, problems: Sequence[str], condition: Condition | None = None) -> str:
+    """A plan as a JSON object: `pictures`, `counts`, `price_usd`, `strays` and the `problems` of blocks.
+
+    With a store that was checked, a picture also has its `damage` or null, and the object the store's `leftovers`.
+    """
+    told = _plan(plan, problems)
+    if condition is not None:
+        for picture in told["pictures"]:
+            picture["damage"] = _damage(condition.damages.get(picture["digest"]))
+        told["leftovers"] = [{"file": str(each.path), "reason": each.reason} for each in condition.leftovers]
+    return _dump(told)
+
+
+def _damage(damage: Damage | None) -> dict[str, Any] | None:
+    if damage is None:
+        return None
+    return {"kind": damage.kind.value, "file": str(damage.path) if damage.path else None, "reason": damage.reason}
 
 
 def _plan(plan: Plan, problems: Sequence[str]) -> dict[str, Any]:
