@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from mkdocs.config import base
 from mkdocs.config import config_options as c
 
-from . import sizes, validation
+from . import folder_rules, sizes, validation
 from .errors import ConfigurationError, one_line_each
 from .settings import EMULATOR, Api, Budget, Settings
 
@@ -128,27 +128,20 @@ def _problems(options: Options, config: MkDocsConfig) -> list[str]:
 
 
 def _folder_problems(options: Options, config: MkDocsConfig) -> list[str]:
-    project, docs = project_folder(config), Path(config.docs_dir).resolve()
-    built = Path(config.site_dir)
-    problems = []
-    for name in ("store", "cache"):
-        folder = (project / getattr(options, name)).resolve()
-        if folder.is_relative_to(docs):
-            problems.append(
-                f"{name}: '{getattr(options, name)}' lies inside docs_dir, whose files are published and watched; "
-                "expected a folder beside it"
-            )
-        elif folder.is_relative_to(built.resolve()):
-            problems.append(
-                f"{name}: '{getattr(options, name)}' lies inside site_dir, which every build empties; expected a "
-                "folder beside it"
-            )
-        elif folder.exists() and not folder.is_dir():
-            problems.append(f"{name}: '{getattr(options, name)}' is not a folder")
+    folders = folder_rules.Folders(
+        project=project_folder(config),
+        docs=Path(config.docs_dir),
+        site=Path(config.site_dir),
+        store=options.store,
+        cache=options.cache,
+    )
+    problems = folder_rules.problems(folders)
     parts = options.assets.strip("/").split("/")
-    if any(part in ("", ".", "..") for part in parts) or set(options.assets) & set("\\#?%"):
+    is_inside = not any(part in ("", ".", "..") for part in parts)
+    if not is_inside or set(options.assets) & set("\\#?%") or not options.assets.isprintable():
         problems.append(
-            f"assets: '{options.assets}' is not a folder inside the site; expected one like assets/gptimage"
+            f"assets: {validation.quote(options.assets)} is not a folder inside the site; expected one like "
+            "assets/gptimage"
         )
     return problems
 

@@ -34,7 +34,11 @@ def deliver(result: Result, settings: Settings, log: logging.Logger, *, accept_m
     try:
         return _deliver(result, settings, log, accept_missing=accept_missing)
     except OSError as error:
-        raise ConfigurationError(f"the cache '{settings.cache}' cannot be used: {error.strerror or error}") from error
+        # A build without a cache would have to link the site to the store, which whoever edits the site would damage.
+        raise ConfigurationError(
+            f"the cache '{settings.cache}' cannot be written to: {error.strerror or error}; make room or change "
+            "permissions, or set 'cache' to another folder"
+        ) from error
 
 
 def require(result: Result) -> None:

@@ -1,0 +1,92 @@
+"""Where the store and the cache may lie: never where a build publishes, empties or ignores what was paid for."""
+
+from __future__ import annotations
+
+import errno
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from .validation import quote
+
+_LONGEST_NAME = 130
+"""Characters of the longest name below a folder of ours, subfolder included."""
+_LONGEST_QUOTE = 200
+
+
+@dataclass(frozen=True)
+class Folders:
+    """The folders of a site."""
+
+    project: Path
+    docs: Path
+    site: Path
+    store: str
+    """As mkdocs.yml has it, relative to the project, or absolute; as the cache."""
+    cache: str
+
+
+def problems(folders: Folders) -> list[str]:
+    """Everything that is wrong with the store and the cache, as `name: what was found, what was expected`."""
+    found = {name: _problem(getattr(folders, name), folders) for name in ("store", "cache")}
+    if not any(found.values()) and _lies_in(folders.project / folders.store, folders.project / folders.cache):
+        found["store"] = (
+            f"{quote(folders.store)} lies inside the cache, which is never committed and may be deleted; expected a "
+            "folder of its own"
+        )
+    return [f"{name}: {problem}" for name, problem in found.items() if problem]
+
+
+def _problem(option: str, folders: Folders) -> str:
+    shown = quote(option, _LONGEST_QUOTE)
+    try:
+        folder = folders.project / option
+        os.lstat(folder / ("x" * _LONGEST_NAME))
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        pass
+    except ValueError:
+        return f"{shown} is not a path"
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            return f"{shown} cannot be used: {error.strerror}"
+        length = len(os.fspath(folder))
+        return f"{shown} is too long a path, {length} characters with its folder; expected a shorter one"
+    return _place_problem(folder, shown, folders) or _state_problem(folder, shown)
+
+
+def _place_problem(folder: Path, shown: str, folders: Folders) -> str:
+    if _lies_in(folder, folders.docs):
+        return f"{shown} lies inside docs_dir, whose files are published and watched; expected a folder beside it"
+    if _lies_in(folder, folders.site):
+        return f"{shown} lies inside site_dir, which every build empties; expected a folder beside it"
+    if _lies_in(folders.project, folder) or _lies_in(folders.docs, folder):
+        return f"{shown} is not a folder of its own: the project or docs_dir lies inside; expected one like gptimage"
+    return ""
+
+
+def _state_problem(folder: Path, shown: str) -> str:
+    if folder.is_symlink() and not folder.exists():
+        return f"{shown} is a symbolic link to {quote(folder.readlink())}, which is not there; mount or create it"
+    if folder.exists() and not folder.is_dir():
+        return f"{shown} is not a folder"
+    return ""
+
+
+def _lies_in(path: Path, folder: Path) -> bool:
+    """Whether a path is a folder or lies inside, by name or once links are followed.
+
+    By name: a build that empties a folder removes the links in it. By the files: names of other letters may be the
+    same folder.
+    """
+    by_name = Path(os.path.abspath(path))  # noqa: PTH100 - `Path.absolute` keeps `..`
+    resolved = path.resolve()
+    if by_name.is_relative_to(os.path.abspath(folder)) or resolved.is_relative_to(folder.resolve()):  # noqa: PTH100
+        return True
+    return any(_is_same(each, folder) for each in (resolved, *resolved.parents))
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:
+        return False
