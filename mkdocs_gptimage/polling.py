@@ -13,7 +13,7 @@ import anyio
 
 from . import client as api_client
 from . import policy, wire
-from .errors import AccessError, GatewayError
+from .errors import AccessError, BusyError, GatewayError
 
 if TYPE_CHECKING:
     from .client import Client
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .settings import Api
 
 _SHORTEST_PAUSE = 0.05
-_SERVER_ERRORS = frozenset({500, 502, 503, 504})
+_NOT_IMPLEMENTED = 501
 _BATCH_FAILURES = 3
 """Failed polls in a row after which tasks are asked for one by one as well."""
 
@@ -112,11 +112,11 @@ class Poller:
             async with self._limiter:
                 found = await self._client.poll_many(task_ids)
         except GatewayError as error:
-            is_passing = error.status is None or error.status in (401, 403, 408, 429) or error.status in _SERVER_ERRORS
-            # 403 may mean a single one of the tasks, and some services answer 500 to a path they do not know.
-            is_telling = error.status == 403 or (
-                error.status in _SERVER_ERRORS and self._failures + 1 >= _BATCH_FAILURES
-            )
+            is_passing = _is_passing(error.status)
+            # 403 may mean a single one of the tasks, and a path that a service does not know may be answered with 500,
+            # or not at all.
+            is_about_batches = not isinstance(error, (AccessError, BusyError))
+            is_telling = error.status == 403 or (is_about_batches and self._failures + 1 >= _BATCH_FAILURES)
             if is_passing and not is_telling:
                 failures.append(error)
                 return
@@ -168,7 +168,7 @@ class Poller:
         for task_id, job in list(self._flights.items()):
             reason = ""
             if isinstance(failure, AccessError):
-                reason = str(failure)
+                reason = f"{failure}; check the key in {self._api.key_env}"
             elif job.lost >= policy.LOST_AFTER:
                 reason = f"the service no longer knows the task {task_id} ({job.said})"
             elif self._is_given_up_late(job, now):
@@ -177,3 +177,8 @@ class Poller:
             if reason:
                 del self._flights[task_id]
                 self._on_given_up(job, reason, job.lost >= policy.LOST_AFTER)
+
+
+def _is_passing(status: int | None) -> bool:
+    """Whether a failed batch poll says nothing about batch polls as such."""
+    return status is None or status in (401, 403, 408, 429) or (status >= 500 and status != _NOT_IMPLEMENTED)
