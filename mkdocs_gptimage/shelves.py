@@ -36,12 +36,16 @@ class Shelves:
         """List a picture's folder anew: its files have changed."""
         self._shelves.pop(digest[:2], None)
 
-    def others(self, digest: str, ending: str) -> list[str]:
-        """Names beside a pair that are the same picture's too: a second format, or a name in other letters."""
+    def names(self, digest: str) -> list[str]:
+        """Names of all files in a picture's folder that are the picture's, in capitals too."""
         folder = digest[:2]
         if folder not in self._shelves:
             self._shelves[folder] = _by_digest(self._root / folder)
-        names = self._shelves[folder].get(digest, ())
+        return self._shelves[folder].get(digest, [])
+
+    def others(self, digest: str, ending: str) -> list[str]:
+        """Names beside a pair that are the same picture's too: a second format, or a name in other letters."""
+        names = self.names(digest)
         expected = {f"{digest}.json", f"{digest}.{ending}"}
         # Where letters' case does not matter, `X.PNG` is the file that was asked for as `X.png`.
         same = {name.lower() for name in expected - set(names)}

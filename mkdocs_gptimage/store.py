@@ -209,16 +209,17 @@ class Store:
 
     def _with_record(self, entry: Entry) -> Entry | Damage:
         digest, path = entry.digest, entry.path
-        others = self._shelves.others(digest, entry.image.format)
         try:
             size = regular.status(path).st_size
         except FileNotFoundError:
-            beside = f", but {others[0]}" if others else ""
+            names = [name for name in self._shelves.names(digest) if not name.endswith(".json")]
+            beside = f", but {names[0]}" if names else ""
             return Damage(digest, f"the record has no {path.name} beside it{beside}", Kind.INCOMPLETE, path)
         except OSError as error:
             return damaged(digest, path, error)
         if size != entry.image.bytes:
             return self._of_wrong_size(entry, size)
+        others = self._shelves.others(digest, entry.image.format)
         if others:
             reason = f"{others[0]} lies beside {path.name}, and the record describes the latter; delete the former"
             return Damage(digest, reason, Kind.DUPLICATE, path.with_name(others[0]))
