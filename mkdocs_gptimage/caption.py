@@ -7,7 +7,7 @@ import re
 import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING, Any
 
-from markdown.util import AMP_SUBSTITUTE
+from markdown.util import AMP_SUBSTITUTE, HTML_PLACEHOLDER_RE
 
 from .markup import fold
 
@@ -34,21 +34,23 @@ def render(text: str, md: Markdown) -> str:
         if name in md.treeprocessors:
             md.treeprocessors[name].run(root)
     for element in root.iter():
-        _keep_harmless_attributes(element)
+        _keep_harmless_attributes(element, md)
     serialized = md.postprocessors["raw_html"].run(md.serializer(root)).replace(AMP_SUBSTITUTE, "&")
     wrapped = _WRAPPER.match(serialized.strip())
     return _REFERENCE.sub(_without_unfit, wrapped[1] if wrapped else serialized)
 
 
-def _keep_harmless_attributes(element: ET.Element) -> None:
+def _keep_harmless_attributes(element: ET.Element, md: Markdown) -> None:
     """Keep each attribute once, as HTML takes `HREF` for `href`, and none that runs code."""
-    for name, value in list(element.attrib.items()):
+    for name, written in list(element.attrib.items()):
         lower = name.lower()
+        # Character references of an attribute list are stashed.
+        value = HTML_PLACEHOLDER_RE.sub(lambda found: str(md.htmlStash.rawHtmlBlocks[int(found[1])]), written)
         runs_code = lower.startswith("on") or lower == "srcdoc" or (lower not in _WORDS and _runs_code(value))
         if runs_code or lower != name:
             del element.attrib[name]
-        if not runs_code:
-            element.attrib.setdefault(lower, value)
+        if not runs_code and (lower == name or lower not in element.attrib):
+            element.set(lower, value)
 
 
 def _runs_code(url: str) -> bool:

@@ -197,6 +197,8 @@ def test_caption(text, expected):
         ('[x](javascript:1){: HREF="javascript:2" }', "<a>x</a>"),
         ('[x](a.md){: HREF="b.md" Class="wide" }', '<a class="wide" href="a.md">x</a>'),
         ('![x](a.png){: srcset="javascript:1" SRCDOC="x" data-x="javascript:1" }', '<img alt="x" src="a.png" />'),
+        ('[x](a.md){: href="&#106;avascript:alert(1)" }', "<a>x</a>"),
+        ('*x*{: title="&quot; &copy; &#8238;" }', '<em title="&quot; &copy; ">x</em>'),
         ('*x*{: title="javascript: a language" }', '<em title="javascript: a language">x</em>'),
     ],
 )
