@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FOLDER = "journal"
-_LOCK_SECONDS = 10
+_DATABASE = "cache.db"
+_LOCK_SECONDS = 5
 # SQLite's `synchronous`. A row that decides about money survives a loss of power; what the store or a lease tells as
 # well need not.
 _FULL, _NORMAL = 2, 1
@@ -157,7 +158,7 @@ def opened(cache: Path) -> Iterator[Journal]:
 
 def recorded(cache: Path) -> dict[str, Flight]:
     """Return what the journal holds; empty, without creating anything, where there is none; raise as above."""
-    if not (cache / FOLDER).is_dir():
+    if not (cache / FOLDER).exists():
         return {}
     with _translated(cache), _database(cache) as store:
         return Journal(store, "").flights()
@@ -166,11 +167,20 @@ def recorded(cache: Path) -> dict[str, Flight]:
 @contextlib.contextmanager
 def _database(cache: Path) -> Iterator[Any]:
     cache_folder.prepare(cache)
+    _try_lock(cache / FOLDER / _DATABASE)
     store = diskcache.Cache(str(cache / FOLDER), disk=_TextDisk, eviction_policy="none", timeout=_LOCK_SECONDS)
     try:
         yield store
     finally:
         store.close()
+
+
+def _try_lock(path: Path) -> None:
+    """Raise `sqlite3.Error` for a database that another process does not let go of: diskcache waits for minutes."""
+    if path.exists():
+        with contextlib.closing(sqlite3.connect(path, timeout=_LOCK_SECONDS, isolation_level=None)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("ROLLBACK")
 
 
 @contextlib.contextmanager

@@ -49,18 +49,30 @@ class Result:
 
 
 def look_ahead(
-    catalog: Catalog, look: Callable[[str], Entry | Damage | None], settings: Settings, *, with_strays: bool = False
+    catalog: Catalog,
+    look: Callable[[str], Entry | Damage | None],
+    settings: Settings,
+    *,
+    with_strays: bool = False,
+    warn: Callable[[str], object] | None = None,
 ) -> Plan:
     """Plan without changing anything; the journal is only read when something is missing, or for strays.
 
-    `look` finds a digest in the store; strays are pictures in flight that no page asks for any more.
+    `look` finds a digest in the store; strays are pictures in flight that no page asks for any more. A journal that
+    cannot be read raises `ConfigurationError`; with `warn`, for plans on which nothing is paid, it is set aside.
     """
     plan = planning.plan(catalog, look, {}, settings.prices, settings.api.base_url)
     if plan.is_complete and not with_strays:
         return plan
     from . import journal, leases  # noqa: PLC0415 - only when something is missing
 
-    flights = journal.recorded(settings.cache)
+    try:
+        flights = journal.recorded(settings.cache)
+    except ConfigurationError as error:
+        if warn is None:
+            raise
+        warn(f"{error}. What is in flight is shown as missing")
+        return plan
     alive = {flight.run for flight in flights.values() if leases.is_held(settings.cache, flight.run)}
     # The built-in emulator forgets its tasks when a build ends, and nothing was paid for them.
     known = {digest: flight for digest, flight in flights.items() if flight.base_url != EMULATOR or flight.run in alive}
