@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from .flights import Flight
 
-STAYS_IN_FLIGHT = "what is in flight stays in the journal; build again to collect it, without paying again"
-
 _ENDS = frozenset({Step.STORED, Step.FAILED, Step.WAITING, Step.UNKNOWN, Step.SKIPPED})
 
 
@@ -136,8 +134,13 @@ def left_behind(flights: Iterable[Flight]) -> str:
 
 def advice(outcomes: Sequence[Outcome]) -> str:
     """What becomes of the rest, after a run that did not make everything; nothing when there is no rest."""
-    if any(outcome.step is Step.WAITING for outcome in outcomes):
-        return STAYS_IN_FLIGHT
+    said = []
     if any(outcome.step is Step.STORED for outcome in outcomes):
-        return "What was made is in the store, and is not paid for again."
-    return ""
+        said.append("What was made is in the store, and is not paid for again.")
+    if any(outcome.step is Step.WAITING for outcome in outcomes):
+        said.append("What is in flight stays in the journal; build again to collect it, without paying again.")
+    skipped = sum(outcome.step is Step.SKIPPED for outcome in outcomes)
+    if skipped:
+        pictures = "1 picture is" if skipped == 1 else f"{skipped} pictures are"
+        said.append(f"{pictures} left that nothing was submitted or paid for; build again when the cause is gone.")
+    return " ".join(said)

@@ -156,7 +156,12 @@ def test_summary_of_what_was_not_touched():
 
 @pytest.mark.parametrize(
     ("step", "text"),
-    [(Step.WAITING, "build again to collect it"), (Step.STORED, "is in the store"), (Step.FAILED, "")],
+    [
+        (Step.WAITING, "build again to collect it"),
+        (Step.STORED, "is in the store"),
+        (Step.SKIPPED, "1 picture is left"),
+        (Step.FAILED, ""),
+    ],
 )
 def test_advice(step, text):
     """After a run that did not make everything, it is said what becomes of the rest."""
