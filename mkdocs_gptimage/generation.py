@@ -297,7 +297,8 @@ class _Generation:
         """The next run tries again, where there is a task to ask or a link that may still work."""
         flight = job.flight
         assert flight is not None
-        has_expired = isinstance(error, LinkError) and error.expired and flight.task_id is None
+        is_abandoned = policy.is_overdue(flight.submitted_at, self._clock.now(), policy.ABANDONED_AFTER)
+        has_expired = isinstance(error, LinkError) and (is_abandoned or (error.expired and flight.task_id is None))
         is_spoiled = isinstance(error, PictureError)
         if has_expired or flight.stage is Stage.UNKNOWN or (is_spoiled and flight.reason):
             self._outcomes.unknown(job, problem)
