@@ -59,7 +59,9 @@ class Outcomes:
     def waiting(self, job: Job, problem: str, *, spoiled: bool = False) -> None:
         """It may be paid for, and the next run collects it; that one knows when this one got a spoiled picture."""
         assert job.flight is not None
-        self._let_go(job, dataclasses.replace(job.flight, reason=problem) if spoiled else job.flight)
+        if not self._let_go(job, dataclasses.replace(job.flight, reason=problem) if spoiled else job.flight):
+            task = job.flight.task_id or job.flight.link
+            problem += f"; the journal cannot be written, and the next run may not know of it: note its task {task}"
         self.ended(Step.WAITING, job, problem)
 
     def unknown(self, job: Job, reason: str | None = None) -> None:
@@ -71,8 +73,11 @@ class Outcomes:
         self._let_go(job, flight)
         self.ended(Step.UNKNOWN, job, why_unknown(flight))
 
-    def _let_go(self, job: Job, flight: Flight) -> None:
-        """This run does nothing more for a picture: another one need not wait for it."""
+    def _let_go(self, job: Job, flight: Flight) -> bool:
+        """This run does nothing more for a picture: another one need not wait for it; whether that is written down."""
         job.flight = dataclasses.replace(flight, run="")
-        with contextlib.suppress(ConfigurationError):  # the end of the run says as much
+        try:
             self._journal.note(job.flight)
+        except ConfigurationError:  # the end of the run says as much
+            return False
+        return True
