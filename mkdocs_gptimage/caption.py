@@ -44,9 +44,9 @@ def _keep_harmless_attributes(element: ET.Element, md: Markdown) -> None:
     """Keep each attribute once, as HTML takes `HREF` for `href`, and none that runs code."""
     for name, written in list(element.attrib.items()):
         lower = name.lower()
-        # Character references of an attribute list are stashed.
-        value = HTML_PLACEHOLDER_RE.sub(lambda found: str(md.htmlStash.rawHtmlBlocks[int(found[1])]), written)
-        runs_code = lower.startswith("on") or lower == "srcdoc" or (lower not in _WORDS and _runs_code(value))
+        # Character references of an attribute list are stashed; an attribute without a value has None.
+        value = written and HTML_PLACEHOLDER_RE.sub(lambda key: str(md.htmlStash.rawHtmlBlocks[int(key[1])]), written)
+        runs_code = lower.startswith("on") or lower == "srcdoc" or (lower not in _WORDS and _runs_code(value or ""))
         if runs_code or lower != name:
             del element.attrib[name]
         if not runs_code and (lower == name or lower not in element.attrib):

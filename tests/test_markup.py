@@ -207,6 +207,13 @@ def test_caption_with_attributes(text, expected):
     assert render(text, "attr_list") == expected
 
 
+def test_caption_with_an_attribute_without_a_value():
+    """An attribute that is only a name stays one; what the host makes of it differs between its versions."""
+    rendered = render("[x](a.md){: Download onclick }", "attr_list")
+
+    assert re.fullmatch('<a (href="a.md" )?download(="Download")?( href="a.md")?>x</a>', rendered)
+
+
 def test_alt_of_a_caption_with_an_address():
     """What Markdown writes in entities is read as what it says."""
     caption_html = render("Ask <x@y.zz>")
