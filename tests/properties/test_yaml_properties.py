@@ -10,7 +10,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from properties.hostile import texts, tried, writable
+from properties.hostile import quoted, texts, tried, writable
 
 from mkdocs_gptimage import spec, yaml12
 from mkdocs_gptimage.spec import Reading, Reference
@@ -48,11 +48,6 @@ def written(value: object, *, plain: bool) -> str:
     if isinstance(value, float) and math.isinf(value):
         return ".inf" if value > 0 else "-.inf"
     return json.dumps(value)
-
-
-def quoted(text: str) -> str:
-    """A text in double quotes, with an escape for everything but letters; no surrogate pairs, which YAML lacks."""
-    return '"' + "".join(c if c.isalnum() and c.isascii() else f"\\U{ord(c):08x}" for c in text) + '"'
 
 
 def result_of(text: str) -> Document | YamlError:
