@@ -6,6 +6,7 @@ import pytest
 from gateway import picture
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from mkdocs_gptimage import pictures
 from mkdocs_gptimage.errors import PictureError
@@ -53,10 +54,10 @@ def test_spoiled_pictures_are_refused_by_name(tmp_path_factory, kind, data):
 def test_decoders_that_break_do_not_break_us(tmp_path, monkeypatch, error):
     """Whatever a decoder raises is a damaged picture, not the end of the run."""
 
-    def explode(*_):
+    def explode(*_, **__):
         raise error
 
-    (tmp_path / "part").write_bytes(WHOLE["PNG"])
-    monkeypatch.setattr(pictures, "_decode", explode)
+    (tmp_path / "part").write_bytes(WHOLE["JPEG"])
+    monkeypatch.setattr(Image, "open", explode)
     with pytest.raises(PictureError, match="damaged"):
         pictures.decode(tmp_path / "part")
