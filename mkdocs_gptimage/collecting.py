@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import contextlib
 import datetime as dt
 import hashlib
@@ -14,9 +12,9 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.to_thread
 
+from . import answers, downloading, pictures, policy
 from . import client as api_client
-from . import pictures, policy
-from .client import Downloaded
+from .downloading import Downloaded
 from .errors import ConfigurationError, GatewayError, LinkError, PictureError
 from .store import Entry, ImageFacts, Made, Store
 
@@ -46,6 +44,8 @@ class Collector:
         self._clock = clock
         self._gateway = gateway
         self._limiter = anyio.CapacityLimiter(min(at_a_time, api_client.MAX_DOWNLOADS))
+        # A decoder takes up to 16 bytes a pixel, 140 MB.
+        self._decoding = anyio.CapacityLimiter(1)
         self._prepare()
 
     def _prepare(self) -> None:
@@ -69,8 +69,9 @@ class Collector:
         try:
             async with self._limiter:
                 downloaded = await self._fetch(job, image, part)
-            # One function in one thread: decoding and fsync would hold up the loop.
-            entry = await anyio.to_thread.run_sync(self._keep, job, part, downloaded, cost_usd)
+            # In threads: decoding and fsync would hold up the loop.
+            decoded = await anyio.to_thread.run_sync(pictures.decode, part, limiter=self._decoding)
+            entry = await anyio.to_thread.run_sync(self._keep, job, part, downloaded, decoded, cost_usd)
         finally:
             part.unlink(missing_ok=True)
         # It is in the store, which is looked at before the journal.
@@ -80,7 +81,7 @@ class Collector:
 
     async def _fetch(self, job: Job, image: Image, part: Path) -> Downloaded:
         if image.base64 is not None:
-            return _save_base64(image.base64, part)
+            return await anyio.to_thread.run_sync(_save_base64, image, part, limiter=self._decoding)
         link = image.link or ""
         refreshed, attempt = False, 1
         while True:
@@ -107,8 +108,9 @@ class Collector:
         task = await self._client.poll(job.flight.task_id)
         return task.image.link if task.image else None
 
-    def _keep(self, job: Job, part: Path, downloaded: Downloaded, cost_usd: float | None) -> Entry:
-        decoded = pictures.decode(part)
+    def _keep(
+        self, job: Job, part: Path, downloaded: Downloaded, decoded: pictures.Decoded, cost_usd: float | None
+    ) -> Entry:
         facts = ImageFacts(
             sha256=downloaded.sha256,
             bytes=downloaded.bytes,
@@ -128,13 +130,14 @@ class Collector:
         return self._store.put(job.request, job.digest, part, facts, made)
 
 
-def _save_base64(encoded: str, part: Path) -> Downloaded:
-    payload = encoded.partition(",")[2] if encoded.startswith("data:") else encoded
-    try:
-        data = base64.b64decode(payload, validate=False)
-    except (binascii.Error, ValueError):
-        raise PictureError("the answer holds a picture that is not valid base64") from None
-    if len(data) > api_client.MAX_PICTURE_BYTES:
-        raise PictureError(f"the picture is larger than {api_client.MAX_PICTURE_BYTES // 1024 // 1024} MiB")
-    part.write_bytes(data)
-    return Downloaded(hashlib.sha256(data).hexdigest(), len(data))
+def _save_base64(image: Image, part: Path) -> Downloaded:
+    hasher, size = hashlib.sha256(), 0
+    with part.open("wb") as file:
+        for piece in answers.decoded(image):
+            size += len(piece)
+            if size > downloading.MAX_PICTURE_BYTES:
+                most = downloading.MAX_PICTURE_BYTES // 1024 // 1024
+                raise PictureError(f"the picture is larger than {most} MiB")
+            hasher.update(piece)
+            file.write(piece)
+    return Downloaded(hasher.hexdigest(), size)

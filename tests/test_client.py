@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import logging
 import time
+import zlib
 
 import anyio
 import gateway as gateways
@@ -13,7 +14,9 @@ import pytest
 from gateway import KEY, Answer, accepts, fails, picture, says
 
 from mkdocs_gptimage import client as clients
-from mkdocs_gptimage.client import Client, without_secret
+from mkdocs_gptimage import downloading
+from mkdocs_gptimage.client import Client
+from mkdocs_gptimage.downloading import Downloaded
 from mkdocs_gptimage.errors import (
     AccessError,
     BusyError,
@@ -23,6 +26,7 @@ from mkdocs_gptimage.errors import (
     RejectedError,
     UnknownOutcomeError,
 )
+from mkdocs_gptimage.secret import Secret
 from mkdocs_gptimage.settings import Api
 from mkdocs_gptimage.wire import Accepted
 
@@ -94,7 +98,7 @@ def test_the_image_host_never_sees_the_key(service, images, download, tmp_path):
     assert [request.path for request in requests] == ["/a.png", "/own.png"]
     assert not any(KEY in repr(request) or "authorization" in request.headers for request in requests)
     assert (tmp_path / "part").read_bytes() == picture()
-    assert found == clients.Downloaded(hashlib.sha256(picture()).hexdigest(), len(picture()))
+    assert found == Downloaded(hashlib.sha256(picture()).hexdigest(), len(picture()))
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -174,7 +178,7 @@ def test_redirects_end(download, service, hops, arrives):
 @pytest.mark.parametrize("headers", [{}, {"Content-Length": "1000"}])
 def test_a_picture_that_is_too_large_is_not_kept(download, service, tmp_path, monkeypatch, headers):
     """A download ends at the limit, and nothing of it is left."""
-    monkeypatch.setattr(clients, "MAX_PICTURE_BYTES", 100)
+    monkeypatch.setattr(downloading, "MAX_PICTURE_BYTES", 100)
     service.download = Answer(body=bytes(1000), headers=headers)
     with pytest.raises(PictureError, match="larger than"):
         download(f"{service.origin}/a.png")
@@ -226,13 +230,17 @@ def test_downloads_that_fail(download, service, tmp_path, answer, error):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_bytes_are_stored_as_they_come(download, service, tmp_path):
-    """A host that compresses although it was asked not to is not unpacked: a bomb stays small."""
-    packed = gzip.compress(bytes(10_000_000))
-    service.download = Answer(body=packed, headers={"Content-Encoding": "gzip"})
-    download(f"{service.origin}/a.png")
+@pytest.mark.parametrize(
+    ("encoding", "packed"),
+    [("gzip", gzip.compress(picture())), ("deflate", zlib.compress(picture())), ("identity", picture())],
+)
+def test_compression_is_not_asked_for_and_understood(download, service, tmp_path, encoding, packed):
+    """A host that compresses although it was asked not to is understood: some store their files that way."""
+    service.download = Answer(body=packed, headers={"Content-Encoding": encoding})
+    found = download(f"{service.origin}/a.png")
 
-    assert (tmp_path / "part").read_bytes() == packed
+    assert (tmp_path / "part").read_bytes() == picture()
+    assert found == Downloaded(hashlib.sha256(picture()).hexdigest(), len(picture()))
     assert service.requests[0].headers["accept-encoding"] == "identity"
 
 
@@ -295,7 +303,7 @@ def test_an_answer_in_a_broken_encoding_is_unknown(service, headers):
 
 def test_an_answer_without_end_is_cut(service, monkeypatch):
     """An answer to a submit that is too long is an unknown outcome; an error that is too long is still an error."""
-    monkeypatch.setattr(clients, "_MAX_SUBMIT_ANSWER", 1000)
+    monkeypatch.setattr(clients, "_MAX_ANSWER", 1000)
     monkeypatch.setattr(clients, "_MAX_ERROR_ANSWER", 1000)
     service.submit = [Answer(body=b" " * 5000), Answer(422, body=b" " * 5000)]
     with pytest.raises(UnknownOutcomeError, match="longer than"):
@@ -358,7 +366,7 @@ def test_the_key_is_in_no_error(service, answer):
 )
 def test_secrets_are_taken_out(text, expected):
     """A secret is replaced wherever it is, also where a text was cut in the middle of it."""
-    assert without_secret(text, "secret-key") == expected
+    assert Secret("secret-key").hide(text) == expected
 
 
 def test_the_key_is_in_no_log(service, download, caplog):
