@@ -1,0 +1,52 @@
+"""Builds that are killed at any moment: nothing is paid twice, and nothing that is paid for is forgotten.
+
+With `GPTIMAGE_CRASH_POINTS=all` every point is tried, otherwise a sample.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import crash_ground
+import pytest
+from crash_points import ALL, SAMPLE
+
+POINTS = ALL if os.environ.get("GPTIMAGE_CRASH_POINTS") == "all" else SAMPLE
+ALL_ACCEPTED = next(point for point in SAMPLE if point.name == "submit 8 answered, keys ignored")
+
+
+@pytest.fixture(scope="module")
+def ground(tmp_path_factory):
+    with crash_ground.ground(tmp_path_factory.mktemp("crash")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def loss(ground):
+    return ground.start(ALL_ACCEPTED, lambda root: shutil.rmtree(root / ".cache"))
+
+
+@pytest.fixture(scope="module")
+def tolls(request, ground, loss):  # noqa: ARG001 - all trials begin together
+    """The trials of all chosen points."""
+    items = [item for item in request.session.items if item.path == request.path]
+    points = [item.callspec.params["point"] for item in items if "point" in item.fixturenames]
+    return {point: ground.start(point) for point in points}
+
+
+@pytest.mark.parametrize("point", POINTS, ids=lambda point: point.name)
+def test_a_crash_costs_nothing(point, tolls):
+    """What was accepted before a kill is stored by the next builds, or named, and is never paid for again."""
+    toll = tolls[point].result()
+
+    assert toll.problems == []
+    assert (toll.paid_twice, toll.lost) == (0, 0)
+
+
+def test_a_loss_is_found_out(loss):
+    """Deleting the cache while pictures are in flight is told as what it is: paid for twice, and forgotten."""
+    toll = loss.result()
+
+    assert toll.paid_twice == toll.lost == toll.accepted == 8
+    assert "the plan takes for not submitted" in toll.problems[0]
