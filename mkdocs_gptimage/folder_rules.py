@@ -65,11 +65,16 @@ def _place_problem(folder: Path, shown: str, folders: Folders) -> str:
 
 
 def _state_problem(folder: Path, shown: str) -> str:
-    if folder.is_symlink() and not folder.exists():
-        return f"{shown} is a symbolic link to {quote(folder.readlink())}, which is not there; mount or create it"
-    if folder.exists() and not folder.is_dir():
+    # Not the methods of a path: they raise where a folder above may not be entered.
+    if os.path.islink(folder) and not os.path.exists(folder):  # noqa: PTH110, PTH114
+        target = quote(os.fspath(folder.readlink()))
+        return f"{shown} is a symbolic link to {target}, which is not there; mount or create it"
+    existing = next((each for each in (folder, *folder.parents) if os.path.exists(each)), folder)  # noqa: PTH110
+    if not os.path.exists(existing) or os.path.isdir(existing):  # noqa: PTH110, PTH112
+        return ""
+    if existing == folder:
         return f"{shown} is not a folder"
-    return ""
+    return f"{shown} cannot be used: it lies below a file, {quote(os.fspath(existing), _LONGEST_QUOTE)}"
 
 
 def _lies_in(path: Path, folder: Path) -> bool:
