@@ -16,7 +16,10 @@ from mkdocs_gptimage.spec import ImageSpec, Presentation
 PICTURE = ImageSpec("An orange cat")
 SVG = "{http://www.w3.org/2000/svg}"
 # What HTML forbids, and what turns the direction of the text around it.
-FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
+FORBIDDEN = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069\ufdd0-\ufdef"
+    f"{''.join(chr(plane * 0x10000 + last) for plane in range(17) for last in (0xFFFE, 0xFFFF))}]"
+)
 
 texts = st.text(max_size=60) | st.text(st.sampled_from("<>&\"'`= \n\t\0/!-#;amp"), max_size=40)
 
@@ -114,6 +117,20 @@ def test_alt(alt, finished_caption, expected):
     found = Elements(figure(Presentation(alt=alt), caption=finished_caption)).found
 
     assert next(attributes for tag, attributes in found if tag == "img")["alt"] == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a\x85b\u2028c\td", "a b c d"),
+        ("\x80\x9b31m", "31m"),
+        ("\ufdd0\ufdef\ufffe\uffff\U0001ffff\U0010fffe", ""),
+        ("\u200e\u200f\u061c\u200d\ufffd", "\u200e\u200f\u061c\u200d\ufffd"),
+    ],
+)
+def test_fold(text, expected):
+    """Line ends become spaces, controls and noncharacters go, and marks that scripts need stay."""
+    assert markup.fold(text) == expected
 
 
 @given(prompt=texts, alt=texts | st.none(), names=st.tuples(texts, texts), caption_text=texts, src=texts)

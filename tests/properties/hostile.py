@@ -43,6 +43,8 @@ PARTS = (
     "\x1b[31m",
     "\x7f",
     "\x85",
+    "\x9b31m",
+    "\ufdd0",
     "\u2028",
     "\ufeff",
     "\ufffe",
@@ -92,7 +94,8 @@ def quoted(text: str) -> str:
 
 
 # Left out by the rules of HTML, and for turning the direction of the text around it.
-_LEFT_OUT = [*range(9), 11, 12, *range(14, 32), 127, 0xFFFE, 0xFFFF]
+_LEFT_OUT = [*range(9), 11, 12, *range(14, 32), *range(127, 133), *range(134, 160), *range(0xFDD0, 0xFDF0)]
+_LEFT_OUT += [plane + last for plane in range(0, 0x110000, 0x10000) for last in (0xFFFE, 0xFFFF)]
 _TURNING = [*range(0x202A, 0x202F), *range(0x2066, 0x206A)]
 LEFT_OUT = frozenset(map(chr, [*_LEFT_OUT, *_TURNING, *range(0xD800, 0xE000)]))
 
