@@ -45,6 +45,9 @@ if TYPE_CHECKING:
 _TRIAL_SECONDS = 5.0
 """So long the first submits go one by one; a service that draws before it answers takes longer than that."""
 
+_NOT_FOUND_THERE = frozenset({301, 307, 308, 404, 405, 410})
+"""Answers to a submit that was sent to a wrong address."""
+
 
 def generate(  # noqa: PLR0913 - the world is passed in
     plan: Plan,
@@ -204,7 +207,7 @@ class _Generation:
             self._submitter.stopped = error
             self._outcomes.refused(Step.SKIPPED, job, self._advise(error))
         except (RejectedError, ConfigurationError) as error:
-            self._outcomes.refused(Step.FAILED, job, str(error))
+            self._outcomes.refused(Step.FAILED, job, self._advise(error))
         except GatewayError:
             self._outcomes.unknown(job)
         else:
@@ -257,11 +260,15 @@ class _Generation:
             job.flight = left
             self._outcomes.unknown(job)
 
-    def _advise(self, error: RejectedError) -> str:
+    def _advise(self, error: GptImageError) -> str:
         if isinstance(error, BalanceError):
             return f"{error}; the account's balance is used up"
         if isinstance(error, AccessError):
             return f"{error}; check the key in {self._api.key_env}"
+        if isinstance(error, BusyError) and error.status is None:
+            return f"{error}; check the network and api.base_url"
+        if isinstance(error, RejectedError) and error.status in _NOT_FOUND_THERE:
+            return f"{error}; check api.base_url and api.submit_path"
         return str(error)
 
     async def _on_task(self, job: Job, task: wire.Task) -> None:

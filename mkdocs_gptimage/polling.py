@@ -140,7 +140,7 @@ class Poller:
                 job.said = str(error)
             elif job is not None and error.status == 403:
                 del self._flights[task_id]
-                self._on_given_up(job, str(error), False)
+                self._on_given_up(job, self._advise(error), False)
             else:
                 failures.append(error)
             return
@@ -155,6 +155,9 @@ class Poller:
             del self._flights[task_id]
         await self._on_task(job, task)
 
+    def _advise(self, error: GatewayError) -> str:
+        return f"{error}; check the key in {self._api.key_env}"
+
     def _is_given_up_late(self, job: Job, now: float) -> bool:
         """Whether the deadline has passed; a task that may be lost is asked for a little longer, until that is sure."""
         if not policy.is_overdue(self._submitted_at(job), now, self._api.timeout[job.resolution]):
@@ -168,7 +171,7 @@ class Poller:
         for task_id, job in list(self._flights.items()):
             reason = ""
             if isinstance(failure, AccessError):
-                reason = f"{failure}; check the key in {self._api.key_env}"
+                reason = self._advise(failure)
             elif job.lost >= policy.LOST_AFTER:
                 reason = f"the service no longer knows the task {task_id} ({job.said})"
             elif self._is_given_up_late(job, now):

@@ -25,6 +25,13 @@ if TYPE_CHECKING:
 
 EMULATOR_SPEED = 10.0
 """How much faster than the real service the built-in emulator is."""
+_NEXT = {
+    Step.FAILED: ". Nothing is paid for it; the next build submits it again",
+    Step.UNKNOWN: (
+        ". It may be paid for already, and is not submitted again on its own; 'gptimage generate --retry-unknown' does"
+    ),
+}
+"""What becomes of a picture that a run did not make; of the others, the end of the list of problems tells."""
 _TO_DO = (State.MISSING, State.IN_FLIGHT, State.IN_HAND)
 
 
@@ -41,7 +48,7 @@ class Result:
         blocked = [describe(row) for row in self.plan.blocked]
         asked_for = {row.digest for row in self.plan.rows}
         failed = [
-            f"{outcome.where}: {outcome.step.value}: {outcome.problem}"
+            f"{outcome.where}: {outcome.step.value}: {outcome.problem.rstrip('.')}{_NEXT.get(outcome.step, '')}"
             for outcome in self.outcomes
             if outcome.step is not Step.STORED and outcome.digest in asked_for
         ]
