@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import gateway
 from books import Books
-from crashes import KEY, Toll, Trial
+from crashes import KEY, MAX_REQUESTS, Toll, Trial
 from sites import FAST, Site, block
 from warm import warm
 
@@ -79,7 +79,9 @@ def _site(root: Path, service: Gateway) -> Site:
     """Nine blocks on three pages for eight pictures, one of them with a local reference image."""
     root.mkdir()
     site = Site(root)
-    site.configure(theme="mkdocs", gptimage={"api": {"base_url": service.base_url, "max_requests": 3, **FAST}})
+    site.configure(
+        theme="mkdocs", gptimage={"api": {"base_url": service.base_url, "max_requests": MAX_REQUESTS, **FAST}}
+    )
     site.write({page: "\n".join(map(_block, numbers)) for page, numbers in _PAGES.items()})
     (root / "docs" / "reference.png").write_bytes(gateway.picture())
     return site

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from warm import Warm
 
 _COMMAND = Path(__file__).parent / "faults" / "crash.py"
+MAX_REQUESTS = 3
 ADDED_LATER = "a picture that is added later"
 KEY = {"APIMASTER_API_KEY": gateway.KEY}
 _PATIENCE = 60
@@ -155,6 +156,8 @@ class Trial:
         toll.unknown, toll.missing = states["unknown"], states["missing"]
         forgotten = [row["prompt"] for row in rows if row["prompt"] in paid and row["state"] not in _KNOWN]
         self._claim(not forgotten, f"the plan takes for not submitted: {forgotten}")
+        in_the_air = MAX_REQUESTS * len(self._point.kills)
+        self._claim(toll.unknown <= in_the_air, f"{toll.unknown} are unknown, more than can have been in the air")
         self._audit("after the kill")
         return rows
 
