@@ -67,6 +67,8 @@ class Collector:
         # Runs in containers that share a cache may have the same process id.
         part = self._parts / f"{job.digest}-{secrets.token_hex(8)}"
         try:
+            # Whoever tidies up while a picture is made deletes the cache.
+            self._parts.mkdir(parents=True, exist_ok=True)
             async with self._limiter:
                 downloaded = await self._fetch(job, image, part)
             # In threads: decoding and fsync would hold up the loop.
@@ -91,7 +93,7 @@ class Collector:
             except LinkError as error:
                 if not error.expired or refreshed:
                     raise
-                link = await self._fresh_link(job) or link
+                link = await self._fresh_link(job, error) or link
                 refreshed = True
             except TimeoutError:
                 raise GatewayError(f"the download took longer than {_DOWNLOAD_SECONDS} s") from None
@@ -101,11 +103,14 @@ class Collector:
                 await self._clock.sleep(policy.delay(attempt, None, self._clock.jitter()))
                 attempt += 1
 
-    async def _fresh_link(self, job: Job) -> str | None:
+    async def _fresh_link(self, job: Job, expired: LinkError) -> str | None:
         """Ask for the task once more: an expired link is mended by one poll."""
         if job.flight is None or job.flight.task_id is None:
             return None
-        task = await self._client.poll(job.flight.task_id)
+        try:
+            task = await self._client.poll(job.flight.task_id)
+        except GatewayError as error:
+            raise GatewayError(f"{expired}, and no fresh one could be had: {error}", status=error.status) from None
         return task.image.link if task.image else None
 
     def _keep(
