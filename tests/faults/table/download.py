@@ -1,0 +1,198 @@
+"""Faults of a download."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import gateway as gateways
+from gateway import Answer, fails, picture, says, task
+
+from . import wires
+from .cells import LEFT, MADE, UNKNOWN, Cell, World, at, both
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PICTURE = Answer(body=picture())
+BROKE_OFF = "the download from 127.0.0.1 broke off "
+NO_PICTURE = "what was downloaded is not a PNG, JPEG or WebP picture…"
+
+
+def _once(fault: str, *answers: Any, polls: str = "", **more: Any) -> Cell:
+    """Downloads that go wrong, and then work."""
+    happens = both(more.pop("happens", lambda _: None), at("download", *answers))
+    return Cell(fault, happens, MADE, f"submit batch {polls}download×{len(answers) + 1}", **more)
+
+
+def _ever(fault: str, answer: Any, said: str, downloads: str = "download×4", **more: Any) -> Cell:
+    """Downloads that go wrong in the whole run."""
+    happens = both(more.pop("happens", lambda _: None), at("download", answer, stays=True))
+    return Cell(fault, happens, LEFT, f"submit batch {downloads}".strip(), said, **more)
+
+
+def _spoiled(fault: str, body: bytes, said: str) -> Cell:
+    """Bytes that arrive whole and are no picture: the next run asks once more."""
+    return _ever(fault, Answer(body=body), said, "download")
+
+
+def _linked(to: str) -> Callable[[World], None]:
+    """The task is finished, and its picture is elsewhere."""
+
+    def happens(world: World) -> None:
+        address = to.format(origin=world.service.origin, unused=gateways.unused_port())
+        world.service.batch = lambda _: says({"data": [task("task_1", "completed", address)]})
+
+    return happens
+
+
+def _redirected(to: str) -> Callable[[World], None]:
+    """Every link to `a.png` redirects; what follows is the picture."""
+
+    def happens(world: World) -> None:
+        address = to.format(port=world.service.origin.rpartition(":")[2])
+        sent_on = Answer(302, headers={"Location": address})
+        _linked("{origin}/a.png")(world)
+        world.service.download = lambda request: sent_on if request.path == "/a.png" else PICTURE
+
+    return happens
+
+
+def _impatient(world: World) -> None:
+    world.patch.setattr("mkdocs_gptimage.downloading._READ_SECONDS", 0.03)
+
+
+def _insecure(world: World) -> None:
+    """An API that is reached over https has given a link to a host that is not."""
+    origin = world.service.origin
+    secure = replace(world.site.settings.api, base_url=f"https://{origin.partition('//')[2]}/v1")
+    world.site.settings = world.healthy = replace(world.site.settings, api=secure)
+    world.in_flight(None, link=f"{origin}/a.png", age=90_000)
+
+
+def _spoiled_before(world: World) -> None:
+    """An earlier run got no picture from the same link."""
+    world.in_flight(reason=NO_PICTURE)
+
+
+CELLS = [
+    Cell(
+        "connection refused",
+        _linked("http://127.0.0.1:{unused}/a.png"),
+        LEFT,
+        "submit batch",
+        f"{BROKE_OFF}(All connection attempts failed)",
+    ),
+    _once("closed before the answer", Answer(vanish=True)),
+    _once("reset before the answer", Answer(vanish=True), happens=wires.resets),
+    _once("closed in the middle", replace(PICTURE, cut=30)),
+    _once("reset in the middle", replace(PICTURE, cut=30), happens=wires.resets),
+    _once("no answer in time", replace(PICTURE, wait=0.2), happens=_impatient),
+    *[_once(f"{status} once", Answer(status)) for status in (408, 425, 429, 500, 502, 503, 504, 520)],
+    *[_once(f"{status} once", Answer(status), polls="poll ") for status in (403, 404, 410)],
+    _once("all of it in turn", Answer(500), Answer(vanish=True), Answer(429), Answer(403), polls="poll "),
+    _ever("closed for ever", Answer(vanish=True), f"{BROKE_OFF}(Server disconnected …)"),
+    _ever("reset for ever", Answer(vanish=True), f"{BROKE_OFF}(…)", happens=wires.resets),
+    _ever("cut for ever", replace(PICTURE, cut=30), f"{BROKE_OFF}(peer closed connection …)"),
+    _ever("no answer for ever", replace(PICTURE, wait=0.1), f"{BROKE_OFF}(ReadTimeout)", happens=_impatient),
+    _ever("429 for ever", Answer(429), "the image link does not work (HTTP 429)"),
+    _ever("500 for ever", Answer(500), "the image link does not work (HTTP 500)"),
+    *[
+        _ever(f"{status} for ever", Answer(status), f"the image link has expired (HTTP {status})", "poll download×2")
+        for status in (403, 404, 410)
+    ],
+    *[
+        _ever(f"{status} for ever", Answer(status), f"the image link does not work (HTTP {status})", "download")
+        for status in (204, 206, 304, 400, 401, 402, 416, 451)
+    ],
+    Cell(
+        "expired, and no poll to mend it",
+        both(at("download", Answer(410), stays=True), at("poll", fails(500, "boom"), stays=True)),
+        LEFT,
+        "submit batch poll download",
+        "the image link has expired (HTTP 410), and no fresh one could be had: HTTP 500: boom",
+    ),
+    Cell(
+        "expired, and no longer finished",
+        both(at("download", Answer(410)), at("poll", says({"data": task("task_1", "processing")}))),
+        MADE,
+        "submit batch poll download×2",
+    ),
+    _ever("too long", replace(PICTURE, headers={"Content-Length": "90000"}, cut=60_000), f"{BROKE_OFF}(peer closed …)"),
+    _spoiled("too short", picture()[:-20], "the picture …"),
+    _spoiled("empty", b"", NO_PICTURE),
+    _spoiled("HTML", b"<html>Log in</html>", NO_PICTURE),
+    _spoiled("a picture of another kind", b"GIF89a" + bytes(40), NO_PICTURE),
+    _spoiled("a JPEG without its end", picture("JPEG")[:-200], "the picture …"),
+    _spoiled("a WebP without its end", picture("WEBP")[:-20], "the picture …"),
+    Cell(
+        "spoiled for the second time",
+        both(_spoiled_before, at("download", Answer(body=b"<html>"))),
+        UNKNOWN,
+        "batch download",
+        f"submitted …: {NO_PICTURE}",
+    ),
+    Cell(
+        "a wrong ending",
+        both(_linked("{origin}/a.jpg?x=.gif#y"), at("download", PICTURE)),
+        MADE,
+        "submit batch download",
+    ),
+    Cell("redirected to another host", _redirected("http://localhost:{port}/b.png"), MADE, "submit batch download×2"),
+    Cell("redirected to a path", _redirected("b.png"), MADE, "submit batch download×2"),
+    Cell(
+        "redirected in a circle",
+        _redirected("/a.png"),
+        LEFT,
+        "submit batch download×4",
+        "the image link is redirected more than 3 times",
+    ),
+    Cell(
+        "redirected to a file",
+        _redirected("file:///etc/hostname"),
+        LEFT,
+        "submit batch download",
+        "the image link is not https but 'file:'; it is not followed",
+    ),
+    Cell(
+        "a link of another kind",
+        _linked("ftp://127.0.0.1/a.png"),
+        LEFT,
+        "submit batch",
+        "the image link is not https but 'ftp:'; it is not followed",
+    ),
+    Cell("a link without a host", _linked("http:///a.png"), LEFT, "submit batch", "the image link names no host"),
+    Cell("a link with a wild port", _linked("http://a:99999/"), LEFT, "submit batch", "the image link names no host"),
+    Cell("a link inside the API", _linked("/a.png"), LEFT, "submit batch", "the image link is not https but …"),
+    Cell(
+        "an http link from an https API, for more than a day",
+        _insecure,
+        UNKNOWN,
+        "",
+        "submitted …: the image link is not https but 'http:'; it is not followed",
+    ),
+    Cell(
+        "one link for two pictures",
+        lambda world: setattr(
+            world.service,
+            "batch",
+            lambda request: says(
+                {
+                    "data": [
+                        task(each, "completed", f"{world.service.origin}/a.png") for each in request.json["task_ids"]
+                    ]
+                }
+            ),
+        ),
+        MADE,
+        "submit×2 batch×n download×2",
+        prompts=("a", "b"),
+    ),
+    Cell(
+        "a link that expired for more than a day",
+        both(lambda world: world.in_flight(age=90_000), at("download", Answer(404), stays=True)),
+        UNKNOWN,
+        "batch poll download×2",
+        "submitted …: the image link has expired (HTTP 404)",
+    ),
+]

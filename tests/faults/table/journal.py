@@ -1,0 +1,195 @@
+"""Faults of the journal: what is in flight cannot be read or written down."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import diskcache
+from gateway import Answer, accepts, picture
+
+from mkdocs_gptimage import journal
+from mkdocs_gptimage.flights import Stage
+
+from .cells import LEFT, MADE, NOT_BEGUN, REFUSED, UNKNOWN, Cell, World, at, both
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+OPENED = "the journal '…/.cache/journal' cannot be opened (…); nothing was submitted. …"
+USED = "the journal '…/.cache/journal' cannot be used (…)"
+ASKED = "submit batch download"
+
+
+def _database(world: World) -> Any:
+    return world.site.settings.cache / journal.FOLDER / "cache.db"
+
+
+def _locked(world: World) -> None:
+    """Another program holds the database, until the fault is mended."""
+    other = sqlite3.connect(_database(world), isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    world.mends.append(other.close)
+
+
+def _impatient(world: World) -> None:
+    """A database that is locked is waited for, but not for a minute."""
+    world.patch.setattr(journal, "_LOCK_SECONDS", 0.02)
+    quick = SimpleNamespace(time=lambda: time.time() * 10_000, sleep=time.sleep)
+    world.patch.setattr(diskcache.core, "time", quick)
+
+
+def _lock_during(kind: str, answer: Any) -> Callable[[World], None]:
+    """Another program takes the database while a request is answered."""
+
+    def happens(world: World) -> None:
+        _impatient(world)
+
+        def answered(_: Any) -> Answer:
+            _locked(world)
+            return answer
+
+        setattr(world.service, kind, answered)
+
+    return happens
+
+
+def _lock_at_claim(world: World) -> None:
+    _impatient(world)
+    claim = journal.Journal.claim
+
+    def claim_late(*arguments: Any) -> bool:
+        _locked(world)
+        return claim(*arguments)
+
+    world.patch.setattr(journal.Journal, "claim", claim_late)
+
+
+def _known(world: World) -> None:
+    """There is a journal from an earlier run."""
+    with journal.opened(world.site.settings.cache):
+        pass
+
+
+def _damaged(world: World) -> None:
+    _known(world)
+    path = _database(world)
+    whole = path.read_bytes()
+    path.write_bytes(b"not a database " * 400)
+    for name in ("cache.db-wal", "cache.db-shm"):
+        path.with_name(name).unlink(missing_ok=True)
+    world.mends.append(lambda: path.write_bytes(whole))
+
+
+def _folder_for_database(world: World) -> None:
+    path = _database(world)
+    path.mkdir(parents=True)
+    world.mends.append(path.rmdir)
+
+
+def _broken(method: str, words: str, allowed: int = 0) -> Callable[[World], None]:
+    """A call of the database layer fails, after so many that work."""
+
+    def happens(world: World) -> None:
+        works, calls = getattr(diskcache.Cache, method), []
+
+        def fail(*arguments: Any, **named: Any) -> Any:
+            calls.append(arguments)
+            if len(calls) > allowed:
+                raise sqlite3.OperationalError(words)
+            return works(*arguments, **named)
+
+        world.patch.setattr(diskcache.Cache, method, fail)
+
+    return happens
+
+
+def _row(world: World, **changes: Any) -> None:
+    """Somebody else writes the row of the picture, or removes it."""
+    with sqlite3.connect(_database(world)) as other:
+        (text,) = other.execute("SELECT value FROM Cache").fetchone()
+        if changes:
+            text = json.dumps({**json.loads(text), **changes})
+            other.execute("UPDATE Cache SET value = ?", (text,))
+        else:
+            other.execute("DELETE FROM Cache")
+    other.close()
+
+
+def _changed_during(kind: str, answer: Any, **changes: Any) -> Callable[[World], None]:
+    def happens(world: World) -> None:
+        def answered(_: Any) -> Answer:
+            _row(world, **changes)
+            return answer
+
+        setattr(world.service, kind, answered)
+
+    return happens
+
+
+OTHERS = {"stage": "accepted", "task_id": "task_9", "idempotency_key": "another", "run": ""}
+PICTURE = Answer(body=picture())
+ROW_STAYS = replace(MADE, stage=Stage.ACCEPTED, is_let_go=False)
+INTENT_STAYS = replace(MADE, stage=Stage.INTENT, is_let_go=False)
+
+OPENING = [
+    Cell("locked at opening", both(_impatient, _known, _locked), NOT_BEGUN, "", OPENED),
+    Cell("damaged at opening", _damaged, NOT_BEGUN, "", OPENED),
+    Cell("a folder for the database", _folder_for_database, NOT_BEGUN, "", OPENED),
+]
+
+CLAIM = [
+    Cell("locked at the claim", _lock_at_claim, REFUSED, "", USED),
+    Cell("full at the claim", _broken("add", "database or disk is full"), REFUSED, "", USED),
+    Cell("read-only at the claim", _broken("add", "attempt to write a readonly database"), REFUSED, "", USED),
+]
+
+LATER = [
+    Cell("locked from the submit on", _lock_during("submit", accepts("task_1")), INTENT_STAYS, ASKED),
+    Cell("full from the submit on", both(_broken("set", "full"), _broken("delete", "full")), INTENT_STAYS, ASKED),
+    Cell("full at the task's id", _broken("set", "database or disk is full"), MADE, ASKED),
+    Cell("read-only at the task's id", _broken("set", "attempt to write a readonly database"), MADE, ASKED),
+    Cell("locked at the end", _lock_during("download", PICTURE), ROW_STAYS, ASKED),
+    Cell("full at the end", _broken("delete", "database or disk is full"), ROW_STAYS, ASKED),
+    Cell(
+        "full at the task's id, and no picture",
+        both(_broken("set", "full"), at("download", Answer(500), stays=True)),
+        replace(LEFT, state=UNKNOWN.state, stage=Stage.INTENT, is_let_go=False, then="leaves"),
+        "submit batch download×4",
+        "the image link does not work (HTTP 500); the journal cannot be written, and the next run may not know of it: "
+        "note its task task_1",
+    ),
+    Cell(
+        "full at an unknown outcome",
+        both(_broken("set", "full"), at("submit", Answer(vanish=True))),
+        replace(UNKNOWN, stage=Stage.INTENT, is_let_go=False),
+        "submit",
+        "submitted …: …broke the connection…",
+    ),
+]
+
+CHANGED = [
+    Cell("the row is gone after the submit", _changed_during("submit", accepts("task_1")), MADE, ASKED),
+    Cell("the row is another's after the submit", _changed_during("submit", accepts("task_1"), **OTHERS), MADE, ASKED),
+    Cell("the row is nonsense after the submit", _changed_during("submit", accepts("task_1"), stage="x"), MADE, ASKED),
+    Cell("the row is gone at the end", _changed_during("download", PICTURE), MADE, ASKED),
+    Cell(
+        "the row is another's at the end",
+        _changed_during("download", PICTURE, **OTHERS),
+        replace(ROW_STAYS, is_let_go=True),
+        ASKED,
+    ),
+    Cell(
+        "the row is another's when there is no picture",
+        both(at("download", Answer(404), stays=True), _changed_during("poll", Answer(500), **OTHERS)),
+        LEFT,
+        "submit batch poll×n download×n",
+        "…",
+    ),
+]
+
+CELLS = [*OPENING, *CLAIM, *LATER, *CHANGED]

@@ -1,0 +1,155 @@
+"""Faults of the poll of one task, at a service that has no batch polls."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from gateway import Answer, fails, says, task
+
+from . import wires
+from .cells import FAILED_TASK, LEFT, MADE, UNKNOWN, Cell, World, at, both
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .cells import End
+
+SOON = {"timeout": dict.fromkeys(("1k", "2k", "4k"), 5.0)}
+GIVEN_UP = "not finished … s after its submit"
+
+_single = at("batch", fails(404), stays=True)
+
+
+def _polls(*answers: Any, stays: bool = False) -> Callable[[World], None]:
+    return both(_single, at("poll", *answers, stays=stays))
+
+
+def _passing(fault: str, *answers: Any, happens: Any = None, polls: int = 0) -> Cell:
+    """Polls that go wrong, and then work."""
+    asked = f"submit batch poll×{polls or len(answers) + 1} download"
+    return Cell(fault, both(happens or (lambda _: None), _polls(*answers)), MADE, asked)
+
+
+def _lasting(fault: str, answer: Any, said: str = "", *, happens: Any = None) -> Cell:
+    """Polls that go wrong until the task's deadline."""
+    whole = both(happens or (lambda _: None), _polls(answer, stays=True))
+    found = f"{GIVEN_UP}; the last poll said: {said}" if said else GIVEN_UP
+    return Cell(fault, whole, LEFT, "submit batch poll×n", found, SOON)
+
+
+def _told(fault: str, body: Any, end: End, said: str = "", **more: Any) -> Cell:
+    """A poll that is answered with 200 and a body."""
+    return Cell(
+        fault,
+        _polls(body if isinstance(body, Answer) else says(body), stays=True),
+        end,
+        **{"asked": "submit batch poll", "said": said, **more},
+    )
+
+
+def _impatient(world: World) -> None:
+    world.patch.setattr("mkdocs_gptimage.client._POLL_SECONDS", 0.03)
+
+
+def _old(status: str) -> Callable[[World], None]:
+    """A task that an earlier run submitted more than a day ago."""
+
+    def happens(world: World) -> None:
+        world.in_flight(age=90_000)
+        _polls(says({"data": task("task_1", status)}), stays=True)(world)
+
+    return happens
+
+
+def _only_for(task_id: str, answer: Answer) -> Callable[[World], None]:
+    """One task is answered for in its own way."""
+
+    def happens(world: World) -> None:
+        usual = world.service.poll
+        _polls(lambda request: answer if request.path.endswith(task_id) else usual(request), stays=True)(world)
+
+    return happens
+
+
+PASSING = [
+    _passing("closed before the answer", *[Answer(vanish=True)] * 3),
+    _passing("reset before the answer", Answer(vanish=True), happens=wires.resets),
+    _passing("reset inside the body", Answer(body=b'{"data": {}}', cut=5), happens=wires.resets),
+    _passing("no answer in time", Answer(wait=0.2), happens=_impatient),
+    *[_passing(f"{status} once", fails(status)) for status in (302, 400, 402, 405, 408, 409, 425, 500, 502, 503, 504)],
+    _passing("524 once", Answer(524, b"<html>")),
+    _passing("429 and a number", fails(429, retry_after="3")),
+    _passing("429 and nonsense", fails(429, retry_after="soon")),
+    _passing("500 six times", *[fails(500)] * 6),
+    _passing("404 for a while", *[fails(404)] * 4),
+    _passing("HTML once", Answer(body=b"<html>")),
+    _passing("nothing once", Answer()),
+    _passing("truncated JSON once", Answer(body=b'{"data": {"id": "task_1", "status": "failed"')),
+    _passing("an error inside", says({"error": {"message": "upstream busy"}})),
+    _passing("status error around no task", says({"status": "error", "message": "try again"})),
+    _passing("another's failed task", says({"data": task("task_9", "failed")})),
+    _passing("a word never seen", says({"data": task("task_1", "dreaming")})),
+    _passing("a word that is a number", says({"data": task("task_1", 3)})),  # type: ignore[arg-type] # on purpose
+    _passing("completed without a link", says({"data": task("task_1", "completed")})),
+    _passing("completed with an empty link", says({"data": {**task("task_1", "completed"), "result": {"url": ""}}})),
+    _passing(
+        "progress that goes backwards",
+        *[says({"data": task("task_1", "processing", progress=done)}) for done in (80, 20, -5, 400)],
+        says({"data": task("task_1", "submitted")}),
+    ),
+]
+
+LASTING = [
+    _lasting("closed for ever", Answer(vanish=True), "127.0.0.1:… broke the connection (…)"),
+    _lasting("reset for ever", Answer(vanish=True), "127.0.0.1:… broke the connection", happens=wires.resets),
+    _lasting("no answer for ever", Answer(wait=0.2), "127.0.0.1:… did not answer in time", happens=_impatient),
+    _lasting("500 for ever", fails(500, "boom"), "HTTP 500: boom"),
+    _lasting("402 for ever", fails(402, "no money"), "HTTP 402: no money"),
+    _lasting("HTML for ever", Answer(body=b"<html>Hi"), "the answer is not JSON: <html>Hi"),
+    _lasting("another's task for ever", says({"data": task("task_9", "failed")}), "the answer to a poll holds no …"),
+    _lasting("never finished", says({"data": task("task_1", "processing")})),
+    _lasting("a word never seen for ever", says({"data": task("task_1", "dreaming")})),
+    _lasting("completed without a link for ever", says({"data": task("task_1", "completed")})),
+    Cell(
+        "429 for longer than the deadline",
+        _polls(fails(429, "slow down", retry_after="60")),
+        MADE,
+        "submit batch poll×2 download",
+        api={"timeout": dict.fromkeys(("1k", "2k", "4k"), 30.0)},
+    ),
+]
+
+ENDING = [
+    Cell(
+        "401 in the middle",
+        _polls(says({"data": task("task_1", "processing")}), fails(401, "bad key"), stays=True),
+        LEFT,
+        "submit batch poll×2",
+        "HTTP 401: bad key; check the key in APIMASTER_API_KEY",
+    ),
+    Cell(
+        "403 for one task",
+        _only_for("task_2", fails(403, "not yours")),
+        LEFT,
+        "submit×2 batch poll×n download",
+        "HTTP 403: not yours; check the key in APIMASTER_API_KEY",
+        prompts=("a", "b"),
+    ),
+    _told("failed with words", {"data": task("task_1", "failed", error={"message": "no"})}, FAILED_TASK, "no"),
+    _told("failed with a string", {"data": task("task_1", "failed", error="no")}, FAILED_TASK, "no"),
+    _told("failed without words", {"data": task("task_1", "failed")}, FAILED_TASK, "failed"),
+    _told("cancelled", {"data": task("task_1", "cancelled")}, FAILED_TASK, "cancelled"),
+    _told("an error with another's words", {"data": task("task_1", "error", message="oh")}, FAILED_TASK, "oh"),
+    Cell(
+        "404 for ever",
+        _polls(fails(404, "task not found"), stays=True),
+        UNKNOWN,
+        "submit batch poll×5",
+        "submitted …: the service no longer knows the task task_1 (HTTP 404: task not found)",
+    ),
+    Cell("410 for ever", _polls(fails(410), stays=True), UNKNOWN, "submit batch poll×5", "submitted …: the service …"),
+    Cell("not finished after a day", _old("processing"), UNKNOWN, "batch poll", f"submitted …: {GIVEN_UP}"),
+    Cell("failed after a day", _old("failed"), FAILED_TASK, "batch poll", "failed"),
+]
+
+CELLS = [*PASSING, *LASTING, *ENDING]
