@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
+from pathlib import Path
 
 import pytest
 from gateway import picture
 from test_store import DATA, DIGEST, SPEC, put
 
-from mkdocs_gptimage import publishing
+from mkdocs_gptimage import cache_folder, publishing
+from mkdocs_gptimage.spec import ImageSpec
 from mkdocs_gptimage.store import Damage, Store
 
 
@@ -84,6 +87,75 @@ def test_damage_after_a_good_copy_is_seen(entry, cache):
     os.utime(entry.path, (1, 1))
 
     assert isinstance(publishing.original(entry, cache), Damage)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda facts: dataclasses.replace(facts, sha256="0" * 64),
+        lambda facts: dataclasses.replace(facts, width=33),
+        lambda facts: dataclasses.replace(facts, height=17),
+    ],
+    ids=["hash", "width", "height"],
+)
+def test_a_record_that_changes_is_compared_anew(entry, cache, change):
+    """A copy that was verified against another record says nothing of this one."""
+    publishing.original(entry, cache)
+
+    assert isinstance(publishing.original(dataclasses.replace(entry, image=change(entry.image)), cache), Damage)
+
+
+@pytest.mark.parametrize(
+    "put_there",
+    [os.mkfifo, lambda path: path.symlink_to("nothing"), lambda path: path.write_bytes(b"other")],
+    ids=["pipe", "link", "file"],
+)
+def test_what_stands_in_the_place_of_a_copy_is_replaced(entry, cache, put_there):
+    """Only a file that is the copy is given to the site."""
+    copy = publishing.original(entry, cache)
+    copy.unlink()
+    put_there(copy)
+
+    assert publishing.original(entry, cache) == copy
+    assert copy.read_bytes() == DATA
+
+
+@pytest.mark.parametrize(
+    ("put_there", "reason"),
+    [(os.mkfifo, "is a named pipe"), (Path.mkdir, "is a folder"), (lambda path: path.symlink_to("x"), "is a symbolic")],
+    ids=["pipe", "folder", "link"],
+)
+def test_what_is_no_file_is_not_copied(entry, cache, put_there, reason):
+    """A stored picture that became something else since it was looked at is told, without waiting for it."""
+    entry.path.unlink()
+    put_there(entry.path)
+
+    assert publishing.original(entry, cache).reason.startswith(f"{entry.path.name} {reason}")
+
+
+def test_copies_of_equal_pictures_do_not_replace_each_other(tmp_path, cache, monkeypatch):
+    """Two pictures with the same bytes are copied once each, not in turns by every build."""
+    entries = [put(Store(tmp_path / "gptimage"), ImageSpec(name)) for name in "ab"]
+    copies = [publishing.original(entry, cache) for entry in entries]
+    monkeypatch.setattr(publishing, "_copy", None)
+
+    assert [publishing.original(entry, cache) for entry in entries] == copies
+
+
+def test_an_empty_gitignore_is_written_again(tmp_path):
+    """A full disk may leave one that ignores nothing."""
+    (tmp_path / ".gitignore").write_text("")
+    cache_folder.prepare(tmp_path)
+
+    assert (tmp_path / ".gitignore").read_text() == "*\n"
+
+
+def test_a_gitignore_of_the_user_stays(tmp_path):
+    """What somebody has written into the cache's .gitignore is theirs."""
+    (tmp_path / ".gitignore").write_text("journal/\n")
+    cache_folder.prepare(tmp_path)
+
+    assert (tmp_path / ".gitignore").read_text() == "journal/\n"
 
 
 @pytest.mark.parametrize("before", [None, "file", "link"])
