@@ -54,8 +54,10 @@ class References:
             raise UnusableReferenceError(f"{shown} lies outside the project; only files below mkdocs.yml's folder")
         try:
             status = path.stat()
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError):
             raise UnusableReferenceError(f"{shown} does not exist; looked for {self._relative(path)}") from None
+        except OSError as error:
+            raise UnusableReferenceError(f"{shown} cannot be read: {error.strerror}") from None
         signature = (status.st_mtime_ns, status.st_size)
         known = self._hashed.get(path)
         if known and known[0] == signature:

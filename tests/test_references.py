@@ -126,6 +126,8 @@ def test_link_inside_the_project(project):
     [
         ("cat.png", "'cat.png' does not exist; looked for docs/guide/cat.png"),
         ("/cat.png", "'/cat.png' does not exist; looked for docs/cat.png"),
+        ("x" * 300, f"'{'x' * 199}…' cannot be read: File name too long"),
+        ("text.png/a.png", "'text.png/a.png' does not exist; looked for docs/guide/text.png/a.png"),
         ("folder", "'folder' is not a file"),
         (".", "'.' is not a file"),
         ("pipe", "'pipe' is not a file"),
