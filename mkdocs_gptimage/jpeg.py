@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from .errors import PictureError
+
+if TYPE_CHECKING:
+    import mmap
 
 MAX_SCANS = 100
 """Passes over the picture: each costs a decoder the same again, and progressive pictures have about ten."""
@@ -17,7 +21,7 @@ _ALONE = frozenset({0x01, *range(0xD0, 0xD9)})  # markers without a length
 _MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 
 
-def check(data: memoryview) -> int:
+def check(data: mmap.mmap) -> int:
     """Walk to the end of the picture; return where that is, or raise `PictureError`."""
     position = scans = 0
     for _ in range(MAX_SEGMENTS):

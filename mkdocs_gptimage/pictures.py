@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -38,10 +39,12 @@ def decode(path: Path) -> Decoded:
     """
     with path.open("rb") as file:
         head = file.read(16)
-    kind = sniff(head)
-    if kind not in ("png", "jpg", "webp"):
-        raise PictureError(f"what was downloaded is not a PNG, JPEG or WebP picture{_but(head)}")
-    width, height = _measure(kind, memoryview(path.read_bytes()))
+        kind = sniff(head)
+        if kind not in ("png", "jpg", "webp"):
+            raise PictureError(f"what was downloaded is not a PNG, JPEG or WebP picture{_but(head)}")
+        # Bytes that are read would stay with each thread that has once read them.
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            width, height = _measure(kind, data)
     if kind != "png":
         width, height = _decode(kind, path)
     return Decoded(kind, width, height)
@@ -52,7 +55,7 @@ def _but(head: bytes) -> str:
     return next((f" but {what}" for start, what in _OTHERS.items() if text.startswith(start)), "")
 
 
-def _measure(kind: str, data: memoryview) -> tuple[int, int]:
+def _measure(kind: str, data: mmap.mmap) -> tuple[int, int]:
     """Check a picture as far as that goes without decoding it; its size, or (0, 0) for a JPEG."""
     width = height = 0
     if kind == "png":

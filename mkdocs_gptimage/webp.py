@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from .errors import PictureError
+
+if TYPE_CHECKING:
+    import mmap
 
 _ANIMATED = 0x02
 _LONGEST_HEADER = 30
 
 
-def size(data: memoryview) -> tuple[int, int]:
+def size(data: mmap.mmap) -> tuple[int, int]:
     """Return (width, height) of the canvas; raise `PictureError` for an animation, and for a header that is none."""
-    head = bytes(data[:_LONGEST_HEADER])
+    head = data[:_LONGEST_HEADER]
     kind = head[12:16]
     if len(head) == _LONGEST_HEADER and kind == b"VP8X":
         if head[20] & _ANIMATED:
@@ -24,9 +29,9 @@ def size(data: memoryview) -> tuple[int, int]:
     raise PictureError("the picture is damaged (its header is none)")
 
 
-def end(data: memoryview) -> int:
+def end(data: mmap.mmap) -> int:
     """Return where the picture ends; raise `PictureError` when that is behind the end of the file."""
-    length = _little(bytes(data[4:8])) + 8
+    length = _little(data[4:8]) + 8
     if length > len(data):
         raise PictureError("the picture breaks off")
     return length
