@@ -18,7 +18,9 @@ from sites import block
 
 KEY = {"APIMASTER_API_KEY": gateways.KEY}
 HIDDEN = block(prompt="hidden")
-SAMPLES = f"<!--\n{HIDDEN}-->\n\n````\n{HIDDEN}````\n\n<pre>\n{HIDDEN}</pre>\n\n"
+SAMPLES = (
+    f"<!--\n{HIDDEN}-->\n\n````\n{HIDDEN}````\n\n<pre>\n{HIDDEN}</pre>\n\n/// html | template\n\n{HIDDEN}\n///\n\n"
+)
 WITNESS = """
 from pathlib import Path
 
@@ -112,9 +114,9 @@ def test_rule_1_all_is_read_and_checked_before_the_first_submit(service, site, l
     service.submit = submit
     built = site.build(env=KEY)
 
+    assert read == ([] if said else [["index.md", "m.md", "z.md"]] * 3)
     assert said in built.err
     assert (built.code == 0) == (said == "")
-    assert read == ([] if said else [["index.md", "m.md", "z.md"]] * 3)
 
 
 def test_rule_2_one_picture_is_paid_for_once(service, site):
@@ -192,9 +194,15 @@ def test_rule_5_serve_pays_only_when_asked(service, site, on_missing, arguments,
     assert submits(service) == paid
 
 
-def test_rule_6_a_block_that_no_reader_sees_costs_nothing(service, site):
+@pytest.mark.parametrize("fences", [[], ["pymdownx.superfences"]], ids=["plain", "superfences"])
+def test_rule_6_a_block_that_no_reader_sees_costs_nothing(service, site, fences):
     """A block that no reader sees (comment, code sample, draft) costs nothing."""
-    configure(site, service, mkdocs={"draft_docs": "draft.md", "exclude_docs": "no.md"})
+    mkdocs = {
+        "draft_docs": "draft.md",
+        "exclude_docs": "no.md",
+        "markdown_extensions": ["pymdownx.blocks.html", *fences],
+    }
+    configure(site, service, mkdocs=mkdocs)
     indented = "".join(f"    {line}\n" for line in HIDDEN.splitlines())
     seen = block(prompt="seen")
     site.write({"index.md": f"{seen}\n{SAMPLES}text\n\n{indented}", "draft.md": HIDDEN, "no.md": HIDDEN})
