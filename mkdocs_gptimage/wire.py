@@ -43,6 +43,7 @@ _FAILED = frozenset({"failed", "failure", "cancelled", "canceled", "error"})
 _QUEUED = frozenset({"submitted", "pending", "queued", "created", "waiting"})
 # A refusal that comes with one of these, in a shape that cannot be read, proves nothing.
 _SIGNS_OF_WORK = ("data", "task_id", "images", "result")
+_NOT_BUILT = "build_request_failed"
 _REFUSALS = frozenset({400, 401, 402, 403, 404, 422, 429})
 # Refused before anything was looked at: another address, method, size or kind of request was expected.
 _NOT_EVEN_READ = frozenset({301, 307, 308, 405, 406, 410, 411, 413, 414, 415, 417, 426, 428, 431, 451})
@@ -159,9 +160,8 @@ def failure(status: int, body: bytes, headers: Mapping[str, str]) -> GatewayErro
         return BusyError(message, status=status, retry_after=wait)
     if (status, code) == (409, "idempotency_in_progress"):
         return InProgressError(message, status=status, retry_after=wait)
-    if status == 500 and (said.startswith("build_request_failed") or code == "build_request_failed"):
-        return RejectedError(message, status=status)
-    if status in _REFUSALS | _NOT_EVEN_READ:
+    is_not_built = status == 500 and _NOT_BUILT.encode() in body and _NOT_BUILT in (code, said[: len(_NOT_BUILT)])
+    if is_not_built or status in _REFUSALS | _NOT_EVEN_READ:
         return RejectedError(message, status=status)
     return UnknownOutcomeError(message, status=status, retry_after=wait)
 

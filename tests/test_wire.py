@@ -347,6 +347,20 @@ def test_what_an_error_proves(status, code, message, error, shape):
     assert isinstance(found, RejectedError) is not isinstance(found, UnknownOutcomeError)
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"build_reque\x12st_failed: size",
+        body({"error": {"message": "build_request\u202e_failed: size"}}),
+        body({"message": ["build_request_failed"]}),
+        body({"error": {"message": "x", "type": "build_request_failed"}}),
+    ],
+)
+def test_a_proof_is_taken_literally(data):
+    """What only reads like a proof once it is made fit to be shown is none."""
+    assert type(wire.failure(500, data, {})) is UnknownOutcomeError
+
+
 @pytest.mark.parametrize("status", [429, 500, 404])
 @pytest.mark.parametrize("data", [b"", b"<html><h1>Bad</h1>", b"\xff", DEEP, b"[]", b"null", b'{"error": [1]}'])
 def test_errors_without_words(status, data):
