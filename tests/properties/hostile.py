@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 # The same examples every time: chance belongs into `benchmarks/fuzz.py`.
-tried = settings(derandomize=True, deadline=None, max_examples=120)
+tried = settings(derandomize=True, deadline=None, max_examples=80)
 
 DIRECTIONS = "\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 PARTS = (

@@ -17,7 +17,7 @@ from properties.hostile import LEFT_OUT, Html, as_shown, assert_harmless, texts,
 from mkdocs_gptimage import caption, markup, placeholder, spec
 from mkdocs_gptimage.spec import ImageSpec, Presentation
 
-LONG = 'x"<b>&\u202e\0' * 15_000
+LONG = 'x"<b>&\u202e\0' * 12_000
 EXTENSIONS = [
     *(
         "attr_list",
