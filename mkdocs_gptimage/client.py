@@ -19,7 +19,7 @@ import anyio
 import httpx
 
 from . import answers, wire
-from .downloading import MAX_PICTURE_BYTES, Downloader
+from .downloading import MAX_PICTURE_BYTES, Downloader, put_location_aside
 from .errors import (
     BusyError,
     ConfigurationError,
@@ -107,6 +107,7 @@ class Client:
                 max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=_IDLE_SECONDS
             ),
             follow_redirects=False,
+            event_hooks={"response": [put_location_aside]},
         )
 
     async def __aenter__(self) -> Client:  # noqa: PYI034 - typing.Self is newer than Python 3.10
@@ -183,11 +184,7 @@ class Client:
         raise failure
 
     async def _exchange(self, client: httpx.AsyncClient, request: httpx.Request) -> answers.Answer:
-        try:
-            response = await client.send(request, stream=True)
-        except httpx.InvalidURL as error:  # where the answer redirects to
-            raise httpx.RemoteProtocolError(str(error)) from None
-        async with contextlib.aclosing(response):
+        async with contextlib.aclosing(await client.send(request, stream=True)) as response:
             if 200 <= response.status_code < 300:
                 return await answers.read(response, _MAX_ANSWER)
             body = await answers.beginning(response, _MAX_ERROR_ANSWER)

@@ -24,6 +24,7 @@ MAX_PICTURE_BYTES = 40 * 1024 * 1024
 MAX_REDIRECTS = 3
 
 _READ_SECONDS = 60.0
+_LOCATION = "gptimage.location"
 _LONGEST_SCHEME = 10
 _PASSING = frozenset({408, 425, 429})
 """Answers to a download that the next try may not get."""
@@ -35,6 +36,11 @@ class Downloaded:
 
     sha256: str
     bytes: int
+
+
+async def put_location_aside(response: httpx.Response) -> None:
+    """Keep where an answer redirects to from httpx, which parses it even when it is not to follow, and fails."""
+    response.extensions[_LOCATION] = response.headers.pop("location", None)
 
 
 class Downloader:
@@ -53,7 +59,7 @@ class Downloader:
             failure: GatewayError
             try:
                 async with self.client.stream("GET", url, timeout=_READ_SECONDS) as response:
-                    target = response.headers.get("location")
+                    target = response.extensions[_LOCATION]
                     if not (response.is_redirect and target):
                         return await _save(response, part)
                     url = urljoin(url, target)
