@@ -77,6 +77,17 @@ def _pieces(inflater: zlib._Decompress, chunk: bytes) -> Iterator[bytes]:
         raise httpx.DecodingError("its compressed data are damaged") from None
 
 
+def _end_of_text(chunk: bytes, position: int) -> int:
+    """Where a JSON text ends: at its quote, at half of an escape, or not in this chunk."""
+    quote = chunk.find(b'"', position)
+    end = len(chunk) if quote < 0 else quote
+    if chunk.find(b"\\", position, end) < 0:
+        return end
+    match = _TEXT.match(chunk, position)
+    assert match is not None
+    return match.end()
+
+
 class LongTexts:
     """The long texts of one answer, in a file that is gone as soon as nobody needs it."""
 
@@ -159,9 +170,7 @@ class Answer:
         return end
 
     def _inside_text(self, chunk: bytes, position: int) -> int:
-        match = _TEXT.match(chunk, position)
-        assert match is not None
-        end = match.end()
+        end = _end_of_text(chunk, position)
         self._keep(chunk[position:end])
         if end < len(chunk) and chunk[end : end + 1] == b"\\":
             self._carried = chunk[end:]  # the first half of an escape

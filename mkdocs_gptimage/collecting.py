@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import datetime as dt
 import hashlib
 import secrets
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import anyio
@@ -44,8 +46,8 @@ class Collector:
         self._clock = clock
         self._gateway = gateway
         self._limiter = anyio.CapacityLimiter(min(at_a_time, api_client.MAX_DOWNLOADS))
-        # A decoder takes up to 16 bytes a pixel, 140 MB.
-        self._decoding = anyio.CapacityLimiter(1)
+        # A decoder takes up to 16 bytes a pixel, 140 MB, of which some may stay with the thread.
+        self._decoder = ThreadPoolExecutor(max_workers=1)
         self._prepare()
 
     def _prepare(self) -> None:
@@ -72,7 +74,7 @@ class Collector:
             async with self._limiter:
                 downloaded = await self._fetch(job, image, part)
             # In threads: decoding and fsync would hold up the loop.
-            decoded = await anyio.to_thread.run_sync(pictures.decode, part, limiter=self._decoding)
+            decoded = await asyncio.wrap_future(self._decoder.submit(pictures.decode, part))
             entry = await anyio.to_thread.run_sync(self._keep, job, part, downloaded, decoded, cost_usd)
         finally:
             part.unlink(missing_ok=True)
@@ -83,7 +85,7 @@ class Collector:
 
     async def _fetch(self, job: Job, image: Image, part: Path) -> Downloaded:
         if image.base64 is not None:
-            return await anyio.to_thread.run_sync(_save_base64, image, part, limiter=self._decoding)
+            return await asyncio.wrap_future(self._decoder.submit(_save_base64, image, part))
         link = image.link or ""
         refreshed, attempt = False, 1
         while True:
