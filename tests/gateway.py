@@ -17,7 +17,7 @@ from urllib.parse import unquote
 from PIL import Image
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 KEY = "sk-a-key-that-nobody-may-see"
 
@@ -65,6 +65,8 @@ class Answer:
     """Seconds between the bytes of the body."""
     vanish: bool = False
     """Close the connection without an answer."""
+    raw: Callable[[], Iterable[bytes]] | None = None
+    """What is sent instead, status line and all, until it ends or the other side has had enough."""
 
 
 def says(value: Any, status: int = 200, wait: float = 0.0, **headers: str) -> Answer:
@@ -174,7 +176,9 @@ class _Handler(BaseHTTPRequestHandler):
         with gateway.counting(request):
             answer = gateway.answer(request)
             time.sleep(answer.wait)
-        if answer.vanish:
+        if answer.raw is not None:
+            self._send_raw(answer.raw(), answer.drip)
+        elif answer.vanish:
             self._hang_up()
         else:
             self._send(answer)
@@ -192,6 +196,13 @@ class _Handler(BaseHTTPRequestHandler):
             time.sleep(answer.drip)
         if answer.cut is not None:
             self._hang_up()
+
+    def _send_raw(self, pieces: Iterable[bytes], drip: float) -> None:
+        with contextlib.suppress(OSError):
+            for piece in pieces:
+                self.wfile.write(piece)
+                time.sleep(drip)
+        self._hang_up()
 
     def _hang_up(self) -> None:
         self.close_connection = True
