@@ -109,7 +109,12 @@ class Journal:
             self._cache.reset("sqlite_synchronous", synchronous, update=False)
             yield
         except (OSError, sqlite3.Error, diskcache.Timeout) as error:
-            raise ConfigurationError(f"the journal '{self._cache.directory}' cannot be used ({error})") from error
+            raise ConfigurationError(f"the journal '{self._cache.directory}' cannot be used ({_why(error)})") from error
+
+
+def _why(error: Exception) -> str:
+    """What a database says of its failure; one that waited in vain for its lock says nothing."""
+    return str(error) or "another program has locked it"
 
 
 def _to_text(flight: Flight) -> str:
@@ -188,7 +193,7 @@ def _translated(cache: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, sqlite3.Error, diskcache.Timeout) as error:
-        raise ConfigurationError(f"the journal '{cache / FOLDER}' cannot be opened ({error}); {_ADVICE}") from error
+        raise ConfigurationError(f"the journal '{cache / FOLDER}' cannot be opened ({_why(error)}); {_ADVICE}") from error
 
 
 class _TextDisk(diskcache.Disk):  # type: ignore[misc] # diskcache ships no types
