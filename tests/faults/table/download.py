@@ -59,7 +59,7 @@ def _redirected(to: str) -> Callable[[World], None]:
 
 
 def _impatient(world: World) -> None:
-    world.patch.setattr("mkdocs_gptimage.downloading._READ_SECONDS", 0.03)
+    world.patch.setattr("mkdocs_gptimage.downloading._READ_SECONDS", 0.2)
 
 
 def _insecure(world: World) -> None:
@@ -87,14 +87,14 @@ CELLS = [
     _once("reset before the answer", Answer(vanish=True), happens=wires.resets),
     _once("closed in the middle", replace(PICTURE, cut=30)),
     _once("reset in the middle", replace(PICTURE, cut=30), happens=wires.resets),
-    _once("no answer in time", replace(PICTURE, wait=0.2), happens=_impatient),
+    _once("no answer in time", replace(PICTURE, wait=0.5), happens=_impatient),
     *[_once(f"{status} once", Answer(status)) for status in (408, 425, 429, 500, 502, 503, 504, 520)],
     *[_once(f"{status} once", Answer(status), polls="poll ") for status in (403, 404, 410)],
     _once("all of it in turn", Answer(500), Answer(vanish=True), Answer(429), Answer(403), polls="poll "),
     _ever("closed for ever", Answer(vanish=True), f"{BROKE_OFF}(Server disconnected …)"),
     _ever("reset for ever", Answer(vanish=True), f"{BROKE_OFF}(…)", happens=wires.resets),
     _ever("cut for ever", replace(PICTURE, cut=30), f"{BROKE_OFF}(peer closed connection …)"),
-    _ever("no answer for ever", replace(PICTURE, wait=0.1), f"{BROKE_OFF}(ReadTimeout)", happens=_impatient),
+    _ever("no answer for ever", replace(PICTURE, wait=0.5), f"{BROKE_OFF}(ReadTimeout)", happens=_impatient),
     _ever("429 for ever", Answer(429), "the image link does not work (HTTP 429)"),
     _ever("500 for ever", Answer(500), "the image link does not work (HTTP 500)"),
     *[

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 OPENED = "the journal '…/.cache/journal' cannot be opened (…); nothing was submitted. …"
-USED = "the journal '…/.cache/journal' cannot be used (…)"
+USED = "the journal '…/.cache/journal' cannot be used ({})"
+FULL, READ_ONLY = "database or disk is full", "attempt to write a readonly database"
 ASKED = "submit batch download"
 
 
@@ -143,21 +144,21 @@ OPENING = [
 ]
 
 CLAIM = [
-    Cell("locked at the claim", _lock_at_claim, REFUSED, "", USED),
-    Cell("full at the claim", _broken("add", "database or disk is full"), REFUSED, "", USED),
-    Cell("read-only at the claim", _broken("add", "attempt to write a readonly database"), REFUSED, "", USED),
+    Cell("locked at the claim", _lock_at_claim, REFUSED, "", USED.format("another program has locked it")),
+    Cell("full at the claim", _broken("add", FULL), REFUSED, "", USED.format(FULL)),
+    Cell("read-only at the claim", _broken("add", READ_ONLY), REFUSED, "", USED.format(READ_ONLY)),
 ]
 
 LATER = [
     Cell("locked from the submit on", _lock_during("submit", accepts("task_1")), INTENT_STAYS, ASKED),
-    Cell("full from the submit on", both(_broken("set", "full"), _broken("delete", "full")), INTENT_STAYS, ASKED),
-    Cell("full at the task's id", _broken("set", "database or disk is full"), MADE, ASKED),
-    Cell("read-only at the task's id", _broken("set", "attempt to write a readonly database"), MADE, ASKED),
+    Cell("full from the submit on", both(_broken("set", FULL), _broken("delete", FULL)), INTENT_STAYS, ASKED),
+    Cell("full at the task's id", _broken("set", FULL), MADE, ASKED),
+    Cell("read-only at the task's id", _broken("set", READ_ONLY), MADE, ASKED),
     Cell("locked at the end", _lock_during("download", PICTURE), ROW_STAYS, ASKED),
-    Cell("full at the end", _broken("delete", "database or disk is full"), ROW_STAYS, ASKED),
+    Cell("full at the end", _broken("delete", FULL), ROW_STAYS, ASKED),
     Cell(
         "full at the task's id, and no picture",
-        both(_broken("set", "full"), at("download", Answer(500), stays=True)),
+        both(_broken("set", FULL), at("download", Answer(500), stays=True)),
         replace(LEFT, state=UNKNOWN.state, stage=Stage.INTENT, is_let_go=False, then="leaves"),
         "submit batch download×4",
         "the image link does not work (HTTP 500); the journal cannot be written, and the next run may not know of it: "
@@ -165,7 +166,7 @@ LATER = [
     ),
     Cell(
         "full at an unknown outcome",
-        both(_broken("set", "full"), at("submit", Answer(vanish=True))),
+        both(_broken("set", FULL), at("submit", Answer(vanish=True))),
         replace(UNKNOWN, stage=Stage.INTENT, is_let_go=False),
         "submit",
         "submitted …: …broke the connection…",

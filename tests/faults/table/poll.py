@@ -48,7 +48,7 @@ def _told(fault: str, body: Any, end: End, said: str = "", **more: Any) -> Cell:
 
 
 def _impatient(world: World) -> None:
-    world.patch.setattr("mkdocs_gptimage.client._POLL_SECONDS", 0.03)
+    world.patch.setattr("mkdocs_gptimage.client._POLL_SECONDS", 0.2)
 
 
 def _old(status: str) -> Callable[[World], None]:
@@ -75,7 +75,7 @@ PASSING = [
     _passing("closed before the answer", *[Answer(vanish=True)] * 3),
     _passing("reset before the answer", Answer(vanish=True), happens=wires.resets),
     _passing("reset inside the body", Answer(body=b'{"data": {}}', cut=5), happens=wires.resets),
-    _passing("no answer in time", Answer(wait=0.2), happens=_impatient),
+    _passing("no answer in time", Answer(wait=0.5), happens=_impatient),
     *[_passing(f"{status} once", fails(status)) for status in (302, 400, 402, 405, 408, 409, 425, 500, 502, 503, 504)],
     _passing("524 once", Answer(524, b"<html>")),
     _passing("429 and a number", fails(429, retry_after="3")),
@@ -102,7 +102,7 @@ PASSING = [
 LASTING = [
     _lasting("closed for ever", Answer(vanish=True), "127.0.0.1:… broke the connection (…)"),
     _lasting("reset for ever", Answer(vanish=True), "127.0.0.1:… broke the connection", happens=wires.resets),
-    _lasting("no answer for ever", Answer(wait=0.2), "127.0.0.1:… did not answer in time", happens=_impatient),
+    _lasting("no answer for ever", Answer(wait=0.5), "127.0.0.1:… did not answer in time", happens=_impatient),
     _lasting("500 for ever", fails(500, "boom"), "HTTP 500: boom"),
     _lasting("402 for ever", fails(402, "no money"), "HTTP 402: no money"),
     _lasting("HTML for ever", Answer(body=b"<html>Hi"), "the answer is not JSON: <html>Hi"),
