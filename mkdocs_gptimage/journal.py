@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import sqlite3
 from dataclasses import asdict, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import diskcache
@@ -25,11 +27,13 @@ from .flights import Flight, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 FOLDER = "journal"
 _DATABASE = "cache.db"
 _LOCK_SECONDS = 5
+_RESERVE = "room"
+_RESERVE_BYTES = 256 * 1024
+"""Pages of the database for a hundred tasks."""
 # SQLite's `synchronous`. A row that decides about money survives a loss of power; what the store or a lease tells as
 # well need not.
 _FULL, _NORMAL = 2, 1
@@ -61,9 +65,32 @@ class Journal:
             return bool(self._cache.add(flight.digest, _to_text(flight)))
 
     def write(self, flight: Flight) -> None:
-        """Write a flight in place of the one there is."""
-        with self._durably():
-            self._cache.set(flight.digest, _to_text(flight))
+        """Write a flight in place of the one there is, on a full disk into the room that was kept for that."""
+        try:
+            with self._durably():
+                self._cache.set(flight.digest, _to_text(flight))
+        except ConfigurationError:
+            if not self._give_room():
+                raise
+            with self._durably():
+                self._cache.set(flight.digest, _to_text(flight))
+
+    def keep_room(self) -> None:
+        """Keep some of the disk for what must be written when it is full: which task was accepted."""
+        path = self._reserve
+        if not path.exists() or path.stat().st_size < _RESERVE_BYTES:
+            path.write_bytes(os.urandom(_RESERVE_BYTES))  # nothing that a file system keeps in less room
+
+    def _give_room(self) -> bool:
+        try:
+            self._reserve.unlink()
+        except OSError:
+            return False
+        return True
+
+    @property
+    def _reserve(self) -> Path:
+        return Path(self._cache.directory) / _RESERVE
 
     def note(self, flight: Flight) -> None:
         """Write a flight in place of the one there is, when it costs nothing if a loss of power undoes that."""
@@ -158,7 +185,9 @@ def opened(cache: Path) -> Iterator[Journal]:
         with _translated(cache):
             store = stack.enter_context(_database(cache))
             run = stack.enter_context(leases.held(cache))
-        yield Journal(store, run)
+            opened = Journal(store, run)
+            opened.keep_room()
+        yield opened
 
 
 def recorded(cache: Path) -> dict[str, Flight]:
@@ -193,7 +222,9 @@ def _translated(cache: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, sqlite3.Error, diskcache.Timeout) as error:
-        raise ConfigurationError(f"the journal '{cache / FOLDER}' cannot be opened ({_why(error)}); {_ADVICE}") from error
+        raise ConfigurationError(
+            f"the journal '{cache / FOLDER}' cannot be opened ({_why(error)}); {_ADVICE}"
+        ) from error
 
 
 class _TextDisk(diskcache.Disk):  # type: ignore[misc] # diskcache ships no types

@@ -46,6 +46,7 @@ class Row:
     price: float | None = None
     """USD that a submit would cost; None when the site sets no price for its resolution."""
     entry: Entry | None = None
+    damage: Damage | None = None
     flight: Flight | None = None
     """What the journal has of it; beside `MISSING`, the submit with an unknown outcome that is to be repeated."""
 
@@ -134,7 +135,7 @@ def _row(
     if flight is not None:
         return Row(picture, State.UNKNOWN, why_unknown(flight), flight=flight)
     if isinstance(found, Damage):
-        return Row(picture, State.BROKEN, found.reason)
+        return Row(picture, State.BROKEN, found.reason, damage=found)
     return Row(picture, State.MISSING, price=prices.get(picture.spec.resolution))
 
 

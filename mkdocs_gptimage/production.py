@@ -44,13 +44,13 @@ class Result:
 
     @property
     def problems(self) -> list[str]:
-        """One line for each picture that should be there and is not."""
+        """One line for each picture that should be there and is not; first those that nothing was tried for."""
         blocked = [describe(row) for row in self.plan.blocked]
-        asked_for = {row.digest for row in self.plan.rows}
+        order = {row.digest: number for number, row in enumerate(self.plan.rows)}
         failed = [
             f"{outcome.where}: {outcome.step.value}: {outcome.problem.rstrip('.')}{_NEXT.get(outcome.step, '')}"
-            for outcome in self.outcomes
-            if outcome.step is not Step.STORED and outcome.digest in asked_for
+            for outcome in sorted(self.outcomes, key=lambda outcome: order.get(outcome.digest, 0))
+            if outcome.step is not Step.STORED and outcome.digest in order
         ]
         return blocked + failed
 
@@ -208,10 +208,8 @@ def describe(row: Row) -> str:
             f"{where}: the picture {digest} was submitted to {row.detail}; set api.base_url to that to collect it. It "
             "is not submitted to another service"
         )
-    damaged = f"{where}: the picture {digest} in the store is damaged: {row.detail}"
-    if "git lfs" in row.detail:
-        return damaged
-    return f"{damaged}. Restore its files from version control, or delete both of them to have it made anew"
+    remedy = f". {row.damage.remedy}" if row.damage is not None and row.damage.remedy else ""
+    return f"{where}: the picture {digest} in the store is damaged: {row.detail}{remedy}"
 
 
 def emulated_elsewhere(plan: Plan, settings: Settings) -> Sequence[Row]:

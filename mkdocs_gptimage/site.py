@@ -75,7 +75,7 @@ def _show(row: Row, entry: Entry | None, settings: Settings, delivery: Delivery)
             delivery.files.append((path, name))
             delivery.shown[row.digest] = Shown(name, entry.image.width, entry.image.height)
             return ""
-        damage = production.describe(Row(row.picture, State.BROKEN, path.reason))
+        damage = production.describe(Row(row.picture, State.BROKEN, path.reason, damage=path))
     note = _NOTES.get(row.state, "damaged")
     card = publishing.placeholder(spec, note, settings.cache)
     name = f"{spec.stem}.{PLACEHOLDER_FORMAT}"

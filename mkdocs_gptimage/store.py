@@ -74,6 +74,15 @@ class Damage:
     path: Path | None = field(default=None, compare=False)
     """The file that is to blame."""
 
+    @property
+    def remedy(self) -> str:
+        """What to do, where the reason does not say it."""
+        if self.kind in (Kind.POINTER, Kind.DUPLICATE):
+            return ""
+        if self.kind is Kind.MISPLACED:
+            return "Move both of its files there"
+        return "Restore its files from version control, or delete both of them to have it made anew"
+
 
 @dataclass(frozen=True)
 class Leftover:

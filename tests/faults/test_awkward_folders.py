@@ -11,6 +11,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import time
 import unicodedata
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
@@ -194,7 +195,7 @@ FULL = [
     ("store", "batch", 1, "docs/index.md:1: .*: No space left on device, in the store '.*/small/store'", ""),
     ("store", "download", 1, "docs/index.md:1: .*: No space left on device, in the store '.*/small/store'", ""),
     ("cache", None, 0, "'.*/small/cache/.*No space left on device.*nothing was submitted", ""),
-    ("cache", "submit", 1, "docs/index.md:1: .*No space left on device", "|.*may be paid for already.*"),
+    ("cache", "submit", 1, r"\A\Z", ""),  # the journal and this small picture have the room that was kept
     ("cache", "batch", 1, "docs/index.md:1: .*No space left on device", ""),
     ("cache", "download", 1, "docs/index.md:1: .*No space left on device", ""),
 ]
@@ -235,7 +236,7 @@ def test_a_full_disk(tmp_path, service, full, moment, submits, said, said_next):
         found = site.store.verify(site.digests[0])
 
     assert re.search(said, first)
-    assert left == []
+    assert left == ([] if first else [f"{site.digests[0]}.json", f"{site.digests[0]}.png"])
     assert (bought, bought_next) == (submits, 1 - submits)
     assert re.fullmatch(said_next, second)
     assert isinstance(found, Entry) or second
@@ -565,6 +566,8 @@ def test_a_store_that_fills_up_between_two_pictures(tmp_path, service):
 
         def second_is_too_much(_):
             if len(service.of("download")) == 2:
+                while not any(settings.store.glob("*/*.json")):
+                    time.sleep(0.01)
                 stuff(small)
             return usual
 

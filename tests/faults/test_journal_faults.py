@@ -81,7 +81,7 @@ def full(site):
     """A disk without room: a small file system over the cache's journal."""
     folder = database(site).parent
     kept = {path.name: path.read_bytes() for path in folder.iterdir()}
-    command = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)]
+    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
     if subprocess.run(command, capture_output=True, check=False).returncode:
         pytest.skip("only root can mount a small file system")
     try:
