@@ -69,10 +69,8 @@ class Collector:
         # Runs in containers that share a cache may have the same process id.
         part = self._parts / f"{job.digest}-{secrets.token_hex(8)}"
         try:
-            # Whoever tidies up while a picture is made deletes the cache.
-            self._parts.mkdir(parents=True, exist_ok=True)
             async with self._limiter:
-                downloaded = await self._fetch(job, image, part)
+                downloaded = await self._bring(job, image, part)
             # In threads: decoding and fsync would hold up the loop.
             decoded = await asyncio.wrap_future(self._decoder.submit(pictures.decode, part))
             entry = await anyio.to_thread.run_sync(self._keep, job, part, downloaded, decoded, cost_usd)
@@ -82,6 +80,14 @@ class Collector:
         with contextlib.suppress(ConfigurationError):
             self._journal.forget(job.flight)
         return entry
+
+    async def _bring(self, job: Job, image: Image, part: Path) -> Downloaded:
+        try:
+            # Whoever tidies up while a picture is made deletes the cache.
+            self._parts.mkdir(parents=True, exist_ok=True)
+            return await self._fetch(job, image, part)
+        except OSError as error:
+            raise OSError(error.errno, f"{error.strerror or error}, in the cache '{self._parts}'") from error
 
     async def _fetch(self, job: Job, image: Image, part: Path) -> Downloaded:
         if image.base64 is not None:

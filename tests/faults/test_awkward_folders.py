@@ -196,8 +196,8 @@ FULL = [
     ("store", "download", 1, "docs/index.md:1: .*: No space left on device, in the store '.*/small/store'", ""),
     ("cache", None, 0, "'.*/small/cache/.*No space left on device.*nothing was submitted", ""),
     ("cache", "submit", 1, r"\A\Z", ""),  # the journal and this small picture have the room that was kept
-    ("cache", "batch", 1, "docs/index.md:1: .*No space left on device", ""),
-    ("cache", "download", 1, "docs/index.md:1: .*No space left on device", ""),
+    ("cache", "batch", 1, "docs/index.md:1: .*No space left on device, in the cache '.*/small/cache/parts'", ""),
+    ("cache", "download", 1, "docs/index.md:1: .*No space left on device, in the cache '.*/small/cache/parts'", ""),
 ]
 
 
