@@ -813,7 +813,7 @@ def test_a_bad_moment_of_the_image_host_costs_nothing(service, make_site):
     assert len(service.of("submit")) == 1
 
 
-@pytest.mark.parametrize("place", ["mkdocs_gptimage.store._move", "mkdocs_gptimage.store._write"])
+@pytest.mark.parametrize("place", ["mkdocs_gptimage.durable.move_beside", "mkdocs_gptimage.durable.write_beside"])
 def test_a_full_disk_loses_no_picture(service, make_site, monkeypatch, place):
     """A picture that cannot be stored stays in flight, also half a pair, and the next run collects it for free."""
     site = make_site("a")
