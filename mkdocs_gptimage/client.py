@@ -12,7 +12,7 @@ import dataclasses
 import itertools
 import json
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 import anyio
@@ -31,11 +31,13 @@ from .secret import LogFilter, Secret
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator
+    from collections.abc import Awaitable, Callable, Generator, Iterable
     from pathlib import Path
 
     from .downloading import Downloaded
     from .settings import Api
+
+T = TypeVar("T")
 
 POOL_SIZE = 8
 """Connections of one httpx client."""
@@ -133,30 +135,27 @@ class Client:
         url = f"{self._base}{self._api.submit_path}"
         content = json.dumps(body, ensure_ascii=False).encode()
         answer = await self._call("POST", url, content, waits, seconds, headers)
-        with self._without_key():
-            found = wire.submitted(bytes(answer.json))
-            if isinstance(found, wire.Image):
-                self._check_secret(found.link, "the answer's image link")
-                return answer.kept(found)
-            self._check_secret(found.task_id, "the answer's task id")
-            return found
+        found = self._understood(lambda: wire.submitted(bytes(answer.json)))
+        if isinstance(found, wire.Image):
+            self._check_secret(found.link, "the answer's image link")
+            return answer.kept(found)
+        self._check_secret(found.task_id, "the answer's task id")
+        return found
 
     async def poll(self, task_id: str) -> wire.Task:
         """Ask for one task; raise `GatewayError`, with the HTTP status if there is one."""
         if not task_id.strip("."):
             raise GatewayError(f"'{task_id}' is no task id")  # it would leave its place in the path
         answer = await self._ask("GET", f"{self._base}/tasks/{quote(task_id, safe='')}", b"")
-        with self._without_key():
-            return self._clean(wire.task(bytes(answer.json), task_id), answer)
+        return self._clean(self._understood(lambda: wire.task(bytes(answer.json), task_id)), answer)
 
     async def poll_many(self, task_ids: Iterable[str]) -> dict[str, wire.Task]:
         """Ask for up to 100 tasks in one request; tasks that the service leaves out are left out here."""
         wanted = list(task_ids)
         content = json.dumps({"task_ids": wanted}).encode()
         answer = await self._ask("POST", f"{self._base}/tasks/batch", content)
-        with self._without_key():
-            found = wire.tasks(bytes(answer.json), wanted)
-            return {task_id: self._clean(task, answer) for task_id, task in found.items()}
+        found = self._understood(lambda: wire.tasks(bytes(answer.json), wanted))
+        return {task_id: self._clean(task, answer) for task_id, task in found.items()}
 
     async def _ask(self, method: str, url: str, content: bytes) -> answers.Answer:
         waits = httpx.Timeout(_POLL_SECONDS, connect=_CONNECT_SECONDS, pool=None)
@@ -187,9 +186,10 @@ class Client:
         async with contextlib.aclosing(await client.send(request, stream=True)) as response:
             if 200 <= response.status_code < 300:
                 return await answers.read(response, _MAX_ANSWER)
-            body = await answers.beginning(response, _MAX_ERROR_ANSWER)
-            with self._without_key():
-                raise wire.failure(response.status_code, body, response.headers)
+            said = await answers.beginning(response, _MAX_ERROR_ANSWER)
+            failure = self._without_key(wire.failure(response.status_code, said, response.headers))
+            del said
+            raise failure
 
     def _what_it_proves(self, error: Exception) -> GatewayError:
         """The error for a request that got no answer."""
@@ -209,15 +209,20 @@ class Client:
         host = urlsplit(self._base).netloc.rpartition("@")[2]
         return f"{host} {what}" + (f" ({said})" if said else "")
 
-    @contextlib.contextmanager
-    def _without_key(self) -> Iterator[None]:
-        """Take the key out of the errors raised inside: some services repeat it."""
+    def _understood(self, read: Callable[[], T]) -> T:
+        """What an answer says; raise as `wire` does, without the key."""
+        failure: GatewayError
         try:
-            yield
+            return read()
         except GatewayError as error:
-            error.args = (self._secret.hide(str(error)),)
-            error.__context__ = None  # it may hold all that was sent
-            raise
+            failure = self._without_key(error)
+        raise failure
+
+    def _without_key(self, error: GatewayError) -> GatewayError:
+        """Take the key out of an error and what led to it: some services repeat it."""
+        error.args = (self._secret.hide(str(error)),)
+        error.__context__ = None
+        return error.with_traceback(None)
 
     def _clean(self, task: wire.Task, answer: answers.Answer) -> wire.Task:
         """A task without the key in its words, and with all of its picture."""
