@@ -1,0 +1,297 @@
+"""The key, and other people's credentials: in no log, no error, no file, and with nobody but the API."""
+
+from __future__ import annotations
+
+import base64
+import logging
+import traceback
+from urllib.parse import quote
+
+import anyio
+import gateway as gateways
+import pytest
+import runs
+from gateway import KEY, Answer, accepts, fails, picture, says, task
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from sites import FAST, Site, block
+
+from mkdocs_gptimage import client as clients
+from mkdocs_gptimage import production
+from mkdocs_gptimage.client import Client
+from mkdocs_gptimage.errors import ConfigurationError, GptImageError
+from mkdocs_gptimage.secret import Secret
+from mkdocs_gptimage.settings import Api
+
+ENCODED = [base64.b64encode(bytes(before) + KEY.encode()).decode()[4:-4] for before in range(3)]
+"""What base64 makes of the middle of the key, wherever it stands."""
+FORMS = [KEY, KEY.upper(), quote(KEY, safe="").replace("-", "%2D"), *ENCODED]
+ECHO = {"X-Your-Request": f"Authorization: Bearer {KEY}"}
+
+
+@pytest.fixture
+def service():
+    with gateways.serving() as server:
+        yield server
+
+
+@pytest.fixture
+def images():
+    """A host of its own for pictures: that of the API, on another port."""
+    with gateways.serving() as server:
+        yield server
+
+
+def leaks(text):
+    """The forms of the key that a text holds."""
+    return [form for form in FORMS if form in text]
+
+
+SHOW_ALL = """
+import logging
+logging.basicConfig(level=logging.DEBUG, format="%(name)s %(message)s")
+"""
+
+
+def echoing(service, images):
+    """Have a service repeat the key wherever it can; what it does is told by the prompt."""
+    basic = base64.b64encode(f"key:{KEY}".encode()).decode()
+    links = {
+        "stored": f"{service.origin}/own.png",
+        "elsewhere": f"{images.origin}/a.png",
+        "plain link": f"{images.origin}/a.png?key={KEY}",
+        "quoted link": f"{images.origin}/a.png?key={''.join(f'%{ord(each):02x}' for each in KEY)}",
+        "encoded link": f"{images.origin}/{basic}/a.png",
+        "host": f"http://{KEY}.example/a.png",
+        "scheme": f"{KEY}:a.png",
+        "redirect": f"{images.origin}/redirect",
+    }
+    finished = {prompt: task(prompt.replace(" ", "-"), "completed", link) for prompt, link in links.items()}
+    finished["failed"] = task("failed", "failed", error={"message": f"no account for {KEY}, {basic}"})
+    answers = {
+        "refused": fails(400, f"bad request of {KEY} and {'x' * 270} {KEY}", **ECHO),
+        "no json": Answer(body=f"<b>{KEY}</b>".encode(), headers=ECHO),
+        "task id": accepts(KEY),
+        "picture": says({"data": [{"url": links["plain link"]}]}),
+        "no http": Answer(raw=lambda: [f"HTTP/1.1 {KEY}\r\n\r\n".encode()]),
+    }
+
+    def submit(request):
+        prompt = request.json["prompt"]
+        return answers.get(prompt) or says({"task_id": finished[prompt]["id"], "status": "submitted"}, **ECHO)
+
+    def batch(request):
+        return says([each for each in finished.values() if each["id"] in request.json["task_ids"]], **ECHO)
+
+    service.submit, service.batch = submit, batch
+    service.download = Answer(body=picture(), headers=ECHO)
+    location = {"Location": f"{service.origin}/{KEY}.png"}
+    images.download = lambda request: (
+        Answer(302, headers=location) if request.path == "/redirect" else Answer(body=picture())
+    )
+    # An unknown outcome is followed by an accepted submit: after three in a row nothing more is sent.
+    return [
+        prompt for pair in zip([*finished], [*answers, *[""] * 9], strict=False) for prompt in reversed(pair) if prompt
+    ]
+
+
+@pytest.mark.parametrize("command", ["build", "generate"])
+def test_the_key_is_in_nothing_that_is_said_or_written(service, images, tmp_path, command):
+    """With every logger at DEBUG and a service that repeats the key, no output and no file holds it, in any form."""
+    prompts = echoing(service, images)
+    (tmp_path / "startup").mkdir()
+    (tmp_path / "startup" / "sitecustomize.py").write_text(SHOW_ALL)
+    site = Site(tmp_path)
+    site.configure(gptimage={"api": {"base_url": service.base_url, "max_requests": 1, **FAST}})
+    site.write({"index.md": "\n".join(block(prompt=prompt) for prompt in prompts)})
+    env = {"APIMASTER_API_KEY": KEY, "PYTHONPATH": str(tmp_path / "startup"), "PYTHONASYNCIODEBUG": "1"}
+    done = site.build("-v", env=env) if command == "build" else site.gptimage("generate", env=env)
+    said = done.out + done.err
+    written = [path for path in tmp_path.rglob("*") if path.is_file()]
+    sent = [request for request in service.requests + images.requests if request.kind == "download"]
+
+    assert done.code == 1
+    assert len(list(site.store.rglob("*.png"))) == 2, said
+    assert len(service.of("submit")) == len(prompts), said
+    assert "httpcore.http11 receive_response_headers.complete" in said
+    assert said.count("holds the API key") >= 6
+    assert "Traceback" not in said
+    assert leaks(said) == []
+    assert {path for path in written if leaks(path.read_bytes().decode("latin-1"))} == set()
+    assert any("journal" in path.parts for path in written)
+    assert [request for request in sent if leaks(repr(request)) or "authorization" in request.headers] == []
+    assert {request.headers["authorization"] for request in service.of("submit")} == {f"Bearer {KEY}"}
+
+
+def call(base_url, use):
+    async def run():
+        async with Client(base_url, Api(base_url), KEY) as client:
+            return await use(client)
+
+    return anyio.run(run)
+
+
+USES = {
+    "submit": lambda client: client.submit({"prompt": "a cat"}, "k", 1.0),
+    "poll": lambda client: client.poll("t"),
+    "poll_many": lambda client: client.poll_many(["t"]),
+}
+REPEATING = {
+    "an error": fails(400, f"{KEY} is wrong", **ECHO),
+    "no json": Answer(body=f"<{KEY}>".encode()),
+    "no http": Answer(raw=lambda: [f"{KEY} HTTP\r\n\r\n".encode()]),
+    "a broken header": Answer(raw=lambda: [f"HTTP/1.1 200 OK\r\n{KEY}\r\n\r\n".encode()]),
+    "a redirect": Answer(302, headers={"Location": f"http://{KEY}:x/"}),
+    "nothing": Answer(vanish=True),
+}
+
+
+def everything(error):
+    """All that an error, and what led to it, would show, with the variables of every function."""
+    seen, shown = [error], []
+    for each in seen:
+        seen += [cause for cause in (each.__cause__, each.__context__) if cause is not None and cause not in seen]
+        shown += [str(each), repr(each), repr(each.args), repr(vars(each))]
+        shown += traceback.TracebackException.from_exception(each, capture_locals=True).format()
+    return "\n".join(shown)
+
+
+@pytest.mark.parametrize("fault", REPEATING)
+@pytest.mark.parametrize("use", USES)
+def test_the_key_is_in_no_error_nor_behind_it(service, use, fault):
+    """An error of the service holds the key nowhere: not in what caused it, nor in the variables on its way."""
+    service.submit = service.poll = service.batch = REPEATING[fault]
+    with pytest.raises(GptImageError) as caught:
+        call(service.base_url, USES[use])
+
+    assert leaks(everything(caught.value)) == []
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "mkdocs_gptimage.wire.submitted",
+        "mkdocs_gptimage.answers.read",
+        "httpx.AsyncClient.send",
+        "httpcore._async.http11.AsyncHTTP11Connection._receive_response_headers",
+    ],
+)
+def test_the_key_is_in_no_crash(service, monkeypatch, place):
+    """When something breaks that nobody thought of, its traceback does not hold the key, even with all variables."""
+
+    def explode(*_, **__):
+        raise RuntimeError("boom")
+
+    monkeypatch.setattr(place, explode)
+    with pytest.raises(RuntimeError, match="boom") as caught:
+        call(service.base_url, USES["submit"])
+
+    assert leaks(everything(caught.value)) == []
+
+
+def test_the_key_is_in_no_repr():
+    """Nothing that a client consists of shows the key."""
+    client = Client("http://127.0.0.1:1/v1", Api("http://127.0.0.1:1/v1"), KEY)
+
+    assert leaks(repr(client) + repr(vars(client)) + repr([vars(each) for each in client._clients])) == []
+
+
+def test_logs_are_as_before_after_a_run(service):
+    """What keeps the key out of the libraries' logs goes with the run."""
+    call(service.base_url, USES["submit"])
+
+    assert [logging.getLogger(name).filters for name in clients._LOGGERS] == [[]] * len(clients._LOGGERS)
+
+
+@pytest.mark.parametrize("end", ["\nmay-see", "\r\nX: may-see", "\x07", "é", "ключ"])
+def test_a_key_that_is_none_is_refused_unseen(service, tmp_path, end):
+    """A key that no header can carry is refused before anything is sent, and not shown."""
+    site = runs.Site(runs.settings(tmp_path, service.base_url), runs.catalog("a cat"))
+    with pytest.raises(ConfigurationError, match="APIMASTER_API_KEY") as caught:
+        production.produce(site.plan(), site.settings, site.store, {"APIMASTER_API_KEY": f"sk-nobody{end}"}, runs.LOG)
+
+    assert "nobody" not in str(caught.value)
+    assert service.requests == []
+
+
+NETRC = "".join(
+    f"machine {host} login user password hunter2\n" for host in ("127.0.0.1", "api.example", "images.example")
+)
+
+
+@pytest.mark.parametrize("is_proxied", [False, True])
+def test_credentials_of_the_environment_stay_at_home(service, tmp_path, monkeypatch, is_proxied):
+    """Proxies of the environment are used; passwords of .netrc are sent to nobody, least of all to the image host."""
+    (tmp_path / ".netrc").write_text(NETRC)
+    (tmp_path / ".netrc").chmod(0o600)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
+    if is_proxied:
+        monkeypatch.setenv("HTTP_PROXY", service.origin)
+    base_url, image = (
+        ("http://api.example/v1", "http://images.example/a.png")
+        if is_proxied
+        else (service.base_url, f"{service.origin}/a.png")
+    )
+    call(base_url, USES["submit"])
+    call(base_url, lambda client: client.download(image, tmp_path / "part"))
+    submit, download = service.requests
+
+    assert (tmp_path / "part").read_bytes() == picture()
+    assert submit.headers["authorization"] == f"Bearer {KEY}"
+    assert "authorization" not in download.headers
+    assert [request.path.startswith("http://") for request in service.requests] == [is_proxied] * 2
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("HTTPS_PROXY", "ftp://user:hunter2@proxy", "HTTPS_PROXY"),
+        ("HTTP_PROXY", "http://user:hunter2@proxy:port", "HTTP_PROXY"),
+        ("ALL_PROXY", "socks5://user:hunter2@proxy", "socksio"),
+        ("SSL_CERT_FILE", "/nowhere.pem", "No such file"),
+    ],
+)
+def test_an_environment_that_cannot_be_used_is_named(monkeypatch, name, value, said):
+    """A proxy or a certificate that is none is the user's to mend: one line, without the proxy's password."""
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError, match=said) as caught:
+        call("http://127.0.0.1:1/v1", USES["poll"])
+
+    assert "hunter2" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+KEYS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=16, max_size=60)
+ENCODINGS = {
+    "as it is": str,
+    "upper case": str.upper,
+    "repr": lambda text: repr(text)[1:-1],
+    "percent": lambda text: quote(text, safe=""),
+    "percent, all of it": lambda text: "".join(f"%{ord(each):02X}" for each in text),
+    "percent, twice": lambda text: quote(quote(text, safe=""), safe=""),
+    "base64": lambda text: base64.b64encode(text.encode()).decode(),
+    "base64 for URLs": lambda text: base64.urlsafe_b64encode(text.encode()).decode(),
+}
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@settings(max_examples=25)
+@given(key=KEYS, around=st.tuples(*[st.text(st.characters(min_codepoint=97, max_codepoint=122), max_size=4)] * 2))
+@example(key="sk-proj-A/b+c='d\\e", around=("", ""))
+def test_a_key_is_recognised_in_any_clothes(encoding, key, around):
+    """Whatever a key is made of, however it is encoded and whatever stands around it, it is taken out."""
+    text = f"see {ENCODINGS[encoding](key.join(around))} there"
+    hidden = Secret(key).hide(text)
+
+    assert Secret(key).is_in(text)
+    assert "***" in hidden
+    assert ENCODINGS[encoding](key)[4:-4] not in hidden
+
+
+@pytest.mark.parametrize("text", ["the image link of emulator", "100 % sure", "%zz%41", "…", ""])
+def test_what_holds_no_key_is_left_alone(text):
+    """A text without the key stays as it is, and a placeholder is no reason to refuse a link."""
+    assert Secret(KEY).hide(text) == text
+    assert not Secret("emulator").is_in(text)
+    assert not Secret("").is_in(text)
