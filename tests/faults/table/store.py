@@ -133,11 +133,11 @@ def _vanishes(*folders: str) -> Callable[[World], None]:
 
 ASKED = "submit batch download"
 
-IN_STORE = ", in the store '…/gptimage'"
+IN_STORE, IN_CACHE = ", in the store '…/gptimage'", ", in the cache '…/.cache/parts'"
 
 CELLS = [
-    Cell("no space at the bytes", _no_space_for_bytes(), LEFT, ASKED, NO_SPACE),
-    Cell("no space at base64", _no_space_for_bytes(BASE64), UNKNOWN, "submit", f"submitted …: {NO_SPACE}"),
+    Cell("no space at the bytes", _no_space_for_bytes(), LEFT, ASKED, f"{NO_SPACE}{IN_CACHE}"),
+    Cell("no space at base64", _no_space_for_bytes(BASE64), UNKNOWN, "submit", f"submitted …: {NO_SPACE}{IN_CACHE}"),
     Cell("no space at the first fsync", _breaks(os, "fsync"), LEFT, ASKED, f"{NO_SPACE}{IN_STORE}"),
     Cell("no space at the second fsync", _breaks(os, "fsync", calls=1), LEFT, ASKED, f"{NO_SPACE}{IN_STORE}"),
     Cell(
