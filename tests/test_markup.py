@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import html
 import re
+import sys
 import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
 
@@ -131,6 +132,14 @@ def test_alt(alt, finished_caption, expected):
 def test_fold(text, expected):
     """Line ends become spaces, controls and noncharacters go, and marks that scripts need stay."""
     assert markup.fold(text) == expected
+
+
+def test_nothing_unfit_is_printable():
+    """What `fold` leaves out is among what Python does not print, so that a printable text need not be searched."""
+    unfit = [character for character in map(chr, range(sys.maxunicode + 1)) if markup._UNFIT.match(character)]
+
+    assert len(unfit) > 2000
+    assert not any(map(str.isprintable, unfit))
 
 
 @given(prompt=texts, alt=texts | st.none(), names=st.tuples(texts, texts), caption_text=texts, src=texts)
