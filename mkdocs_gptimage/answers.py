@@ -31,7 +31,7 @@ LONG_TEXT = 64 * 1024
 """Bytes of a text that is moved to a file; error messages and links are far shorter."""
 
 _HEAD = 9000  # of a long text that stays in the JSON: more than the longest link, so that it is not taken for one
-_LONGEST_ESCAPE = 12
+_LONGEST_ESCAPE = 6
 _STEP = 256 * 1024
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 _TEXT = re.compile(rb'[^"\\]*(?:\\.[^"\\]*)*', re.DOTALL)
@@ -120,7 +120,8 @@ class LongTexts:
 def _whole_escapes(text: bytes) -> tuple[bytes, bytes]:
     """Cut a part of a JSON text where no escape and no character is cut in two."""
     cut = text.rfind(b"\\", max(0, len(text) - _LONGEST_ESCAPE))
-    whole = text if cut < 0 else text[:cut]
+    backslashes = cut + 1 - len(text[: cut + 1].rstrip(b"\\"))
+    whole = text[:cut] if backslashes % 2 else text
     while whole and whole[-1] >= 0x80:
         whole = whole[:-1]
     return whole, text[len(whole) :]
