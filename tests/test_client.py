@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import gzip
 import hashlib
 import logging
+import os
+import socket
+import tempfile
 import time
 import zlib
 
 import anyio
+import anyio.from_thread
 import gateway as gateways
 import pytest
 from gateway import KEY, Answer, accepts, fails, picture, says
@@ -310,6 +316,46 @@ def test_an_answer_without_end_is_cut(service, monkeypatch):
         submit(service.base_url)
     with pytest.raises(RejectedError, match="HTTP 422"):
         submit(service.base_url)
+
+
+def test_a_service_that_reads_too_slowly_is_left(monkeypatch):
+    """A service that takes a request byte by byte is not waited for without end; what it has read is not known."""
+    monkeypatch.setattr(clients, "_UPLOAD_SECONDS", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as listener, anyio.from_thread.start_blocking_portal() as portal:
+
+        async def read_slowly():
+            connection, _ = await asyncio.get_running_loop().sock_accept(listener)
+            with connection:
+                while True:
+                    await asyncio.get_running_loop().sock_recv(connection, 1000)
+                    await anyio.sleep(0.01)
+
+        listener.setblocking(False)
+        reading = portal.start_task_soon(read_slowly)
+        body = {**BODY, "image_urls": ["x" * 40_000_000]}
+        with pytest.raises(UnknownOutcomeError, match="in time"):
+            call(f"http://127.0.0.1:{listener.getsockname()[1]}/v1", lambda client: client.submit(body, "k", 5.0))
+        reading.cancel()
+
+
+def test_a_picture_in_an_answer_that_cannot_be_kept_is_unknown(service, monkeypatch):
+    """When the disk is full, a picture that came with the answer is lost, and paid for: an unknown outcome."""
+
+    def fail():
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", fail)
+    service.submit = says({"data": [{"b64_json": "A" * 100_000}]})
+    with pytest.raises(UnknownOutcomeError, match="No space left"):
+        submit(service.base_url)
+
+
+def test_a_task_id_cannot_leave_its_place(service):
+    """A task id of dots alone, which would name another path, is not asked for."""
+    with pytest.raises(GatewayError, match="is no task id"):
+        call(service.base_url, lambda client: client.poll(".."))
+
+    assert service.requests == []
 
 
 def test_a_poll_goes_through_while_submits_are_slow(service):

@@ -73,7 +73,7 @@ def work() -> None:
     _warm_up()
     base = _peak()
     for line in sys.stdin:
-        print(json.dumps(asdict(_made(json.loads(line), base))), flush=True)
+        print(json.dumps(asdict(_made(json.loads(line), base))), flush=True)  # noqa: T201 - the protocol
 
 
 def _warm_up() -> None:
