@@ -179,6 +179,16 @@ def test_no_other_words_prove_a_refusal(status, words, shape):
     assert isinstance(wire.failure(status, body.encode("utf-8", "replace"), {}), UnknownOutcomeError)
 
 
+@given(words=texts, name=st.sampled_from(["code", "message", "type", "msg"]), status=st.sampled_from([400, 409, 500]))
+@example(words="\x1b[31m" + "x" * 10_000, name="code", status=400)
+@example(words="\u202e\n", name="code", status=500)
+@tried
+def test_words_of_an_error_can_be_shown(words, name, status):
+    """Whichever part of an error holds them, its words come out as one printable line of a sensible length."""
+    for body in ({"error": {name: words}}, {name: words}):
+        assert is_fit_to_show(str(wire.failure(status, json.dumps(body).encode(), {})))
+
+
 @given(words=texts, wraps=st.sampled_from(["error", "message"]))
 @tried
 def test_a_failed_task_speaks_one_printable_line(words, wraps):
