@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from . import blocks
 from .errors import BlockError, one_line_each
+from .validation import quote
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,7 +67,7 @@ class Use:
         if line is not None:
             return f"{self.source.name}:{line + 1 + offset}"
         first = next(filter(None, map(str.strip, self.block.body.splitlines())), "")
-        return f"{self.source.name}: in included or generated text, the block '{first[:60]}'"
+        return f"{self.source.name}: in included or generated text, the block {quote(first, 60)}"
 
     @property
     def presentation(self) -> Presentation:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from . import caption, markup, references, spec
 from .catalog import Catalog, Source, Use, squeeze
 from .references import References
+from .validation import quote
 from .visibility import pieces
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ class Reader:
         )
         problems = list(reading.problems)
         if block.header:
-            problems.append((-1, f"'{block.header}' stands behind the fence; write options as lines in the block"))
+            problems.append((-1, f"{quote(block.header)} stands behind the fence; write options as lines in the block"))
         if reading.spec is not None:
             if self._settings.require_alt and reading.presentation.alt is None:
                 problems.append((0, 'alt: is missing, and this site requires it; `alt: ""` marks a decorative picture'))

@@ -119,8 +119,9 @@ def _picture(row: Row) -> dict[str, Any]:
 
 
 def result_as_text(result: Result) -> str:
-    """What was not made, a line each, and a line that counts."""
-    return "\n".join([*result.problems, progress.summary(result.plan, result.outcomes)])
+    """What was not made, a line each, a line that counts, and what to do about the rest."""
+    advice = progress.advice(result.outcomes) if result.problems else ""
+    return "\n".join(filter(None, [*result.problems, progress.summary(result.plan, result.outcomes), advice]))
 
 
 def result_as_json(result: Result) -> str:

@@ -238,7 +238,8 @@ def _task(candidate: Mapping[str, Any]) -> Task:
     word = candidate.get("status")
     status = word.strip().lower() if isinstance(word, str) else ""
     if status in _FAILED:
-        return Task(Phase.FAILED, message=_words(candidate.get("error")) or _words(candidate.get("message")) or status)
+        said = _words(candidate.get("error")) or _words(candidate.get("message")) or f"'{status}', without a reason"
+        return Task(Phase.FAILED, message=said)
     if status not in _FINISHED:
         return Task(Phase.QUEUED if status in _QUEUED else Phase.RUNNING)
     image = _image(candidate)

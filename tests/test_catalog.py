@@ -242,3 +242,16 @@ def test_included_block_without_words(body):
     use = Use(Source("docs/page.md", lambda: "Text.", "gpt-image"), Block(body, ""), 0, Reading(None, Presentation()))
 
     assert use.where() == "docs/page.md: in included or generated text, the block ''"
+
+
+@pytest.mark.parametrize("header", ['title="\x1b[2J\u202e"', f'title="{"x" * 5000}"'], ids=["steering", "long"])
+def test_what_a_message_quotes_is_printable_and_short(tmp_path, header):
+    """Neither a header nor the text of an included block steers the terminal or fills it."""
+    site = Site(tmp_path)
+    site.read(f"```{{ .gpt-image {header} }}\nprompt: a\n```\n")
+    body = "prompt: \x9b2J \u202e" + "x" * 5000
+    use = Use(Source("docs/a.md", lambda: "", "gpt-image"), Block(body, body), 0, Reading(None, Presentation()))
+    lines = [*site.reader.catalog.problems, use.where()]
+
+    assert len(lines) == 2
+    assert all(line.isprintable() and len(line) < 500 for line in lines)

@@ -32,7 +32,7 @@ FLOOR = {
     "markup": set(),
     "caption": {"markup"},
     "placeholder": {"markup"},
-    "catalog": {"blocks", "errors"},
+    "catalog": {"blocks", "errors", "validation"},
     "references": {"errors", "imagetype", "spec", "validation"},
     "wire": {"errors"},
 }

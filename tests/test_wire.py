@@ -218,7 +218,7 @@ def test_completed_without_a_picture_is_not_finished():
         ({"error": "no"}, "no"),
         ({"message": "why"}, "why"),
         ({"error": {"code": "moderation_blocked"}}, "moderation_blocked"),
-        ({}, "failed"),
+        ({}, "'failed', without a reason"),
         ({"error": "\x1b[31mred\x07"}, "[31mred"),
         ({"error": "x" * 1000}, "x" * 299 + "…"),
     ],

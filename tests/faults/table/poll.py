@@ -137,8 +137,8 @@ ENDING = [
     ),
     _told("failed with words", {"data": task("task_1", "failed", error={"message": "no"})}, FAILED_TASK, "no"),
     _told("failed with a string", {"data": task("task_1", "failed", error="no")}, FAILED_TASK, "no"),
-    _told("failed without words", {"data": task("task_1", "failed")}, FAILED_TASK, "failed"),
-    _told("cancelled", {"data": task("task_1", "cancelled")}, FAILED_TASK, "cancelled"),
+    _told("failed without words", {"data": task("task_1", "failed")}, FAILED_TASK, "'failed', without a reason"),
+    _told("cancelled", {"data": task("task_1", "cancelled")}, FAILED_TASK, "'cancelled', without a reason"),
     _told("an error with another's words", {"data": task("task_1", "error", message="oh")}, FAILED_TASK, "oh"),
     Cell(
         "404 for ever",
@@ -149,7 +149,7 @@ ENDING = [
     ),
     Cell("410 for ever", _polls(fails(410), stays=True), UNKNOWN, "submit batch poll×5", "submitted …: the service …"),
     Cell("not finished after a day", _old("processing"), UNKNOWN, "batch poll", f"submitted …: {GIVEN_UP}"),
-    Cell("failed after a day", _old("failed"), FAILED_TASK, "batch poll", "failed"),
+    Cell("failed after a day", _old("failed"), FAILED_TASK, "batch poll", "'failed', without a reason"),
 ]
 
 CELLS = [*PASSING, *LASTING, *ENDING]
