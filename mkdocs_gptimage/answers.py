@@ -225,7 +225,7 @@ async def read(response: httpx.Response, limit: int) -> Answer:
             async for piece in pieces:
                 answer.feed(piece)
     except TooLongError:
-        most = f"{limit // 1024 // 1024} MiB, {MAX_JSON // 1024 // 1024} without pictures"
+        most = f"{limit // 1024 // 1024} MiB, or {MAX_JSON // 1024 // 1024} MiB beside its picture"
         raise UnknownOutcomeError(f"the answer is longer than {most}", status=response.status_code) from None
     except OSError as error:
         what = error.strerror or error
