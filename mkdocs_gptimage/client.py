@@ -77,11 +77,10 @@ class Client:
     Raises `ConfigurationError` when the proxies or certificates that the environment names cannot be used.
     """
 
-    def __init__(self, base_url: str, api: Api, key: str) -> None:
+    def __init__(self, base_url: str, api: Api, key: Secret) -> None:
         self._base = base_url
         self._api = api
-        self._secret = Secret(key)
-        del key  # a traceback may show the variables of this function
+        self._secret = key
         try:
             # Shared: loading the certificates takes longer than all the rest.
             context = httpx.create_ssl_context()

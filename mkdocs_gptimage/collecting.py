@@ -7,14 +7,13 @@ import contextlib
 import datetime as dt
 import hashlib
 import secrets
-import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
 
-from . import answers, downloading, pictures, policy
+from . import answers, cache_folder, downloading, pictures, policy
 from . import client as api_client
 from .downloading import Downloaded
 from .errors import ConfigurationError, GatewayError, LinkError, PictureError
@@ -28,9 +27,7 @@ if TYPE_CHECKING:
     from .journal import Journal
     from .wire import Image
 
-PARTS = "parts"
 _DOWNLOAD_SECONDS = 600
-_ABANDONED_SECONDS = 24 * 3600
 
 
 class Collector:
@@ -42,7 +39,7 @@ class Collector:
         self._client = client
         self._store = store
         self._journal = journal
-        self._parts = cache / PARTS
+        self._parts = cache / cache_folder.PARTS
         self._clock = clock
         self._gateway = gateway
         self._limiter = anyio.CapacityLimiter(min(at_a_time, api_client.MAX_DOWNLOADS))
@@ -54,10 +51,7 @@ class Collector:
         """Make the folder of unfinished downloads, without what runs that were killed have left in it."""
         try:
             self._parts.mkdir(parents=True, exist_ok=True)
-            for part in self._parts.iterdir():
-                with contextlib.suppress(FileNotFoundError):  # another run was faster
-                    if time.time() - part.stat().st_mtime > _ABANDONED_SECONDS:
-                        part.unlink()
+            cache_folder.sweep(self._parts.parent)
         except OSError as error:
             raise ConfigurationError(
                 f"the cache '{self._parts}' cannot be written to: {error.strerror}; nothing was submitted"

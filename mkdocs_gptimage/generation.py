@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from .journal import Journal
+    from .secret import Secret
     from .settings import Settings
     from .store import Store
 
@@ -56,7 +57,7 @@ def generate(  # noqa: PLR0913 - the world is passed in
     journal: Journal,
     *,
     base_url: str,
-    key: str,
+    key: Secret,
     report: Report,
     clock: Clock | None = None,
 ) -> list[Outcome]:

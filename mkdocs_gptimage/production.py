@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from .catalog import Catalog
     from .journal import Journal
+    from .secret import Secret
     from .settings import Settings
     from .store import Damage, Store
 
@@ -119,7 +120,7 @@ def produce(  # noqa: PLR0913 - the world is passed in
     return Result(plan, tuple(_generate(plan, settings, store, key, log)))
 
 
-def _generate(plan: Plan, settings: Settings, store: Store, key: str, log: logging.Logger) -> list[Outcome]:
+def _generate(plan: Plan, settings: Settings, store: Store, key: Secret, log: logging.Logger) -> list[Outcome]:
     """Run what a plan says, with everything that it needs open for as long."""
     # Slow to import, and needed only now.
     from . import generation, journal, progress  # noqa: PLC0415
@@ -153,7 +154,9 @@ def has_key(settings: Settings, environment: Mapping[str, str]) -> bool:
     return settings.api.emulated or bool(environment.get(settings.api.key_env, "").strip())
 
 
-def _key(settings: Settings, environment: Mapping[str, str]) -> str:
+def _key(settings: Settings, environment: Mapping[str, str]) -> Secret:
+    from .secret import Secret  # noqa: PLC0415 - only when something is missing
+
     if not has_key(settings, environment):
         raise ConfigurationError(
             f"pictures are missing and there is no API key: set the environment variable {settings.api.key_env}, or "
@@ -162,7 +165,7 @@ def _key(settings: Settings, environment: Mapping[str, str]) -> str:
     key = environment.get(settings.api.key_env, "").strip() or "emulator"
     if not key.isascii() or not key.isprintable():
         raise ConfigurationError(f"the key in {settings.api.key_env} holds characters that no key has")
-    return key
+    return Secret(key)
 
 
 @contextlib.contextmanager

@@ -45,7 +45,9 @@ def original(entry: Entry, cache: Path) -> Path | Damage:
             return copy
     cache_folder.prepare(cache)
     copy.parent.mkdir(exist_ok=True)
-    return _copy(entry, copy, changed)
+    parts = cache / cache_folder.PARTS
+    parts.mkdir(exist_ok=True)
+    return _copy(entry, copy, parts / f"{copy.name}.{secrets.token_hex(4)}", changed)
 
 
 def _name(entry: Entry) -> str:
@@ -59,8 +61,7 @@ def _changed(status: os.stat_result) -> int:
     return status.st_ctime_ns if os.name == "posix" else status.st_mtime_ns
 
 
-def _copy(entry: Entry, copy: Path, changed: int) -> Path | Damage:
-    part = copy.with_name(f"{copy.name}.{secrets.token_hex(4)}.part")
+def _copy(entry: Entry, copy: Path, part: Path, changed: int) -> Path | Damage:
     try:
         found = _copy_bytes(entry, part)
         if isinstance(found, Damage):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from . import production, publishing
+from . import cache_folder, production, publishing
 from .errors import ConfigurationError, GenerationError, one_line_each
 from .planning import Row, State
 from .reading import PLACEHOLDER_FORMAT, Shown
@@ -48,6 +48,7 @@ def require(result: Result) -> None:
 
 
 def _deliver(result: Result, settings: Settings, log: logging.Logger, *, accept_missing: bool) -> Delivery:
+    cache_folder.sweep(settings.cache)
     delivery = Delivery([], {})
     made = {outcome.digest: outcome.entry for outcome in result.outcomes}
     problems = result.problems

@@ -15,6 +15,7 @@ from mkdocs_gptimage import generation, journal, planning, production
 from mkdocs_gptimage.blocks import Block
 from mkdocs_gptimage.catalog import Catalog, Source, Use
 from mkdocs_gptimage.jobs import Clock
+from mkdocs_gptimage.secret import Secret
 from mkdocs_gptimage.settings import Api, Budget, Settings
 from mkdocs_gptimage.spec import ImageSpec, Presentation, Reading
 from mkdocs_gptimage.store import Store
@@ -103,7 +104,7 @@ class Site:
                 self.store,
                 flights,
                 base_url=self.settings.api.base_url,
-                key=KEY,
+                key=Secret(KEY),
                 report=report,
                 clock=clock or fast_clock(),
             )

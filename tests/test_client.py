@@ -56,7 +56,7 @@ def call(base_url, use, **api):
     """Run `await use(client)` with a client of its own."""
 
     async def run():
-        async with Client(base_url, Api(base_url, **api), KEY) as client:
+        async with Client(base_url, Api(base_url, **api), Secret(KEY)) as client:
             return await use(client)
 
     return anyio.run(run)

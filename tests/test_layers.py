@@ -104,7 +104,7 @@ def test_only_the_adapters_know_the_host(module):
     assert not {name for name in imports(MODULES[module]) if name.partition(".")[0] in ("mkdocs", "properdocs")}
 
 
-@pytest.mark.parametrize("module", HOST_ADAPTERS)
+@pytest.mark.parametrize("module", sorted(HOST_ADAPTERS))
 def test_the_adapters_know_the_host(module):
     """The rule has two exceptions, and they are needed."""
     assert any(name.startswith("mkdocs.") for name in imports(MODULES[module]))

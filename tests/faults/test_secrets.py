@@ -125,7 +125,7 @@ def test_the_key_is_in_nothing_that_is_said_or_written(service, images, tmp_path
 
 def call(base_url, use):
     async def run():
-        async with Client(base_url, Api(base_url), KEY) as client:
+        async with Client(base_url, Api(base_url), Secret(KEY)) as client:
             return await use(client)
 
     return anyio.run(run)
@@ -191,7 +191,7 @@ def test_the_key_is_in_no_crash(service, monkeypatch, place):
 
 def test_the_key_is_in_no_repr():
     """Nothing that a client consists of shows the key."""
-    client = Client("http://127.0.0.1:1/v1", Api("http://127.0.0.1:1/v1"), KEY)
+    client = Client("http://127.0.0.1:1/v1", Api("http://127.0.0.1:1/v1"), Secret(KEY))
 
     assert leaks(repr(client) + repr(vars(client)) + repr([vars(each) for each in client._clients])) == []
 

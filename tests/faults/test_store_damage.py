@@ -29,6 +29,11 @@ MADE = Made("2026-11-23T21:16:57Z", "apimaster.ai", "task_1", 12.5, 0.0085)
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 12345\n"
 DATA = gateway.picture()
 RESTORE = "Restore its files from version control, or delete both of them to have it made anew"
+REMEDIES = {
+    "lfs-pointer": "git lfs pull",
+    "duplicate": "delete the former",
+    "misplaced": "Move both of its files there",
+}
 
 
 @dataclass(frozen=True)
@@ -361,7 +366,7 @@ def test_damage_is_named(damaged, name, by):
     (line,) = [line for line in (finished.out + finished.err).splitlines() if place in line]
 
     assert re.search(row.said.format(*[digest] * 2), line)
-    assert ("git lfs pull" if row.kind == "lfs-pointer" else RESTORE) in line
+    assert REMEDIES.get(row.kind, RESTORE) in line
 
 
 def test_programs_are_told(damaged, name):
