@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from gateway import Answer, accepts, encoded, picture, says
 
-from mkdocs_gptimage import collecting
+from mkdocs_gptimage import cache_folder, collecting
 from mkdocs_gptimage.journal import Journal
 from mkdocs_gptimage.store import ImageFacts, Made, Store, sha256
 
@@ -56,7 +56,7 @@ def _no_space_for_bytes(answer: Answer | None = None) -> Callable[[World], None]
 
     def happens(world: World) -> None:
         world.patch.setattr(collecting, "secrets", SimpleNamespace(token_hex=lambda _: "full"))
-        part = world.site.settings.cache / collecting.PARTS / f"{world.site.digests[0]}-full"
+        part = world.site.settings.cache / cache_folder.PARTS / f"{world.site.digests[0]}-full"
         world.service.submit = _meanwhile(lambda: part.symlink_to("/dev/full"), answer)
 
     return happens
