@@ -1,0 +1,181 @@
+"""What web versions of a picture there are: one small file a picture, so that a warm build opens nothing else.
+
+A sheet is believed as far as it says what the record says, names Pillow's version, and its files have the sizes and
+the times of change that it lists: sites are linked to these files, and a neighbour may edit them in place, which
+moves the time. A file whose time has moved, by a copy of the cache for example, is read and compared before it is made
+anew. So for each file a build asks the file system once; for a site of 1,000 pictures that is a few milliseconds.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import os
+import re
+from dataclasses import asdict, astuple, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import regular, renditions
+from .records import ImageFacts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .settings import Output
+    from .store import Entry
+
+WEB = "web"
+"""The folder of the cache."""
+ORIGINAL = "original"
+
+_RULES = 1
+"""Changes whenever the same picture should be made differently."""
+_MAX_BYTES = 256 * 1024
+_NAME = re.compile(r"[0-9a-z]+(?:-[0-9a-z]+)*\.(?:webp|avif|png|jpg)")
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One file of a picture that a site wants."""
+
+    format: str
+    """`webp`, `avif` or `original`."""
+    width: int = 0
+    """Pixels; 0 for an original."""
+    quality: int = 0
+
+    @property
+    def key(self) -> str:
+        return f"{self.format}-{self.width}-{self.quality}"
+
+
+@dataclass(frozen=True)
+class File:
+    """One file that was made."""
+
+    name: str
+    width: int
+    """Pixels, as the height."""
+    height: int
+    bytes: int
+    changed: int
+    """Nanoseconds: its time of change."""
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """What is known of a picture's web versions."""
+
+    image: ImageFacts
+    """The record of the stored picture that they were made of."""
+    changed: int
+    """Nanoseconds: when the stored file last changed, before it was compared with the record."""
+    width: int
+    """Pixels of the picture when it stands upright, as the height."""
+    height: int
+    colour: str
+    files: Mapping[str, File]
+    """By the key of what was asked for."""
+
+
+def asks(width: int, output: Output, *, original: bool) -> list[Ask]:
+    """Return what a site wants of a picture that is so many pixels wide.
+
+    `original` wants the stored pixels also where the site's formats do not ask for them.
+    """
+    found = []
+    widths = renditions.widths(width, sorted(output.widths))
+    for each in output.formats:
+        found += [Ask(each)] if each == ORIGINAL else [Ask(each, one, output.quality[each]) for one in widths]
+    return found if ORIGINAL in output.formats or not original else [*found, Ask(ORIGINAL)]
+
+
+@functools.cache
+def maker() -> str:
+    """What makes the files: these rules, and Pillow's version, found without loading Pillow."""
+    import importlib.metadata  # noqa: PLC0415 - only for sites with pictures
+
+    return f"{_RULES}/{importlib.metadata.version('pillow')}"
+
+
+def path(cache: Path, digest: str) -> Path:
+    return Path(f"{cache}{os.sep}{WEB}{os.sep}{digest}.json")
+
+
+def file(cache: Path, name: str) -> Path:
+    return Path(f"{cache}{os.sep}{WEB}{os.sep}{name}")
+
+
+def file_name(image: ImageFacts, ask: Ask, encoder: str) -> str:
+    """A name that changes with all that decides about the file's bytes; `encoder` is the encoder's version."""
+    ending = image.format if ask.format == ORIGINAL else ask.format
+    decisive = json.dumps([image.sha256, astuple(ask), ending, maker(), encoder])
+    return f"{image.sha256[:16]}-{ask.width or ORIGINAL}-{hashlib.sha256(decisive.encode()).hexdigest()[:16]}.{ending}"
+
+
+def read(cache: Path, entry: Entry) -> Sheet | None:
+    """Return the sheet of a stored picture; None where it has none that speaks of what its record says now."""
+    try:
+        found = json.loads(regular.read(path(cache, entry.digest), _MAX_BYTES))
+        if found["maker"] != maker():
+            return None
+        files = {key: _file(each) for key, each in found["files"].items()}
+        numbers = {name: _number(found[name]) for name in ("changed", "width", "height")}
+        sheet = Sheet(image=ImageFacts(**found["image"]), colour=_text(found["colour"]), files=files, **numbers)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+    return sheet if sheet.image == entry.image else None
+
+
+def write(sheet: Sheet) -> str:
+    """Return the text of a sheet."""
+    return json.dumps({"maker": maker(), **asdict(sheet)}, sort_keys=True, separators=(",", ":"))
+
+
+def changed(status: os.stat_result) -> int:
+    """Nanoseconds of a stored file's last change, its content's or its times'; Windows knows the content's only."""
+    return status.st_ctime_ns if os.name == "posix" else status.st_mtime_ns
+
+
+def is_whole(cache: Path, made: File) -> bool:
+    """Whether a file is there, and nobody has written to it."""
+    try:
+        status = regular.status(f"{cache}{os.sep}{WEB}{os.sep}{made.name}")
+    except OSError:
+        return False
+    return (status.st_size, status.st_mtime_ns) == (made.bytes, made.changed)
+
+
+def found_again(cache: Path, made: File) -> File | None:
+    """Return what a sheet says of a file whose bytes are the same, whatever its times; else None."""
+    where = file(cache, made.name)
+    try:
+        status = regular.status(where)
+        content = regular.read(where, made.bytes) if status.st_size == made.bytes else b""
+    except OSError:
+        return None
+    is_same = hashlib.sha256(content).hexdigest() == made.sha256
+    return replace(made, changed=status.st_mtime_ns) if is_same else None
+
+
+def _file(found: Mapping[str, Any]) -> File:
+    name = _text(found["name"])
+    if not _NAME.fullmatch(name):  # it may lead nowhere else
+        raise ValueError(name)
+    numbers = {key: _number(found[key]) for key in ("width", "height", "bytes", "changed")}
+    return File(name=name, sha256=_text(found["sha256"]), **numbers)
+
+
+def _number(value: Any) -> int:
+    if type(value) is not int:
+        raise TypeError(value)
+    return value
+
+
+def _text(value: Any) -> str:
+    if type(value) is not str:
+        raise TypeError(value)
+    return value
