@@ -67,8 +67,8 @@ def _check(keyword: str, rule: Any, rules: Mapping[str, Any]) -> Acceptor:
         item = acceptor(rule)
         return lambda value: type(value) is not list or all(map(item, value))
     if keyword == "required":
-        return lambda value: type(value) is dict and value.keys() >= set(rule)
+        return lambda value: type(value) is not dict or value.keys() >= set(rule)
     if keyword == "additionalProperties" and rule is False:
         fields = {key: acceptor(each) for key, each in rules["properties"].items()}
-        return lambda value: type(value) is dict and all(key in fields and fields[key](value[key]) for key in value)
+        return lambda value: type(value) is not dict or all(key in fields and fields[key](value[key]) for key in value)
     return lambda _: False

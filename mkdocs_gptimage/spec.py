@@ -6,6 +6,7 @@ them tomorrow, so they change only together with `VERSION` and a migration.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 import json
@@ -24,6 +25,13 @@ VERSION = 1
 DEFAULT_MODEL = "gpt-image-2"
 SHORT_DIGEST = 12
 """Hexadecimal digits of the digest in file names and messages."""
+DARK_INSTRUCTION = (
+    "Redraw the reference image for a page with a dark background. Keep the composition, the framing, the style, and "
+    "every subject with its shape, place and pose. Change only the light: night or dim light, a dark background that "
+    "reaches all four edges, muted colours, and no large bright or white areas. Keep the subjects clearly visible, and "
+    "any lettering as it reads, light on dark."
+)
+"""Follows the prompt of a picture in that of its dark twin, where the site says nothing else; part of digests."""
 
 _CANONICAL_JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 _ARTICLES = frozenset({"a", "an", "the"})
@@ -42,13 +50,15 @@ class Reference:
     """A reference image of a picture."""
 
     identity: str
-    """What enters the digest: `sha256:HEX` of the bytes, or the URL itself."""
+    """What enters the digest: `sha256:HEX` of the bytes, `spec:DIGEST` for another picture, or the URL itself."""
     uri: str | None
-    """The URL or data URI to send; None for a local file, which is read when it is sent."""
+    """The URL or data URI to send; None for a file or another picture, which is read when it is sent."""
     path: Path | None = None
     media_type: str = ""
     size: int = 0
-    """Bytes of the image; 0 for a URL, where nobody knows."""
+    """Bytes of the image; 0 for a URL, where nobody knows, and for another picture, which may not be there yet."""
+    of: ImageSpec | None = None
+    """The picture of this plan that is the reference, its parent."""
 
 
 @dataclass(frozen=True)
@@ -98,9 +108,20 @@ class ImageSpec:
         return f"{self.slug}-{self.digest[:SHORT_DIGEST]}"
 
     @property
+    def parents(self) -> tuple[ImageSpec, ...]:
+        """The pictures that this one is drawn from, each once."""
+        found = {reference.of.digest: reference.of for reference in self.references if reference.of is not None}
+        return tuple(found.values())
+
+    @property
     def pixels(self) -> tuple[int, int]:
         """The (width, height) that the service is expected to answer with."""
         return sizes.pixels(self.size, self.resolution)
+
+
+def reference_to(parent: ImageSpec) -> Reference:
+    """Return the reference that stands for another picture."""
+    return Reference(f"spec:{parent.digest}", uri=None, of=parent)
 
 
 @dataclass(frozen=True)
@@ -127,17 +148,24 @@ class Reading:
     presentation: Presentation
     problems: tuple[tuple[int, str], ...] = ()
     """(line, message); lines count from 0 in the block's text."""
+    dark: ImageSpec | None = None
+    """The picture's twin for dark pages, where the block asks for one."""
 
 
 class UnusableReferenceError(ValueError):
     """A reference image that cannot be used; its text says why."""
 
 
-def read(text: str, defaults: Mapping[str, Any], resolve: Callable[[str], Reference]) -> Reading:
+def read(
+    text: str,
+    defaults: Mapping[str, Any],
+    resolve: Callable[[str], Reference],
+    dark_instruction: str = DARK_INSTRUCTION,
+) -> Reading:
     """Read a block's text.
 
     `defaults` are fields for whatever the block does not set. `resolve` turns an entry of `image_urls` into a
-    reference, or raises `UnusableReferenceError`.
+    reference, or raises `UnusableReferenceError`. `dark_instruction` says how a dark twin differs from its picture.
     """
     try:
         document = yaml12.read(text)
@@ -157,7 +185,14 @@ def read(text: str, defaults: Mapping[str, Any], resolve: Callable[[str], Refere
             problems.append((document.lines.get("image_urls", 0), f"image_urls[{index}]: {error}"))
     if problems:
         return Reading(None, Presentation(), tuple(problems))
-    return Reading(_spec(fields, tuple(references)), _presentation(fields))
+    light = _spec(fields, tuple(references))
+    dark = _dark(light, fields.get("dark", False), dark_instruction)
+    longest = validation.schema()["properties"]["prompt"]["maxLength"]
+    if dark is not None and len(dark.prompt) > longest:
+        problem = f"dark: a prompt of {len(dark.prompt)} characters with its instruction, expected at most {longest}"
+        problem += "; give the dark picture a prompt of its own"
+        return Reading(None, Presentation(), ((document.lines.get("dark", 0), problem),))
+    return Reading(light, _presentation(fields), dark=dark)
 
 
 def _is_left_open(key: str, value: Any) -> bool:
@@ -177,6 +212,14 @@ def _spec(fields: Mapping[str, Any], references: tuple[Reference, ...]) -> Image
         model=fields.get("model", DEFAULT_MODEL),
         official_fallback=fields.get("official_fallback", False),
     )
+
+
+def _dark(light: ImageSpec, asked: bool | Mapping[str, str], instruction: str) -> ImageSpec | None:
+    """Return the twin that is drawn from the light picture, with a prompt of its own or an instruction behind that."""
+    if asked is False:
+        return None
+    prompt = f"{light.prompt}\n\n{instruction.strip()}" if asked is True else asked["prompt"]
+    return dataclasses.replace(light, prompt=normalise_prompt(prompt), references=(reference_to(light),))
 
 
 def _presentation(fields: Mapping[str, Any]) -> Presentation:

@@ -55,7 +55,7 @@ class Violation:
     """One thing that does not fit."""
 
     path: str
-    """Field path, such as `size` or `image_urls[2]`; empty for the block as a whole."""
+    """Field path, such as `size`, `image_urls[2]` or `dark.prompt`; empty for the block as a whole."""
     message: str
     field: str
     """The top-level field as it was written, or nothing for the block as a whole."""
@@ -108,18 +108,24 @@ def _validator(*, partial: bool) -> Any:
 def _explain(error: ValidationError) -> Iterator[Violation]:
     rule: Any = error.validator_value
     instance: Any = error.instance
-    path = "".join(f"[{part}]" if isinstance(part, int) else str(part) for part in error.absolute_path)
-    field = path.partition("[")[0]
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path)[1:]
+    field = str(error.absolute_path[0]) if path else ""
     if error.validator == "additionalProperties":
-        known = schema()["properties"]
+        around: Any = error.schema
+        known = around["properties"]
         for key in map(str, instance):
             if key not in known:
                 shown = key if _PLAIN_KEY.match(key) else quote(key)
-                yield Violation(shown, f"is not a field{_did_you_mean(key, known, otherwise='the fields are')}", key)
+                said = f"is not a field{_did_you_mean(key, known, otherwise='the fields are')}"
+                yield Violation(_joined(path, shown), said, field or key)
     elif error.validator == "required":
-        yield from (Violation(key, "is missing", key) for key in rule if key not in instance)
+        yield from (Violation(_joined(path, key), "is missing", field or key) for key in rule if key not in instance)
     else:
-        yield Violation(path, _describe(error, field), field)
+        yield Violation(path, _describe(error, path.rpartition(".")[2].partition("[")[0]), field)
+
+
+def _joined(path: str, key: str) -> str:
+    return f"{path}.{key}" if path else key
 
 
 def _describe(error: ValidationError, field: str) -> str:

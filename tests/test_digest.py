@@ -16,6 +16,7 @@ from mkdocs_gptimage.spec import ImageSpec, Reference, normalise_prompt
 from mkdocs_gptimage.validation import schema
 
 GOLDEN = json.loads(Path(__file__).with_name("digests.json").read_text("utf-8"))
+DARK = [case for case in GOLDEN if "dark" in case]
 PNG = b"\x89PNG\r\n\x1a\n the rest does not matter"
 PRESENTATION = (
     "alt: words",
@@ -27,6 +28,7 @@ PRESENTATION = (
     "link: true",
     "id: cat",
     "official_fallback: true",
+    "dark: true",
 )
 SPELLED_OUT = ("size: 1:1", "resolution: 1k", "model: gpt-image-2", "n: 1", "image_urls: []", "variant:", "size: ~")
 
@@ -66,9 +68,44 @@ def test_golden(case):
 
 def test_golden_digests_are_all_different():
     """The golden cases that describe different pictures have different digests."""
-    by_canonical = {case["canonical"]: case["digest"] for case in GOLDEN}
+    pictures = [*GOLDEN, *(case["dark"] for case in DARK)]
+    by_canonical = {picture["canonical"]: picture["digest"] for picture in pictures}
 
     assert len(set(by_canonical.values())) == len(by_canonical) >= 15
+
+
+@pytest.mark.parametrize("case", DARK, ids=[case["about"] for case in DARK])
+def test_golden_dark(case):
+    """A dark twin is drawn from the light picture, in its size, resolution, variant and model."""
+    dark = spec.read(case["block"], {}, resolve).dark
+
+    assert dark is not None
+    assert dark.canonical == json.loads(case["dark"]["canonical"])
+    assert dark.digest == case["dark"]["digest"] == sha256(case["dark"]["canonical"])
+    assert dark.canonical["references"] == [f"spec:{case['digest']}"]
+
+
+def test_the_instruction_for_dark_twins_is_part_of_them():
+    """Another instruction makes another dark picture, except for one with a prompt of its own; the light one stays."""
+    block = "prompt: a cat\ndark: true"
+    usual, other = spec.read(block, {}, resolve), spec.read(block, {}, resolve, " By\r\nmoonlight. ")
+    own = [spec.read("prompt: a cat\ndark: {prompt: b}", {}, resolve, said).dark for said in ("x", "y")]
+
+    assert usual.dark is not None
+    assert other.dark is not None
+    assert usual.dark.prompt == f"a cat\n\n{spec.DARK_INSTRUCTION}"
+    assert other.dark.prompt == "a cat\n\nBy\nmoonlight."
+    assert usual.spec == other.spec
+    assert own[0] == own[1]
+
+
+@pytest.mark.parametrize("line", ["", "dark: false", "dark:"])
+def test_no_dark_twin(line):
+    """A block that asks for no dark twin has none; one can be refused where the site asks for them."""
+    site = {"dark": True} if line == "dark: false" else {}
+
+    assert spec.read(f"prompt: a\n{line}", site, resolve).dark is None
+    assert spec.read("prompt: a", {"dark": True}, resolve).dark is not None
 
 
 @pytest.mark.parametrize(

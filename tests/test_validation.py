@@ -15,7 +15,7 @@ from mkdocs_gptimage.validation import quote, schema, violations
 
 SIZES = "auto, 1:1, 3:2, 2:3, 4:3, 3:4, 5:4, 4:5, 16:9, 9:16, 2:1, 1:2, 3:1, 1:3, 21:9, 9:21"
 FIELDS = (
-    "prompt, size, resolution, image_urls, official_fallback, model, n, variant, id, alt, caption, class, width, "
+    "prompt, size, resolution, image_urls, official_fallback, model, n, variant, dark, id, alt, caption, class, width, "
     "loading, link"
 )
 PROPERTIES = schema()["properties"]
@@ -38,6 +38,8 @@ MISTAKES = {
     '"a b": 1': "'a b': is not a field; the fields are " + FIELDS,
     '"\\e[31m\\nred": 1': f"'�[31m red': is not a field; the fields are {FIELDS}",
     f"{'x' * 90}: 1": f"'{'x' * 59}…': is not a field; the fields are {FIELDS}",
+    "dark: {}": "dark.prompt: is missing",
+    "dark: {prompt: a, size: 1:1}": "dark.size: is not a field; the fields are prompt",
     # Values of a fixed list.
     "size: '16:10'": "size: '16:10' is not a size; did you mean '16:9'?",
     "size: 16:10": "size: '16:10' is not a size; did you mean '16:9'?",
@@ -57,6 +59,10 @@ MISTAKES = {
     "model: gpt-image-1": "model: 'gpt-image-1' is not a model; expected gpt-image-2",
     "n: 2": "n: 2 is not one of its values; expected 1",
     "n: '1'": "n: '1' is text, expected a whole number",
+    "dark: yes": "dark: 'yes' is text, expected true or false or fields, as in 'prompt: a red kite'",
+    "dark: {prompt: }": "dark.prompt: is empty, expected text",
+    "dark: {prompt: ' '}": "dark.prompt: is empty; describe the picture",
+    "dark: {prompt: 3}": "dark.prompt: 3 is a whole number, expected text; put it in quotes",
     "loading: now": "loading: 'now' is not one of its values; expected lazy, eager",
     "loading: eagre": "loading: 'eagre' is not one of its values; did you mean 'eager'? (lazy, eager)",
     # Types.
@@ -311,6 +317,7 @@ near_values = st.one_of(
     st.sampled_from(["gpt-image-2", " ", "", "x" * 201, "x" * 501]),
     st.lists(st.none() | st.text(max_size=3) | st.integers(), max_size=18),
     st.dictionaries(st.text(max_size=3), st.integers(), max_size=2),
+    st.dictionaries(st.sampled_from(["prompt", "size"]), st.sampled_from(["a", " ", 1, None]), max_size=2),
 )
 near_blocks = st.dictionaries(st.sampled_from([*PROPERTIES, "promt"]), near_values, max_size=6)
 
@@ -355,7 +362,7 @@ def test_no_problem_no_jsonschema():
 
     code = (
         "import sys; from mkdocs_gptimage import spec;"
-        "reading = spec.read('prompt: a\\nsize: 16:9\\nvariant: 2', {}, None); assert reading.spec;"
+        "reading = spec.read('prompt: a\\nsize: 16:9\\nvariant: 2\\ndark: {prompt: b}', {}, None); assert reading.spec;"
         "assert 'jsonschema' not in sys.modules"
     )
     done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
