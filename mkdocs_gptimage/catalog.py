@@ -73,18 +73,45 @@ class Use:
     def presentation(self) -> Presentation:
         return self.reading.presentation
 
+    @property
+    def dark(self) -> ImageSpec | None:
+        """The picture that dark pages show instead, where the block asks for one."""
+        return self.reading.dark
+
+    @property
+    def shows(self) -> tuple[ImageSpec, ...]:
+        """The pictures that readers of the block see: the light one, and its dark twin."""
+        return tuple(spec for spec in (self.reading.spec, self.reading.dark) if spec is not None)
+
 
 @dataclass
 class Picture:
     """A picture and all of its uses; they share one digest, one submit and one file."""
 
     spec: ImageSpec
-    uses: list[Use] = field(default_factory=list)
+    parents: tuple[Picture, ...] = ()
+    """The pictures that it is drawn from; they come before it in the catalog."""
+    shown_by: list[Use] = field(default_factory=list)
+    needed_by: list[Use] = field(default_factory=list)
+    """Blocks that show a picture which is drawn from this one."""
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether a reader sees it; if not, it is only needed while a picture that is drawn from it is missing."""
+        return bool(self.shown_by)
+
+    @property
+    def uses(self) -> list[Use]:
+        """The blocks that ask for it."""
+        return self.shown_by or self.needed_by
 
     @property
     def where(self) -> str:
-        """Where the picture is asked for first."""
-        return self.uses[0].where()
+        """Where the picture is asked for first, `docs/cats.md:14`, with what it is there unless that is the picture."""
+        first = self.uses[0]
+        if first.reading.spec is not None and first.reading.spec.digest == self.spec.digest:
+            return first.where()
+        return f"{first.where()} ({'dark' if self.is_shown else 'reference'})"
 
 
 @dataclass
@@ -92,7 +119,7 @@ class Catalog:
     """What all pages that were read ask for."""
 
     pictures: dict[str, Picture] = field(default_factory=dict)
-    """By digest, in the order of the pages."""
+    """By digest, in the order of the pages; what a picture is drawn from stands before it."""
     problems: list[str] = field(default_factory=list)
     """One line each: `docs/guide/cats.md:14: size: '16:10' is not a size; did you mean '16:9'?`"""
 
@@ -104,9 +131,16 @@ class Catalog:
     def add(self, use: Use) -> None:
         for offset, message in use.reading.problems:
             self.problems.append(f"{use.where(offset)}: {message}")
-        spec = use.reading.spec
-        if spec is not None:
-            self.pictures.setdefault(spec.digest, Picture(spec)).uses.append(use)
+        for spec in use.shows:
+            self._enter(spec, use).shown_by.append(use)
+
+    def _enter(self, spec: ImageSpec, use: Use) -> Picture:
+        """Return the picture of a spec, behind those that it is drawn from."""
+        parents = tuple(self._enter(parent, use) for parent in spec.parents)
+        for parent in parents:
+            if not parent.needed_by or parent.needed_by[-1] is not use:
+                parent.needed_by.append(use)
+        return self.pictures.setdefault(spec.digest, Picture(spec, parents))
 
 
 def squeeze(text: str) -> str:

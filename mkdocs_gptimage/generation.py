@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import anyio
 
-from . import interruption, policy, wire
+from . import interruption, parents, policy, refusals, wire
 from .client import Client
 from .collecting import Collector
 from .errors import (
@@ -28,16 +28,16 @@ from .errors import (
 )
 from .flights import Flight, Stage
 from .jobs import Clock, Job, Outcome, Step, job_of, stray_job
+from .levels import Queue
 from .outcomes import Outcomes, Report
 from .planning import Plan, State
 from .polling import Poller
+from .spec import UnusableReferenceError
 from .store import Entry
 from .submitting import ClaimedError, Submitter
 from .waiting import Waiter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from .journal import Journal
     from .secret import Secret
     from .settings import Settings
@@ -45,9 +45,6 @@ if TYPE_CHECKING:
 
 _TRIAL_SECONDS = 5.0
 """So long the first submits go one by one; a service that draws before it answers takes longer than that."""
-
-_NOT_FOUND_THERE = frozenset({301, 307, 308, 404, 405, 410})
-"""Answers to a submit that was sent to a wrong address."""
 
 
 def generate(  # noqa: PLR0913 - the world is passed in
@@ -73,12 +70,10 @@ def generate(  # noqa: PLR0913 - the world is passed in
         async with Client(base_url, settings.api, key) as client:
             gateway = "emulator" if settings.api.emulated else urlsplit(base_url).hostname or base_url
             collector = Collector(client, store, journal, settings.cache, clock, gateway, settings.api.max_requests)
-            submitter = Submitter(
-                client, journal, settings.api, clock, lambda digest: isinstance(store.look(digest), Entry)
-            )
+            submitter = Submitter(client, journal, settings.api, clock, store)
             waiter = Waiter(store, journal, settings.cache, clock)
-            one = _Generation(client, submitter, collector, waiter, store, journal, settings, report, clock)
-            return await _until_sigterm(one, plan)
+            one = _Generation(plan, client, submitter, collector, waiter, store, journal, settings, report, clock)
+            return await _until_sigterm(one)
 
     outcomes = anyio.run(run)
     if outcomes is None:
@@ -86,12 +81,12 @@ def generate(  # noqa: PLR0913 - the world is passed in
     return outcomes
 
 
-async def _until_sigterm(generation: _Generation, plan: Plan) -> list[Outcome] | None:
+async def _until_sigterm(generation: _Generation) -> list[Outcome] | None:
     """Run a generation to its end; None when SIGTERM has ended it, as Ctrl-C does."""
     with anyio.CancelScope() as scope:
         async with anyio.create_task_group() as group:
             group.start_soon(interruption.cancel_at_sigterm, scope)
-            outcomes = await generation.run(plan)
+            outcomes = await generation.run()
             group.cancel_scope.cancel()
         return outcomes
     return None
@@ -102,6 +97,7 @@ class _Generation:
 
     def __init__(  # noqa: PLR0913 - as above
         self,
+        plan: Plan,
         client: Client,
         submitter: Submitter,
         collector: Collector,
@@ -112,6 +108,8 @@ class _Generation:
         report: Report,
         clock: Clock,
     ) -> None:
+        self._plan = plan
+        self._queue = Queue(plan, self._refuse_child)
         self._submitter = submitter
         self._collector = collector
         self._waiter = waiter
@@ -119,33 +117,38 @@ class _Generation:
         self._journal = journal
         self._api = settings.api
         self._clock = clock
-        self._outcomes = Outcomes(journal, report)
+        self._outcomes = Outcomes(journal, report, self._queue.settle)
         self._task_ids: set[str] = set()
         self._slots = anyio.CapacityLimiter(settings.api.max_requests)
         self._poller = Poller(client, settings.api, clock, self._on_task, self._on_given_up)
         self._group = anyio.create_task_group()
         self._waits = anyio.create_task_group()
 
-    async def run(self, plan: Plan) -> list[Outcome]:
+    async def run(self) -> list[Outcome]:
         async with self._group:
             self._group.start_soon(self._poller.run)
             async with anyio.create_task_group() as watch:
                 watch.start_soon(self._hurry_at_the_end)
                 async with self._waits:
-                    self._begin(plan)
-                    await self._submit_all([job_of(row.picture, row.flight) for row in plan.only(State.MISSING)])
+                    self._begin()
+                    await self._submit_all()
                 watch.cancel_scope.cancel()
             self._poller.close()
         return self._outcomes.all
 
-    def _begin(self, plan: Plan) -> None:
+    def _begin(self) -> None:
         """What is free comes first: to collect what is in flight, and to wait for what others make."""
-        for row in plan.only(State.IN_FLIGHT):
+        self._queue.begin()
+        for row in self._plan.only(State.IN_FLIGHT):
             self._resume(job_of(row.picture, row.flight))
-        for flight in plan.strays:
+        for flight in self._plan.strays:
             self._resume(stray_job(flight))
-        for row in plan.only(State.IN_HAND):
+        for row in self._plan.only(State.IN_HAND):
             self._waits.start_soon(self._wait_for_other, job_of(row.picture), False)
+
+    def _refuse_child(self, job: Job, parent: str) -> None:
+        """A picture that another is drawn from was not made."""
+        self._outcomes.refused(Step.SKIPPED, job, f"{parents.named(parent, job.parents[parent])} was not made")
 
     async def _hurry_at_the_end(self) -> None:
         try:
@@ -173,24 +176,22 @@ class _Generation:
         else:
             self._group.start_soon(self._collect, job, wire.Image(link=flight.link), None)
 
-    async def _submit_all(self, jobs: Sequence[Job]) -> None:
+    async def _submit_all(self) -> None:
         """Submit one after the other until the service can be trusted or takes its time, then several at a time.
 
         A service that is broken, or a key that is wrong, is found out with the first.
         """
-        waiting = iter(jobs)
         async with anyio.create_task_group() as group:
-            if not jobs:
-                return
-            group.start_soon(self._submit_each, waiting)
+            group.start_soon(self._submit_each)
+            await self._queue.wait()
             with anyio.move_on_after(_TRIAL_SECONDS):
                 await self._submitter.trusted.wait()
-            for _ in range(1, min(self._api.max_requests, len(jobs))):
-                group.start_soon(self._submit_each, waiting)
+            for _ in range(1, min(self._api.max_requests, self._queue.total)):
+                group.start_soon(self._submit_each)
 
-    async def _submit_each(self, waiting: Iterator[Job]) -> None:
+    async def _submit_each(self) -> None:
         """One of the workers that share the queue."""
-        for job in waiting:
+        while (job := await self._queue.next()) is not None:
             await self._submit(job)
         self._submitter.trusted.set()
 
@@ -206,9 +207,11 @@ class _Generation:
         except (AccessError, BalanceError, BusyError) as error:
             # Busy is raised after the last of many tries: the next picture would fare no better.
             self._submitter.stopped = error
-            self._outcomes.refused(Step.SKIPPED, job, self._advise(error))
+            self._outcomes.refused(Step.SKIPPED, job, refusals.explain(error, self._api))
+        except UnusableReferenceError as error:
+            self._outcomes.refused(Step.SKIPPED, job, str(error))
         except (RejectedError, ConfigurationError) as error:
-            self._outcomes.refused(Step.FAILED, job, self._advise(error))
+            self._outcomes.refused(Step.FAILED, job, refusals.explain(error, self._api))
         except GatewayError:
             self._outcomes.unknown(job)
         else:
@@ -260,17 +263,6 @@ class _Generation:
         else:
             job.flight = left
             self._outcomes.unknown(job)
-
-    def _advise(self, error: GptImageError) -> str:
-        if isinstance(error, BalanceError):
-            return f"{error}; the account's balance is used up"
-        if isinstance(error, AccessError):
-            return f"{error}; check the key in {self._api.key_env}"
-        if isinstance(error, BusyError) and error.status is None:
-            return f"{error}; check the network and api.base_url"
-        if isinstance(error, RejectedError) and error.status in _NOT_FOUND_THERE:
-            return f"{error}; check api.base_url and api.submit_path"
-        return str(error)
 
     async def _on_task(self, job: Job, task: wire.Task) -> None:
         if task.phase is wire.Phase.RUNNING and not job.is_running:

@@ -71,6 +71,8 @@ class Job:
     spec: ImageSpec | None = None
     """None for one that no page asks for any more: it is collected, never submitted."""
     flight: Flight | None = None
+    parents: Mapping[str, str] = field(default_factory=dict)
+    """Digests of the pictures that it is drawn from, and the page and line that ask for them."""
     is_running: bool = False
     lost: int = 0
     """Polls in a row that said the service does not know the task."""
@@ -87,7 +89,8 @@ class Job:
 def job_of(picture: Picture, flight: Flight | None = None) -> Job:
     """Return the job for a picture of the catalog, with what the journal has of it."""
     spec = picture.spec
-    return Job(spec.digest, spec.canonical, picture.where, spec, flight)
+    parents = {parent.spec.digest: parent.where for parent in picture.parents}
+    return Job(spec.digest, spec.canonical, picture.where, spec, flight, parents)
 
 
 def stray_job(flight: Flight) -> Job:

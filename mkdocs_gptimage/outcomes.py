@@ -22,11 +22,15 @@ Report = Callable[[Event], None]
 
 
 class Outcomes:
-    """The outcomes of one run; each picture gets one, and the journal says what the next run has to know."""
+    """The outcomes of one run; each picture gets one, and the journal says what the next run has to know.
 
-    def __init__(self, journal: Journal, report: Report) -> None:
+    `settle` is called with each outcome: what is drawn from the picture waits for it.
+    """
+
+    def __init__(self, journal: Journal, report: Report, settle: Callable[[Outcome], None]) -> None:
         self._journal = journal
         self._report = report
+        self._settle = settle
         self.all: list[Outcome] = []
 
     def tell(self, step: Step, job: Job, text: str = "") -> None:
@@ -34,13 +38,16 @@ class Outcomes:
         self._report(Event(step, job.where, job.digest, text))
 
     def stored(self, job: Job, entry: Entry, text: str) -> None:
-        self.all.append(Outcome(Step.STORED, job.digest, job.where, entry=entry))
-        self.tell(Step.STORED, job, text)
+        self._end(Outcome(Step.STORED, job.digest, job.where, entry=entry), job, text)
 
     def ended(self, step: Step, job: Job, problem: str) -> None:
         """There is no picture, and the journal says already why."""
-        self.all.append(Outcome(step, job.digest, job.where, problem=problem))
-        self.tell(step, job, problem)
+        self._end(Outcome(step, job.digest, job.where, problem=problem), job, problem)
+
+    def _end(self, outcome: Outcome, job: Job, text: str) -> None:
+        self.all.append(outcome)
+        self.tell(outcome.step, job, text)
+        self._settle(outcome)
 
     def refused(self, step: Step, job: Job, problem: str) -> None:
         """Nothing was accepted now; a submit before this one may have been."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -57,11 +58,32 @@ class Row:
 
 @dataclass(frozen=True)
 class Plan:
-    """One row per picture, in the order of the pages."""
+    """What is to be done for each picture of a site."""
 
-    rows: tuple[Row, ...]
-    strays: tuple[Flight, ...] = ()
-    """In flight for pictures that no page asks for any more; paid for, so they are collected too."""
+    candidates: tuple[Row, ...]
+    """One per picture of the catalog, in the order of the pages; what a picture is drawn from stands before it."""
+    collectable: tuple[Flight, ...] = ()
+    """In flight, and can be brought home by what the journal has of it, whoever asks for it."""
+
+    @functools.cached_property
+    def rows(self) -> tuple[Row, ...]:
+        """The pictures that matter: those that a page shows, and those that a missing one is drawn from.
+
+        A picture in the store needs nothing any more, so what only it was drawn from may be gone.
+        """
+        needed: set[str] = set()
+        for row in reversed(self.candidates):
+            if row.picture.is_shown or row.digest in needed:
+                needed.add(row.digest)
+                if row.state is State.MISSING:
+                    needed.update(parent.spec.digest for parent in row.picture.parents)
+        return tuple(row for row in self.candidates if row.digest in needed)
+
+    @functools.cached_property
+    def strays(self) -> tuple[Flight, ...]:
+        """In flight for pictures that no page needs any more; paid for, so they are collected too."""
+        needed = {row.digest for row in self.rows}
+        return tuple(flight for flight in self.collectable if flight.digest not in needed)
 
     def only(self, *states: State) -> list[Row]:
         return [row for row in self.rows if row.state in states]
@@ -105,16 +127,14 @@ def plan(  # noqa: PLR0913 - the world is passed in
             return Row(picture, State.IN_HAND, f"process {process_of(flight.run)}", flight=flight)
         return _row(picture, found, flight, prices, base_url)
 
-    strays = tuple(
-        flight
-        for digest, flight in flights.items()
-        if digest not in catalog.pictures and _can_be_collected(flight, base_url, alive)
+    return Plan(
+        tuple(row(digest, picture) for digest, picture in catalog.pictures.items()),
+        tuple(flight for flight in flights.values() if _can_be_collected(flight, base_url, alive)),
     )
-    return Plan(tuple(row(digest, picture) for digest, picture in catalog.pictures.items()), strays)
 
 
 def _can_be_collected(flight: Flight, base_url: str, alive: Collection[str]) -> bool:
-    """Whether a picture that no page asks for can be brought home by what its flight says."""
+    """Whether a picture can be brought home by what its flight says, also when no page asks for it."""
     is_ours = flight.base_url == base_url and flight.run not in alive
     return is_ours and flight.stage is Stage.ACCEPTED and digest_of(flight.request) == flight.digest
 
@@ -146,15 +166,15 @@ def with_unknown_as_missing(plan: Plan, prices: Mapping[str, float]) -> Plan:
             Row(row.picture, State.MISSING, price=prices.get(row.picture.spec.resolution), flight=row.flight)
             if row.state is State.UNKNOWN
             else row
-            for row in plan.rows
+            for row in plan.candidates
         ),
-        plan.strays,
+        plan.collectable,
     )
 
 
 def without_missing(plan: Plan) -> Plan:
     """Return the plan that only collects, and pays for nothing."""
-    return Plan(tuple(row for row in plan.rows if row.state is not State.MISSING), plan.strays)
+    return Plan(tuple(row for row in plan.candidates if row.state is not State.MISSING), plan.collectable)
 
 
 def why_unknown(flight: Flight) -> str:

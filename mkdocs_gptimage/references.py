@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import dataclasses
 import hashlib
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from .spec import ImageSpec, Reference, UnusableReferenceError
 from .validation import printable, quote
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
 MAX_BYTES = 20 * 1024 * 1024
@@ -70,13 +71,23 @@ class References:
         return printable(path.relative_to(self._project).as_posix())[:_LONGEST_PATH]
 
 
-def to_send(spec: ImageSpec) -> list[str]:
-    """Return the `image_urls` of a request: URLs as they are, local files as data URIs.
+def to_send(spec: ImageSpec, stored: Callable[[ImageSpec], bytes]) -> list[str]:
+    """Return the `image_urls` of a request: URLs as they are, local files and other pictures as data URIs.
 
-    Raises `ConfigurationError` for a file that changed since the pages were read: the picture would not be the one
-    that its digest names.
+    `stored` returns the bytes of another picture, or raises `UnusableReferenceError`, as this does for pictures that
+    are too large. Raises `ConfigurationError` for a file that changed since the pages were read: the picture would not
+    be the one that its digest names.
     """
-    return [reference.uri or _to_data_uri(reference) for reference in spec.references]
+    parents = {parent.digest: stored(parent) for parent in spec.parents}
+    check_together(
+        reference if reference.of is None else dataclasses.replace(reference, size=len(parents[reference.of.digest]))
+        for reference in spec.references
+    )
+    sent = {digest: _parent_to_send(data) for digest, data in parents.items()}
+    return [
+        reference.uri or (_file_to_send(reference) if reference.of is None else sent[reference.of.digest])
+        for reference in spec.references
+    ]
 
 
 def check_together(references: Iterable[Reference]) -> None:
@@ -90,7 +101,7 @@ def check_together(references: Iterable[Reference]) -> None:
 def _read(path: Path, shown: str, size: int) -> Reference:
     if not path.is_file():
         raise UnusableReferenceError(f"{shown} is not a file")
-    _check_size(shown, size)
+    check_size(shown, size)
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -101,7 +112,17 @@ def _read(path: Path, shown: str, size: int) -> Reference:
     return Reference(_identity(data), uri=None, path=path, media_type=MEDIA_TYPES[kind], size=len(data))
 
 
-def _to_data_uri(reference: Reference) -> str:
+def _parent_to_send(data: bytes) -> str:
+    kind = sniff(data)
+    assert kind is not None  # nothing else is stored
+    return _data_uri(data, MEDIA_TYPES[kind])
+
+
+def _data_uri(data: bytes, media_type: str) -> str:
+    return f"data:{media_type};base64,{base64.b64encode(data).decode()}"
+
+
+def _file_to_send(reference: Reference) -> str:
     assert reference.path is not None
     try:
         data = reference.path.read_bytes()
@@ -109,7 +130,7 @@ def _to_data_uri(reference: Reference) -> str:
         raise ConfigurationError(f"{reference.path}: cannot be read any more: {error.strerror}") from None
     if _identity(data) != reference.identity:
         raise ConfigurationError(f"{reference.path}: changed during the build; build again")
-    return f"data:{reference.media_type};base64,{base64.b64encode(data).decode()}"
+    return _data_uri(data, reference.media_type)
 
 
 def _from_data_uri(entry: str) -> Reference:
@@ -121,14 +142,15 @@ def _from_data_uri(entry: str) -> Reference:
         data = base64.b64decode("".join(payload.split()), validate=True)
     except (binascii.Error, ValueError):
         raise UnusableReferenceError(f"{shown} is not valid base64") from None
-    _check_size(shown, len(data))
+    check_size(shown, len(data))
     if sniff(data) is None:
         raise UnusableReferenceError(f"{shown} is not a PNG, JPEG, WebP or GIF image")
     # A YAML author may break the long text; the service may not forgive it.
     return Reference(_identity(data), uri=f"{head},{''.join(payload.split())}", size=len(data))
 
 
-def _check_size(shown: str, size: int) -> None:
+def check_size(shown: str, size: int) -> None:
+    """Raise `UnusableReferenceError` when one image is too much for the service; `shown` names it."""
     if size > MAX_BYTES:
         # One byte too much must not read as if it were allowed.
         found = _megabytes(max(size, 21 * 1024 * 1024))

@@ -9,18 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.lowlevel
+import anyio.to_thread
 
-from . import policy, references, wire
+from . import parents, policy, references, wire
 from .errors import BusyError, ConfigurationError, GatewayError, GptImageError, InProgressError, RejectedError
 from .flights import Flight, Stage
+from .store import Entry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from .client import Client
     from .jobs import Clock, Job
     from .journal import Journal
     from .settings import Api
+    from .spec import ImageSpec
+    from .store import Store
 
 
 _LOOK_AGAIN = 5.0
@@ -41,14 +43,12 @@ class Submitter:
     not sent the rest.
     """
 
-    def __init__(
-        self, client: Client, journal: Journal, api: Api, clock: Clock, is_stored: Callable[[str], bool]
-    ) -> None:
+    def __init__(self, client: Client, journal: Journal, api: Api, clock: Clock, store: Store) -> None:
         self._client = client
         self._journal = journal
         self._api = api
         self._clock = clock
-        self._is_stored = is_stored
+        self._store = store
         self._open_at = 0.0
         self._unknown_in_a_row = 0
         self._sending: set[anyio.CancelScope] = set()
@@ -61,11 +61,11 @@ class Submitter:
 
         A job may come with the flight of a submit whose outcome is unknown. Raises `RejectedError` when nothing was
         accepted, `GatewayError` when that cannot be known, `ClaimedError` when another run was faster,
-        and `ConfigurationError` when a reference image changed since the pages were read or the journal cannot be
-        written. A job that still has a flight then may have been accepted before.
+        `UnusableReferenceError` when a picture that it is drawn from cannot be sent, and `ConfigurationError` when a
+        reference image changed since the pages were read or the journal cannot be written. A job that still has a
+        flight then may have been accepted before.
         """
-        assert job.spec is not None
-        body = wire.request_body(job.spec, references.to_send(job.spec))
+        body = await self._body(job)
         is_repeated = job.flight is not None and job.flight.can_repeat and job.flight.idempotency_key
         key = job.flight.idempotency_key if job.flight is not None and is_repeated else str(uuid.uuid4())
         for attempt in range(1, policy.SUBMIT_ATTEMPTS + 1):
@@ -80,6 +80,18 @@ class Submitter:
             wait = policy.delay(attempt, answer.retry_after, self._clock.jitter())
             self._open_at = max(self._open_at, self._clock.now() + wait)
         raise AssertionError("the last attempt returns or raises")
+
+    async def _body(self, job: Job) -> dict[str, Any]:
+        spec = job.spec
+        assert spec is not None
+        if not spec.references:
+            return wire.request_body(spec, [])
+
+        def stored(parent: ImageSpec) -> bytes:
+            return parents.read(parent.digest, job.parents[parent.digest], self._store)
+
+        # In a thread: files are read, hashed and encoded.
+        return wire.request_body(spec, await anyio.to_thread.run_sync(references.to_send, spec, stored))
 
     async def _send(self, job: Job, body: dict[str, Any], unknown: Flight | None) -> wire.Image | GatewayError | None:
         """Send a submit once; the journal knows what came of it, and of an `unknown` one before, when this returns."""
@@ -131,7 +143,7 @@ class Submitter:
         is_ours = self._journal.claim(flight) if job.flight is None else self._journal.replace(job.flight, flight)
         if not is_ours:
             raise ClaimedError("another run has it in hand")
-        if job.flight is None and self._is_stored(job.digest):
+        if job.flight is None and isinstance(self._store.look(job.digest), Entry):
             self._journal.forget(flight)
             raise ClaimedError("another run has just made it")
         job.flight = flight

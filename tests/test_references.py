@@ -10,7 +10,7 @@ import pytest
 from mkdocs_gptimage import references
 from mkdocs_gptimage.errors import ConfigurationError
 from mkdocs_gptimage.references import MAX_BYTES, References, check_together, to_send
-from mkdocs_gptimage.spec import ImageSpec, Reference, UnusableReferenceError
+from mkdocs_gptimage.spec import ImageSpec, Reference, UnusableReferenceError, reference_to
 
 PNG = b"\x89PNG\r\n\x1a\n the rest does not matter"
 DATA_URI = f"data:image/png;base64,{base64.b64encode(PNG).decode()}"
@@ -242,13 +242,40 @@ def test_a_file_that_changes_is_read_again(project):
     assert resolver.resolve("cat.png", path.parent) != before
 
 
+def nothing_stored(parent: ImageSpec) -> bytes:
+    raise AssertionError(f"{parent.digest} was asked for")
+
+
+def test_other_pictures_are_sent_as_their_bytes():
+    """Another picture is read once, however often it is a reference, and sent as a data URI in its place."""
+    parent, jpeg = ImageSpec("a"), ImageSpec("b")
+    files = {parent.digest: PNG, jpeg.digest: b"\xff\xd8\xff\xe0" + b"x" * 20}
+    reads = []
+    picture = ImageSpec("c", references=tuple(map(reference_to, (parent, jpeg, parent))))
+    sent = to_send(picture, lambda spec: (reads.append(spec.digest), files[spec.digest])[1])
+
+    assert sent == [DATA_URI, f"data:image/jpeg;base64,{base64.b64encode(files[jpeg.digest]).decode()}", DATA_URI]
+    assert reads == [parent.digest, jpeg.digest]
+    assert picture.canonical["references"] == [f"spec:{spec.digest}" for spec in (parent, jpeg, parent)]
+
+
+def test_other_pictures_count_together(monkeypatch):
+    """What other pictures weigh counts with the rest, each time that they are sent."""
+    picture = ImageSpec("c", references=(reference_to(ImageSpec("a")), Reference("sha256:0", DATA_URI, size=len(PNG))))
+    monkeypatch.setattr(references, "MAX_BYTES_TOGETHER", 2 * len(PNG))
+
+    assert to_send(picture, lambda _: PNG) == [DATA_URI, DATA_URI]
+    with pytest.raises(UnusableReferenceError, match="of reference images together, expected at most 0 MB"):
+        to_send(picture, lambda _: PNG + b"!")
+
+
 def test_to_send(project):
     """Files are sent as data URIs, everything else as it is, in the order of the block."""
     put(project / "docs/guide/cat.png")
     entries = ["https://example.com/a.png", "cat.png", DATA_URI]
     picture = ImageSpec("a", references=tuple(resolve(project, entry) for entry in entries))
 
-    assert to_send(picture) == ["https://example.com/a.png", DATA_URI, DATA_URI]
+    assert to_send(picture, nothing_stored) == ["https://example.com/a.png", DATA_URI, DATA_URI]
 
 
 @pytest.mark.parametrize(
@@ -266,7 +293,7 @@ def test_changed_between_reading_and_sending(project, change, message):
     change(path)
 
     with pytest.raises(ConfigurationError) as caught:
-        to_send(picture)
+        to_send(picture, nothing_stored)
 
     assert str(caught.value) == f"{path.resolve()}: {message}"
 
