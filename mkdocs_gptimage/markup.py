@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import html
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from .spec import ImageSpec, Presentation
 
 _NONCHARACTERS = "".join(f"{chr(plane + 0xFFFE)}{chr(plane + 0xFFFF)}" for plane in range(0, 0x110000, 0x10000))
@@ -17,39 +20,42 @@ _UNFIT = re.compile(
 )
 
 
-def figure(  # noqa: PLR0913 - the parts of a figure
-    spec: ImageSpec,
-    presentation: Presentation,
-    *,
-    src: str,
-    size: str,
-    caption: str = "",
-    full: str | None = None,
+@dataclass(frozen=True)
+class Part:
+    """One `<img>` of a figure: the picture, or its twin for dark pages."""
+
+    src: str
+    """The URL of the file, relative to the page."""
+    rest: str
+    """The attributes that depend on the picture's bytes, or a marker in their place until they are known."""
+    full: str | None = None
+    """The URL of the full size to link to."""
+
+
+def figure(
+    spec: ImageSpec, presentation: Presentation, parts: Sequence[Part], *, caption: str = "", label: str = ""
 ) -> str:
     """Return the figure of one use of a picture.
 
-    `src` is the URL of the file, relative to the page; `size` the attributes `width="…" height="…"`, or a marker that
-    stands in for them until they are known; `caption` finished HTML; `full` the URL of the full size to link to.
+    `caption` is finished HTML; `label` the text that says to readers that the picture was generated.
     """
-    image = "<img" + "".join(
-        part
-        for part in (
-            attribute("class", "gpt-image__img"),
-            attribute("src", src),
-            f" {size}",
-            attribute("alt", alt_text(spec, presentation, caption)),
-            attribute("loading", presentation.loading),
-            ' decoding="async"',
-            attribute("style", f"max-width:min(100%,{presentation.width}px)") if presentation.width else "",
-        )
-    )
-    image += ">"
-    if full is not None:
-        image = f"<a{attribute('class', 'gpt-image__link')}{attribute('href', full)}>{image}</a>"
+    alt = alt_text(spec, presentation, caption)
+    images = "".join(_image(part, alt) for part in parts)
     classes = " ".join(filter(None, ("gpt-image", presentation.css_class)))
     identity = attribute("id", presentation.id) if presentation.id else ""
+    note = f'<small class="gpt-image__label">{html.escape(label)}</small>' if label else ""
     figcaption = f"<figcaption>{caption}</figcaption>" if caption else ""
-    return f"<figure{attribute('class', classes)}{identity}>{image}{figcaption}</figure>"
+    return f"<figure{attribute('class', classes)}{identity}>{images}{note}{figcaption}</figure>"
+
+
+def _image(part: Part, alt: str) -> str:
+    image = (
+        f"<img{attribute('class', 'gpt-image__img')}{attribute('src', part.src)} {part.rest.lstrip()}"
+        f'{attribute("alt", alt)} decoding="async">'
+    )
+    if part.full is None:
+        return image
+    return f"<a{attribute('class', 'gpt-image__link')}{attribute('href', part.full)}>{image}</a>"
 
 
 def alt_text(spec: ImageSpec, presentation: Presentation, caption: str) -> str:
@@ -58,11 +64,6 @@ def alt_text(spec: ImageSpec, presentation: Presentation, caption: str) -> str:
         return presentation.alt
     plain = fold(html.unescape(re.sub(r"<[^>]*>", "", caption)))
     return plain or spec.prompt
-
-
-def dimensions(width: int, height: int) -> str:
-    """The attributes that keep the picture's place while it loads; pixels of the file."""
-    return f'width="{width}" height="{height}"'
 
 
 def attribute(name: str, value: str) -> str:

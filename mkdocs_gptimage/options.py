@@ -11,16 +11,19 @@ from urllib.parse import urlsplit
 from mkdocs.config import base
 from mkdocs.config import config_options as c
 
-from . import folder_rules, sizes, validation
+from . import folder_rules, renditions, sizes, validation
 from .errors import ConfigurationError, one_line_each
-from .settings import EMULATOR, Api, Budget, Settings
+from .settings import EMULATOR, Api, Budget, Output, Settings
+from .spec import DARK_INSTRUCTION
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
 
 ON_MISSING = ("auto", "generate", "placeholder", "error")
 FORMATS = ("webp", "avif", "original")
+ENCODED = ("webp", "avif")
 
+_THEME_WITH_TOGGLE = "material"
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 _TIMEOUTS = {"1k": 600, "2k": 900, "4k": 1800}
 
@@ -56,8 +59,9 @@ class BudgetOptions(base.Config):
 class OutputOptions(base.Config):
     formats = c.ListOfItems(c.Choice(FORMATS), default=["webp"])
     widths = c.ListOfItems(c.Type(int), default=[480, 960, 1440])
-    quality = c.Type(int, default=82)
+    quality = c.Type((int, dict), default=82)
     sizes = c.Type(str, default="(min-width: 48em) 44em, 100vw")
+    disclosure = c.Optional(c.Choice(("label",)))
 
 
 class Options(base.Config):
@@ -72,6 +76,7 @@ class Options(base.Config):
     api = c.SubConfig(ApiOptions)
     budget = c.SubConfig(BudgetOptions)
     prices = c.Type(dict, default={})
+    dark_instruction = c.Type(str, default=DARK_INSTRUCTION)
     output = c.SubConfig(OutputOptions)
 
 
@@ -103,6 +108,15 @@ def settings(options: Options, config: MkDocsConfig) -> Settings:
         ),
         budget=Budget(images=options.budget.images, usd=options.budget.usd),
         prices={str(tier): float(price) for tier, price in options.prices.items()},
+        output=Output(
+            formats=tuple(options.output.formats),
+            widths=tuple(sorted(set(options.output.widths))),
+            quality=_qualities(options.output.quality),
+            sizes=options.output.sizes,
+            disclosure=options.output.disclosure,
+        ),
+        dark_instruction=options.dark_instruction,
+        has_palette_toggle=config.theme.name == _THEME_WITH_TOGGLE,
     )
 
 
@@ -123,6 +137,7 @@ def _problems(options: Options, config: MkDocsConfig) -> list[str]:
         *_folder_problems(options, config),
         *_api_problems(options.api),
         *_money_problems(options),
+        *_output_problems(options.output),
         *([] if options.fence.strip() and not options.fence.split()[1:] else ["fence: expected one word"]),
     ]
 
@@ -184,6 +199,22 @@ def _money_problems(options: Options) -> list[str]:
     return problems
 
 
+def _output_problems(output: OutputOptions) -> list[str]:
+    problems = []
+    if not output.formats or len(set(output.formats)) < len(output.formats):
+        problems.append(f"output.formats: expected one or more of {', '.join(FORMATS)}, each once")
+    if not output.widths or min(output.widths) < 1:
+        problems.append("output.widths: expected one or more numbers of pixels, such as [480, 960, 1440]")
+    qualities = output.quality if isinstance(output.quality, dict) else {"": output.quality}
+    for name, quality in qualities.items():
+        where = f"output.quality.{name}".rstrip(".")
+        if name and name not in ENCODED:
+            problems.append(f"{where}: is not a format with a quality, expected {' or '.join(ENCODED)}")
+        elif type(quality) is not int or not 1 <= quality <= 100:
+            problems.append(f"{where}: {validation.quote(quality)} is not a quality, expected 1 to 100")
+    return problems
+
+
 def _is_positive(value: Any, *, zero: bool = False) -> bool:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         return False
@@ -197,6 +228,13 @@ def _is_http_url(url: str) -> bool:
     except ValueError:
         return False
     return parts.scheme in ("http", "https") and is_address and not parts.query
+
+
+def _qualities(option: Any) -> dict[str, int]:
+    """Quality by format; one number means equal looks."""
+    if isinstance(option, dict):
+        return {**Output().quality, **option}
+    return {"webp": option, "avif": renditions.avif_quality(option)}
 
 
 def _timeouts(option: Any) -> dict[str, float]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import caption, markup, references, spec
+from . import caption, markup, references, shown, spec
 from .catalog import Catalog, Source, Use, squeeze
 from .references import References
 from .validation import quote
@@ -27,10 +27,14 @@ if TYPE_CHECKING:
 
     from .blocks import Block
     from .settings import Settings
+    from .shown import Shown
     from .spec import ImageSpec, Reading
     from .store import Damage, Entry, Store
 
 PLACEHOLDER_FORMAT = "svg"
+DARK_MEDIA = "(prefers-color-scheme: dark)"
+LABEL = "AI-generated image"
+"""What `output.disclosure: label` shows to readers."""
 
 
 @dataclass(frozen=True)
@@ -42,16 +46,6 @@ class Page:
     """The absolute path of the folder that local reference images are relative to."""
     url: Callable[[str], str]
     """Path of a file in the site → its URL as this page writes it."""
-
-
-@dataclass(frozen=True)
-class Shown:
-    """The file that the site shows for a picture."""
-
-    name: str
-    width: int
-    """Pixels, as the height."""
-    height: int
 
 
 class Reader:
@@ -68,9 +62,13 @@ class Reader:
         self._uses: list[Use] = []
         self._ordinals: dict[tuple[Source, str], int] = {}
         self._found: dict[str, Entry | Damage | None] = {}
-        self._expected: dict[str, str] = {}
+        self._expected: dict[str, tuple[str, str]] = {}
         self._shown: Mapping[str, Shown] = {}
-        self._marker = re.compile(f' data-gptimage="{self._token}-(?P<key>[0-9]+)"')
+        self._firsts: set[int] = set()
+        key = f'="{self._token}-(?P<key>[0-9]+)"'
+        self._marker = re.compile(f" data-gptimage{key}")
+        # No attribute holds a `>`: ours are escaped.
+        self._image = re.compile(f"<img\\b(?P<before>[^>]*?) data-gptimage(?P<dark>-dark)?{key}(?P<after>[^>]*>)")
 
     def look(self, digest: str) -> Entry | Damage | None:
         """Find a picture in the store, once per build."""
@@ -89,33 +87,51 @@ class Reader:
             # Text that some plugin converts before there are pages: nobody is known to see it.
             return f"<pre><code>{html.escape(block.original)}</code></pre>"
         use = Use(page.source, block, self._count(page.source, block), self._read(block, page))
-        marker = f'data-gptimage="{self._token}-{len(self._uses)}"'
+        key = len(self._uses)
         self._uses.append(use)
-        picture = use.reading.spec
-        if picture is None:
-            return f"<figure {marker}></figure>"
-        return self._figure(picture, use.presentation, page, marker, md)
+        if use.reading.spec is None:
+            return f'<figure data-gptimage="{self._token}-{key}"></figure>'
+        return self._figure(use, page, key, md)
 
-    def _figure(
-        self, picture: ImageSpec, presentation: spec.Presentation, page: Page, marker: str, md: Markdown
-    ) -> str:
-        shown = self._shown.get(picture.digest)
-        src = page.url(f"{self._settings.assets}/{shown.name if shown else self.expected_name(picture)}")
+    def _figure(self, use: Use, page: Page, key: int, md: Markdown) -> str:
+        presentation = use.presentation
+        light, *twins = use.shows
+        has_two_images = bool(twins) and self._settings.has_palette_toggle
+        parts = [
+            self._part(
+                light, use, page, f'data-gptimage="{self._token}-{key}"', "#only-light" if has_two_images else ""
+            )
+        ]
+        if has_two_images:
+            parts.append(self._part(twins[0], use, page, f'data-gptimage-dark="{self._token}-{key}"', "#only-dark"))
         return markup.figure(
-            picture,
+            light,
             presentation,
-            src=src,
-            size=markup.dimensions(shown.width, shown.height) if shown else marker,
+            parts,
             caption=caption.render(presentation.caption, md) if presentation.caption else "",
-            full=src if presentation.link else None,
+            label=LABEL if self._settings.output.disclosure else "",
         )
 
-    def expected_name(self, picture: ImageSpec) -> str:
-        """The name of the file that the site will show, as far as it is known before the picture is there."""
+    def _part(self, picture: ImageSpec, use: Use, page: Page, marker: str, fragment: str) -> markup.Part:
+        known = self._shown.get(picture.digest)
+        name, original = (known.src.name, known.original) if known else self._expect(picture)
+        prefix = page.url(f"{self._settings.assets}/")
+        presentation = use.presentation
+        rest = self._rest(known, prefix, presentation, loading=presentation.loading or "lazy") if known else marker
+        full = f"{prefix}{original or name}" if presentation.link else None
+        return markup.Part(f"{prefix}{name}{fragment}", rest, full)
+
+    def _rest(self, known: Shown, prefix: str, presentation: spec.Presentation, *, loading: str) -> str:
+        sizes = self._settings.output.sizes
+        found = shown.attributes(known, prefix, sizes=sizes, width=presentation.width, loading=loading)
+        return "".join(markup.attribute(name, value) for name, value in found.items())
+
+    def _expect(self, picture: ImageSpec) -> tuple[str, str]:
+        """The names of the file that the site will show and of the original, as far as they are known by now."""
         if picture.digest not in self._expected:
             # Records are read later, all together: that is several times faster than between conversions.
             ending = self._store.ending(picture.digest) or self._format_of_missing
-            self._expected[picture.digest] = f"{picture.stem}.{ending}"
+            self._expected[picture.digest] = shown.expected(picture, ending, self._settings.output)
         return self._expected[picture.digest]
 
     def _count(self, source: Source, block: Block) -> int:
@@ -126,7 +142,10 @@ class Reader:
 
     def _read(self, block: Block, page: Page) -> Reading:
         reading = spec.read(
-            block.body, self._settings.defaults, lambda entry: self._references.resolve(entry, Path(page.folder))
+            block.body,
+            self._settings.defaults,
+            lambda entry: self._references.resolve(entry, Path(page.folder)),
+            self._settings.dark_instruction,
         )
         problems = list(reading.problems)
         if block.header:
@@ -144,35 +163,53 @@ class Reader:
         """Add what a page's finished content asks for to the catalog; return its uses."""
         if self._token not in content:
             return []
-        uses = [
-            self._uses[int(match["key"])]
+        keys = [
+            int(match["key"])
             for piece, is_visible in pieces(content, self._token)
             if is_visible
             for match in self._marker.finditer(piece)
         ]
+        uses = [self._uses[key] for key in keys]
         for use in uses:
             self.catalog.add(use)
+        self._firsts.update(keys[:1])
         return uses
 
-    def deliver(self, shown: Mapping[str, Shown]) -> None:
+    def deliver(self, known: Mapping[str, Shown]) -> None:
         """Take what the site shows, by digest; from now on figures are written finished."""
-        self._shown = shown
+        self._shown = known
 
     def finish(self, content: str) -> str:
         """Fill in what the figures of a page's content were waiting for."""
         renamed: dict[str, str] = {}
 
         def fill(match: re.Match[str]) -> str:
-            picture = self._uses[int(match["key"])].reading.spec
-            assert picture is not None
-            shown = self._shown[picture.digest]
-            expected = self.expected_name(picture)
-            if expected != shown.name:
-                renamed[expected] = shown.name
-            return f" {markup.dimensions(shown.width, shown.height)}"
+            use = self._uses[int(match["key"])]
+            light, *twins = use.shows
+            picture = twins[0] if match["dark"] else light
+            known = self._shown[picture.digest]
+            expected, original = self._expect(picture)
+            renamed.update({expected: known.src.name, original: known.original})
+            prefix = shown.src_of(match[0]).rpartition(expected)[0]
+            rest = self._rest(known, prefix, use.presentation, loading=self._loading(int(match["key"]), use))
+            sizes = shown.sizes_of(self._settings.output.sizes, use.presentation.width)
+            offered = shown.sources(known, prefix, sizes)
+            if twins and not self._settings.has_palette_toggle:
+                offered = shown.sources(self._shown[twins[0].digest], prefix, sizes, media=DARK_MEDIA) + offered
+            return shown.picture(f"<img{match['before']}{rest}{match['after']}", offered)
 
-        content = self._marker.sub(fill, content)
-        # The service chose another format than expected: the name is unique, so it can be replaced wherever it is.
+        content = self._image.sub(fill, content)
+        # The service chose another format or size than expected: the names are unique, so they can be replaced
+        # wherever a neighbour has put them.
         for expected, name in renamed.items():
-            content = content.replace(expected, name)
+            if name and expected != name:
+                content = content.replace(expected, name)
         return content
+
+    def _loading(self, key: int, use: Use) -> str:
+        """What the block says; else eager for the first picture of a page, which readers see at once.
+
+        Of two images of which readers see one, an eager one would be loaded in vain.
+        """
+        is_one_of_two = use.dark is not None and self._settings.has_palette_toggle
+        return use.presentation.loading or ("eager" if key in self._firsts and not is_one_of_two else "lazy")

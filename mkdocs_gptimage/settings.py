@@ -42,6 +42,21 @@ class Budget:
 
 
 @dataclass(frozen=True)
+class Output:
+    """The files that a site shows for a picture."""
+
+    formats: tuple[str, ...] = ("webp",)
+    """`webp`, `avif`, `original`; the one that browsers should prefer first."""
+    widths: tuple[int, ...] = (480, 960, 1440)
+    """Pixels; none is wider than the picture."""
+    quality: Mapping[str, int] = field(default_factory=lambda: {"webp": 82, "avif": 62})
+    """1 to 100, by format."""
+    sizes: str = "(min-width: 48em) 44em, 100vw"
+    disclosure: str | None = None
+    """`label` for a visible one."""
+
+
+@dataclass(frozen=True)
 class Settings:
     project: Path
     """The folder of mkdocs.yml."""
@@ -59,3 +74,8 @@ class Settings:
     budget: Budget
     prices: Mapping[str, float]
     """USD per picture, by resolution."""
+    output: Output = field(default_factory=Output)
+    dark_instruction: str = ""
+    """What follows the prompt of a picture in that of its dark twin."""
+    has_palette_toggle: bool = False
+    """Whether readers choose light or dark on the page (Material's `#only-light`), not by their system."""

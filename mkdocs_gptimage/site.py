@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from . import cache_folder, production, publishing
+from . import cache_folder, production, publishing, variants
 from .errors import ConfigurationError, GenerationError, one_line_each
 from .planning import Row, State
-from .reading import PLACEHOLDER_FORMAT, Shown
+from .reading import PLACEHOLDER_FORMAT
+from .shown import File, Shown, file_name
 from .store import Damage, Entry
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
     from .production import Result
     from .settings import Settings
+    from .store import ImageFacts
+    from .variants import Derived
 
 
 @dataclass(frozen=True)
@@ -51,12 +54,19 @@ def _deliver(result: Result, settings: Settings, log: logging.Logger, *, accept_
     cache_folder.sweep(settings.cache)
     delivery = Delivery([], {})
     made = {outcome.digest: outcome.entry for outcome in result.outcomes}
+    rows = [row for row in result.plan.rows if row.picture.is_shown]
+    entries = {row.digest: entry for row in rows if (entry := row.entry or made.get(row.digest)) is not None}
+    linked = {row.digest for row in rows if any(use.presentation.link for use in row.picture.shown_by)}
+    derived = variants.derive(list(entries.values()), settings.output, settings.cache, originals=linked)
     problems = result.problems
-    for row in result.plan.rows:
-        entry = row.entry or made.get(row.digest)
-        problem = _show(row, entry, settings, delivery)
-        if problem:
-            problems.append(problem)
+    for row in rows:
+        found = derived.get(row.digest)
+        if found is not None and not isinstance(found, Damage):
+            _show(row, entries[row.digest].image, found, settings, delivery)
+            continue
+        if found is not None:
+            problems.append(production.describe(Row(row.picture, State.BROKEN, found.reason, damage=found)))
+        _show_card(row, settings, delivery)
     _say(result, settings, log)
     if accept_missing:
         _warn(result, problems, log)
@@ -65,24 +75,30 @@ def _deliver(result: Result, settings: Settings, log: logging.Logger, *, accept_
     return delivery
 
 
-def _show(row: Row, entry: Entry | None, settings: Settings, delivery: Delivery) -> str:
-    """Add a picture, or the card that stands in for it; return what is the matter with its bytes, if anything."""
+def _show(row: Row, image: ImageFacts, derived: Derived, settings: Settings, delivery: Delivery) -> None:
+    """Add the files of a picture."""
+    stem = row.picture.spec.stem
+    formats: dict[str, list[File]] = {}
+    original = ""
+    for each in derived.renditions:
+        name = file_name(stem, each.format, None if each.is_original else each.width)
+        delivery.files.append((each.path, name))
+        if each.is_original:
+            original = name
+        if not each.is_original or "original" in settings.output.formats:
+            key = "original" if each.is_original else each.format
+            formats.setdefault(key, []).append(File(name, each.width, each.format))
+    groups = tuple(tuple(formats[key]) for key in settings.output.formats)
+    delivery.shown[row.digest] = Shown(image.width, image.height, groups, derived.colour, original)
+
+
+def _show_card(row: Row, settings: Settings, delivery: Delivery) -> None:
+    """Add the card that stands in for a picture."""
     spec = row.picture.spec
-    damage = ""
-    if entry is not None:
-        path = publishing.original(entry, settings.cache)
-        if not isinstance(path, Damage):
-            name = f"{spec.stem}.{entry.image.format}"
-            delivery.files.append((path, name))
-            delivery.shown[row.digest] = Shown(name, entry.image.width, entry.image.height)
-            return ""
-        damage = production.describe(Row(row.picture, State.BROKEN, path.reason, damage=path))
-    note = _NOTES.get(row.state, "damaged")
-    card = publishing.placeholder(spec, note, settings.cache)
-    name = f"{spec.stem}.{PLACEHOLDER_FORMAT}"
+    card = publishing.placeholder(spec, _NOTES.get(row.state, "damaged"), settings.cache)
+    name = file_name(spec.stem, PLACEHOLDER_FORMAT)
     delivery.files.append((card, name))
-    delivery.shown[row.digest] = Shown(name, *spec.pixels)
-    return damage
+    delivery.shown[row.digest] = Shown(*spec.pixels, ((File(name, spec.pixels[0], PLACEHOLDER_FORMAT),),))
 
 
 _NOTES = {

@@ -136,7 +136,8 @@ class Presentation:
     css_class: str | None = None
     width: int | None = None
     """The width shown at most, in CSS pixels."""
-    loading: str = "lazy"
+    loading: str | None = None
+    """`lazy` or `eager`; None for the place of the figure to decide."""
     link: bool = False
 
 
@@ -230,7 +231,7 @@ def _presentation(fields: Mapping[str, Any]) -> Presentation:
         caption=fields.get("caption") or None,
         css_class=fields.get("class"),
         width=None if width is None else int(width),
-        loading=fields.get("loading", "lazy"),
+        loading=fields.get("loading"),
         link=fields.get("link", False),
     )
 

@@ -55,13 +55,16 @@ def test_block_becomes_figure(site, service):
 
     assert built.code == 0, built.err
     (figure,) = site.figures("index.html")
-    name = re.search(r'src="assets/gptimage/(red-kite-[0-9a-f]{12}\.png)"', figure)[1]
+    stem = re.search(r'src="assets/gptimage/(red-kite-[0-9a-f]{12})-', figure)[1]
+    srcset = ", ".join(f"assets/gptimage/{stem}-{width}.webp {width}w" for width in (480, 960, 1440))
+    colour = re.search("background-color:(#[0-9a-f]{6})", figure)[1]
     assert figure == (
-        f'<figure class="gpt-image"><img class="gpt-image__img" src="assets/gptimage/{name}" width="1536" height="1024"'
-        ' alt="A kite" loading="lazy" decoding="async"><figcaption><em>Up</em></figcaption></figure>'
+        f'<figure class="gpt-image"><img class="gpt-image__img" src="assets/gptimage/{stem}-1440.webp" srcset="{srcset}"'
+        ' sizes="(min-width: 48em) 44em, 100vw" width="1536" height="1024" loading="eager" fetchpriority="high"'
+        f' style="background-color:{colour}" alt="A kite" decoding="async"><figcaption><em>Up</em></figcaption></figure>'
     )
-    (stored,) = site.store.glob("*/*.png")
-    assert (site.root / "site/assets/gptimage" / name).read_bytes() == stored.read_bytes()
+    published = [path.name for path in (site.root / "site/assets/gptimage").iterdir() if path.suffix != ".css"]
+    assert sorted(published) == sorted(f"{stem}-{width}.webp" for width in (480, 960, 1440))
     assert "1 picture: 0 cached, 1 generated, 0 failed" in built.err
 
 
@@ -131,7 +134,8 @@ def test_words_can_change_without_paying(site, service):
     assert figure.startswith(
         '<figure class="gpt-image d" id="e"><a class="gpt-image__link" href="assets/gptimage/same-'
     )
-    assert 'style="max-width:min(100%,300px)"' in figure
+    assert 'sizes="(min-width: 300px) 300px, 100vw"' in figure
+    assert 'style="max-width:min(100%,300px);background-color:#' in figure
     assert "no such anchor" not in built.err
 
 
@@ -443,16 +447,16 @@ def test_rebuilt_site_does_not_reach_the_store(site, service):
     site.write({"index.md": block(prompt="Linked")})
     assert site.build(env=KEY).code == 0
     (stored,) = site.store.glob("*/*.png")
-    (published,) = (site.root / "site/assets/gptimage").glob("*.png")
     original = stored.read_bytes()
+    published = min((site.root / "site/assets/gptimage").glob("*.webp"))
+    rendition = published.read_bytes()
 
     with published.open("r+b") as file:
         file.write(b"optimized")
 
     assert stored.read_bytes() == original
     assert site.build().code == 0
-    (published,) = (site.root / "site/assets/gptimage").glob("*.png")
-    assert published.read_bytes() == original
+    assert published.read_bytes() == rendition
 
 
 def test_example_site(tmp_path):
@@ -469,7 +473,7 @@ def test_example_site(tmp_path):
         figure for path in (example.root / "site").rglob("*.html") for figure in FIGURE.findall(path.read_text())
     ]
     assert len(figures) > 20
-    assert all(re.search(r'src="[^"]*\.png" width="\d+" height="\d+"', figure) for figure in figures)
+    assert all(re.search(r'src="[^"]*\.webp"[^>]*? width="\d+" height="\d+"', figure) for figure in figures)
     stored = files(example.store)
     again = example.build("--strict")
     assert "submitted" not in again.err

@@ -53,8 +53,8 @@ def folded(text: str) -> str:
     return " ".join(FORBIDDEN.sub("", text).split())
 
 
-def figure(presentation: Presentation, picture: ImageSpec = PICTURE, **parts: str) -> str:
-    return markup.figure(picture, presentation, src="a/b.png", size='width="3" height="2"', **parts)
+def figure(presentation: Presentation, picture: ImageSpec = PICTURE, full: str | None = None, **parts: str) -> str:
+    return markup.figure(picture, presentation, [markup.Part("a/b.png", 'width="3" height="2"', full)], **parts)
 
 
 def entities(text: str) -> str:
@@ -73,15 +73,16 @@ def render(text: str, *extensions: str) -> str:
             {},
             (
                 '<figure class="gpt-image"><img class="gpt-image__img" src="a/b.png" width="3" height="2" '
-                'alt="An orange cat" loading="lazy" decoding="async"></figure>'
+                'alt="An orange cat" decoding="async"></figure>'
             ),
         ),
         (
-            Presentation(id="cat", alt="", css_class="wide shadow", width=480, loading="eager"),
-            {"caption": "A <em>cat</em>"},
+            Presentation(id="cat", alt="", css_class="wide shadow"),
+            {"caption": "A <em>cat</em>", "label": "Made by a <machine>"},
             (
                 '<figure class="gpt-image wide shadow" id="cat"><img class="gpt-image__img" src="a/b.png" width="3" '
-                'height="2" alt="" loading="eager" decoding="async" style="max-width:min(100%,480px)">'
+                'height="2" alt="" decoding="async">'
+                '<small class="gpt-image__label">Made by a &lt;machine&gt;</small>'
                 "<figcaption>A <em>cat</em></figcaption></figure>"
             ),
         ),
@@ -91,7 +92,7 @@ def render(text: str, *extensions: str) -> str:
             (
                 '<figure class="gpt-image"><a class="gpt-image__link" href="b.png?&quot;&amp;">'
                 '<img class="gpt-image__img" '
-                'src="a/b.png" width="3" height="2" alt="&quot;&lt;b&gt;&quot; &amp; &#x27;x&#x27;" loading="lazy" '
+                'src="a/b.png" width="3" height="2" alt="&quot;&lt;b&gt;&quot; &amp; &#x27;x&#x27;" '
                 'decoding="async"></a></figure>'
             ),
         ),
@@ -152,10 +153,8 @@ def test_any_text_is_well_formed(prompt, alt, names, caption_text, src):
     text = markup.figure(
         ImageSpec(prompt),
         presentation,
-        src=src,
-        size='width="3" height="2"',
+        [markup.Part(src, 'width="3" height="2"', src)],
         caption=html.escape(caption_text),
-        full=src,
     )
     elements = Elements(text)
 

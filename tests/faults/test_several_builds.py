@@ -92,7 +92,7 @@ def test_two_builds_pay_once_and_both_have_the_pictures(service, site):
     assert [code for code, _ in results] == [0, 0], results
     assert submitted(service) == sorted(PROMPTS)
     for folder in ("site", "other"):
-        assert len(list((site.root / folder / "assets/gptimage").glob("*.png"))) == len(PROMPTS)
+        assert len(list((site.root / folder / "assets/gptimage").glob("*.webp"))) == len(PROMPTS)
     assert journal.recorded(site.root / ".cache/gptimage") == {}
 
 

@@ -400,8 +400,8 @@ def test_damage_costs_nothing_and_is_kept(damaged):
 
 def test_what_is_whole_is_published(damaged):
     """Damage does not spread to the pictures beside it."""
-    assert ".png" in damaged.site.figures("fine/index.html")[0]
-    assert ".png" in damaged.site.figures("missing/index.html")[0]
+    assert ".webp" in damaged.site.figures("fine/index.html")[0]
+    assert ".webp" in damaged.site.figures("missing/index.html")[0]
 
 
 def test_litter_is_told_and_fails_nothing(damaged):

@@ -1,0 +1,134 @@
+"""What the site shows for a picture: its files by name, and the attributes of the `<img>` that chooses among them."""
+
+from __future__ import annotations
+
+import html
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .markup import attribute
+from .renditions import widths
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .settings import Output
+    from .spec import ImageSpec
+
+MEDIA_TYPES = {
+    "avif": "image/avif",
+    "webp": "image/webp",
+    "png": "image/png",
+    "jpg": "image/jpeg",
+    "svg": "image/svg+xml",
+}
+
+
+_SRC = re.compile(r'\s+src="(?P<src>[^"]*)"')
+_ATTRIBUTE = re.compile(r"\s([A-Za-z-]+)=")
+
+
+@dataclass(frozen=True)
+class File:
+    """One published file."""
+
+    name: str
+    """In the assets folder."""
+    width: int
+    """Pixels."""
+    format: str
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The files of a picture."""
+
+    width: int
+    """Pixels of the picture, as the height; the browser keeps its place by them."""
+    height: int
+    formats: tuple[tuple[File, ...], ...]
+    """Per format, the one that browsers should prefer first; widths rising."""
+    colour: str = ""
+    """`#rrggbb`, behind the picture while it loads."""
+    original: str = ""
+    """The name of the published original, where one is."""
+
+    @property
+    def src(self) -> File:
+        """The file for whoever knows nothing of `srcset`: the widest of the last format."""
+        return self.formats[-1][-1]
+
+
+def srcset(files: tuple[File, ...], prefix: str) -> str:
+    """The candidates of one format; `prefix` is the URL of the assets folder as a page writes it."""
+    return ", ".join(f"{prefix}{file.name} {file.width}w" for file in files)
+
+
+def sources(shown: Shown, prefix: str, sizes: str, media: str = "") -> str:
+    """The `<source>` elements for all formats but the last; with `media`, for the last as well."""
+    offered = shown.formats if media else shown.formats[:-1]
+    return "".join(
+        "<source"
+        + (attribute("media", media) if media else "")
+        + attribute("type", MEDIA_TYPES[files[0].format])
+        + attribute("srcset", srcset(files, prefix))
+        + attribute("sizes", sizes)
+        + ">"
+        for files in offered
+    )
+
+
+def attributes(shown: Shown, prefix: str, *, sizes: str, width: int | None, loading: str) -> dict[str, str]:
+    """The attributes of an `<img>` that depend on the picture's bytes and on the place of the figure.
+
+    `sizes` is what the site says of its layout; `width` the width that the block shows at most, in CSS pixels;
+    `loading` is `lazy`, or `eager` for what readers see first.
+    """
+    files = shown.formats[-1]
+    found = {"srcset": srcset(files, prefix), "sizes": sizes_of(sizes, width)} if len(files) > 1 else {}
+    found |= {"width": str(shown.width), "height": str(shown.height), "loading": loading}
+    if loading == "eager":
+        found["fetchpriority"] = "high"
+    style = [f"max-width:min(100%,{width}px)"] if width else []
+    style += [f"background-color:{shown.colour}"] if shown.colour else []
+    if style:
+        found["style"] = ";".join(style)
+    return found
+
+
+def sizes_of(layout: str, width: int | None) -> str:
+    """The `sizes` of a figure: the site's, or what its own width makes of them."""
+    return f"(min-width: {width}px) {width}px, 100vw" if width else layout
+
+
+def completed(image: str, src: str, found: Mapping[str, str]) -> str:
+    """An `<img>` of the author's with another `src` and what it lacks; what the author has set stays."""
+    given = {name.lower() for name in _ATTRIBUTE.findall(image)}
+    missing = "".join(attribute(name, value) for name, value in found.items() if name not in given)
+    return _SRC.sub(lambda _: attribute("src", src) + missing, image, count=1)
+
+
+def src_of(image: str) -> str:
+    """The `src` of an `<img>`; empty without one."""
+    found = _SRC.search(image)
+    return html.unescape(found["src"]) if found else ""
+
+
+def picture(image: str, offered: str) -> str:
+    """An `<img>` with the other formats that are offered for it, if any."""
+    return f"<picture>{offered}{image}</picture>" if offered else image
+
+
+def file_name(stem: str, ending: str, width: int | None = None) -> str:
+    """The name of a published file; `width` in pixels, None for the picture as it was stored."""
+    return f"{stem}-{width}.{ending}" if width else f"{stem}.{ending}"
+
+
+def expected(spec: ImageSpec, ending: str, output: Output) -> tuple[str, str]:
+    """The names of the file to show and of the original, for a picture that is stored or expected as `ending`."""
+    original = file_name(spec.stem, ending)
+    last = output.formats[-1]
+    if ending == "svg" or last == "original":
+        return original, original
+    return file_name(spec.stem, last, widths(spec.pixels[0], output.widths)[-1]), original
