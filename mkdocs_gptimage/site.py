@@ -10,7 +10,7 @@ from .errors import ConfigurationError, GenerationError, one_line_each
 from .planning import Row, State
 from .reading import PLACEHOLDER_FORMAT
 from .shown import File, Shown, file_name
-from .store import Damage, Entry
+from .store import Damage
 
 if TYPE_CHECKING:
     import logging

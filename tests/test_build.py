@@ -59,9 +59,10 @@ def test_block_becomes_figure(site, service):
     srcset = ", ".join(f"assets/gptimage/{stem}-{width}.webp {width}w" for width in (480, 960, 1440))
     colour = re.search("background-color:(#[0-9a-f]{6})", figure)[1]
     assert figure == (
-        f'<figure class="gpt-image"><img class="gpt-image__img" src="assets/gptimage/{stem}-1440.webp" srcset="{srcset}"'
-        ' sizes="(min-width: 48em) 44em, 100vw" width="1536" height="1024" loading="eager" fetchpriority="high"'
-        f' style="background-color:{colour}" alt="A kite" decoding="async"><figcaption><em>Up</em></figcaption></figure>'
+        f'<figure class="gpt-image"><img class="gpt-image__img" src="assets/gptimage/{stem}-1440.webp"'
+        f' srcset="{srcset}" sizes="(min-width: 48em) 44em, 100vw" width="1536" height="1024" loading="eager"'
+        f' fetchpriority="high" style="background-color:{colour}" alt="A kite" decoding="async">'
+        "<figcaption><em>Up</em></figcaption></figure>"
     )
     published = [path.name for path in (site.root / "site/assets/gptimage").iterdir() if path.suffix != ".css"]
     assert sorted(published) == sorted(f"{stem}-{width}.webp" for width in (480, 960, 1440))
