@@ -100,7 +100,8 @@ class ImageSpec:
     @functools.cached_property
     def slug(self) -> str:
         """Words of the prompt for a file name: `[a-z0-9-]`, at most 40 characters, never empty."""
-        return slug(self.prompt)
+        # What a dark twin adds to the prompt of its picture stands behind an empty line, and says nothing about it.
+        return slug(self.prompt.partition("\n\n")[0] if self.parents else self.prompt)
 
     @property
     def stem(self) -> str:

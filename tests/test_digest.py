@@ -304,6 +304,14 @@ def test_slug_examples(prompt, slug):
     assert spec.slug(prompt) == slug
 
 
+def test_the_slug_of_a_dark_twin():
+    """A dark twin is named like its picture, and not after the instruction; one with its own prompt after that."""
+    twins = [spec.read(f"prompt: An orange cat\ndark: {dark}", {}, resolve) for dark in ("true", "{prompt: A night}")]
+
+    assert [reading.dark and reading.dark.slug for reading in twins] == ["orange-cat", "night"]
+    assert drawn('prompt: "A\\n\\ncat"').slug == "cat"
+
+
 def test_stem():
     """The name of a published file is a slug and 12 digits of the digest."""
     picture = drawn("prompt: An orange cat")
