@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from markdown.extensions import Extension
 from markdown.postprocessors import Postprocessor
 from markdown.preprocessors import Preprocessor
+from markdown.treeprocessors import Treeprocessor
 from markdown.util import HTML_PLACEHOLDER_RE, STX
 
 from .blocks import DEFAULT_FENCE, TAB, Block, blank_between, body_of, find, without_prefix
@@ -24,6 +25,7 @@ from .visibility import pieces
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from xml.etree.ElementTree import Element
 
     from markdown import Markdown
 
@@ -33,6 +35,8 @@ _OWN_PREPROCESSOR_PRIORITY = 26
 _SET_APART_PRIORITY = 24
 # Markers lie in the stash until raw_html, at 30, has put it back.
 _POSTPROCESSOR_PRIORITY = 29
+_AT_THE_END = -1
+_BY_ID = "gpt-image:"
 _RESOLVE = "gptimage_resolve"
 
 _PARAGRAPH = "<p>"
@@ -43,9 +47,15 @@ _PLACEHOLDER_LINE = re.compile(rf"(?P<prefix>[> \t]*)(?P<placeholder>{HTML_PLACE
 class GptImageExtension(Extension):
     """Replaces fenced blocks by what `render` returns for them."""
 
-    def __init__(self, render: Callable[[Block, Markdown], str], fence: str = DEFAULT_FENCE) -> None:
+    def __init__(
+        self,
+        render: Callable[[Block, Markdown], str],
+        fence: str = DEFAULT_FENCE,
+        show_by_id: Callable[[dict[str, str]], None] | None = None,
+    ) -> None:
         super().__init__()
         self.render = render
+        self.show_by_id = show_by_id
         self.fence = fence
         # Unpredictable, so that raw HTML in a page cannot pass for a marker.
         self._token = secrets.token_hex(8)
@@ -62,6 +72,8 @@ class GptImageExtension(Extension):
         join = _JoinSuperfences(md, self)
         md.preprocessors.register(join, "gptimage_superfences", _JOIN_SUPERFENCES_PRIORITY)
         md.preprocessors.register(_FindBlocks(md, self, join), "gptimage_blocks", _OWN_PREPROCESSOR_PRIORITY)
+        if self.show_by_id is not None:
+            md.treeprocessors.register(_ShowById(md, self.show_by_id), "gptimage_by_id", _AT_THE_END)
         md.preprocessors.register(_SetApart(md, self, join), "gptimage_set_apart", _SET_APART_PRIORITY)
 
     def mark(self, block: Block, md: Markdown) -> str:
@@ -129,6 +141,19 @@ class GptImageExtension(Extension):
             for added, found in zip(block.set_apart, marker.group("before", "after"), strict=True)
         )
         return f"{before}{html.escape(text, quote=False) if escape else text}{after}"
+
+
+class _ShowById(Treeprocessor):
+    """Offers each image that names a block's id to whoever knows the pictures."""
+
+    def __init__(self, md: Markdown, show: Callable[[dict[str, str]], None]) -> None:
+        super().__init__(md)
+        self._show = show
+
+    def run(self, root: Element) -> None:
+        for image in root.iter("img"):
+            if image.get("src", "").startswith(_BY_ID):
+                self._show(image.attrib)
 
 
 class _JoinSuperfences(Preprocessor):

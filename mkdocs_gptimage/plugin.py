@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from mkdocs import utils
 from mkdocs.commands.build import build
@@ -17,8 +18,8 @@ from mkdocs.exceptions import MkDocsException, PluginError
 from mkdocs.plugins import BasePlugin, event_priority
 from mkdocs.structure.files import File
 
+from . import by_id, production, publishing, site
 from . import options as plugin_options
-from . import production, publishing, site
 from .catalog import Source
 from .errors import ConfigurationError, GptImageError
 from .fences import GptImageExtension
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
     from .blocks import Block
     from .settings import Settings
+    from .spec import ImageSpec
 
 log = logging.getLogger("mkdocs.plugins.gptimage")
 
@@ -74,6 +76,8 @@ class GptImagePlugin(BasePlugin[Options]):
         self._is_active = False
         self._extension: GptImageExtension | None = None
         self._pages: list[Page] = []
+        self._covers: list[tuple[Page, str]] = []
+        """Pages whose front matter names a picture, with its id."""
         self._entered: tuple[Page, MkDocsConfig] | None = None
         self.read_only = False
         """Set by `read_pages`: nothing is made, and the build ends when all pages of all languages are read."""
@@ -85,7 +89,7 @@ class GptImagePlugin(BasePlugin[Options]):
     def on_config(self, config: MkDocsConfig) -> MkDocsConfig | None:
         self._is_active = self.config.enabled or self.read_only
         self._entered = None
-        self._pages = []
+        self._pages, self._covers = [], []
         if not self._is_active:
             return None
         if not self.read_only:
@@ -96,7 +100,7 @@ class GptImagePlugin(BasePlugin[Options]):
             self.reader = Reader(self.settings, self.store, may_generate=self._on_missing == "generate")
         extensions: list[Any] = config.markdown_extensions
         if self._extension is None or self._extension not in extensions:
-            self._extension = GptImageExtension(self._render, self.settings.fence)
+            self._extension = GptImageExtension(self._render, self.settings.fence, self._show_by_id)
             extensions.append(self._extension)
         if self._stylesheet not in config.extra_css:
             config.extra_css.append(self._stylesheet)
@@ -146,23 +150,44 @@ class GptImagePlugin(BasePlugin[Options]):
             self._entered = None
         return self.reader.render(block, md)
 
+    def _show_by_id(self, attributes: dict[str, str]) -> None:
+        """What is converted after the pictures are there, such as the excerpts of a blog, is written finished."""
+        if self._entered is not None:
+            self.reader.page = _current(*self._entered, self.settings)
+            self._entered = None
+        self.reader.complete(attributes)
+
     @event_priority(100)
     def on_page_content(self, html: str, *, page: Page, config: MkDocsConfig, files: Files) -> None:  # noqa: ARG002
         if not self._is_active:
             return
         uses = self.reader.collect(html)
-        if uses:
+        if self._mentions(html, page, config) or uses:
             self._pages.append(page)
+        if uses:
             anchors = {use.presentation.id for use in uses if use.presentation.id}
             page.present_anchor_ids = (page.present_anchor_ids or set()) | anchors
+
+    def _mentions(self, html: str, page: Page, config: MkDocsConfig) -> bool:
+        """Note the pictures that a page shows by their ids, in its content or as the image of its front matter."""
+        cover = page.meta.get("image")
+        if isinstance(cover, str) and cover.startswith(by_id.SCHEME):
+            name = cover.removeprefix(by_id.SCHEME)
+            self._covers.append((page, name))
+            mention = self.reader.mention(name, _current(page, config, self.settings).source)
+            if not config.site_url:
+                problem = f"{mention.where}: image: an absolute URL needs 'site_url' in {self.settings.config_file}"
+                self.reader.catalog.problems.append(problem)
+        return by_id.SCHEME in html and self.reader.collect_mentions(html, _current(page, config, self.settings).source)
 
     @event_priority(75)
     def on_env(self, env: Environment, *, config: MkDocsConfig, files: Files) -> None:  # noqa: ARG002
         if not self._is_active:
             return
+        if self.read_only and self._has_several_builds(config):
+            return
+        self.reader.resolve_mentions()
         if self.read_only:
-            if self._has_several_builds(config):
-                return
             raise PagesRead
         try:
             delivery = self._make(config)
@@ -178,7 +203,14 @@ class GptImagePlugin(BasePlugin[Options]):
             config.extra_css.remove(self._stylesheet)
         self.reader.deliver(delivery.shown)
         for page in self._pages:
-            page.content = self.reader.finish(page.content or "")
+            current = functools.partial(_current, page, config, self.settings)
+            page.content = self.reader.finish(page.content or "", current)
+        for page, name in self._covers:
+            picture = self._picture_of(page, name, config)
+            assert picture is not None
+            shown = delivery.shown[picture.digest]
+            address = f"{self.settings.assets}/{shown.original or shown.src.name}"
+            page.meta["image"] = urljoin(config.site_url or "", address)
 
     def _make(self, config: MkDocsConfig) -> site.Delivery:
         """Decide, make what may be made, and say what the site shows."""
@@ -194,7 +226,12 @@ class GptImagePlugin(BasePlugin[Options]):
                 self.reader.forget_store()
                 plan = production.look_ahead(self.reader.catalog, self.reader.look, self.settings)
             result = production.produce(plan, self.settings, self.store, os.environ, log)
-        return site.deliver(result, self.settings, log, accept_missing=self._on_missing == "placeholder")
+        covers = {picture.digest for page, name in self._covers if (picture := self._picture_of(page, name, config))}
+        accept_missing = self._on_missing == "placeholder"
+        return site.deliver(result, self.settings, log, accept_missing=accept_missing, originals=covers)
+
+    def _picture_of(self, page: Page, name: str, config: MkDocsConfig) -> ImageSpec | None:
+        return self.reader.picture_of(name, _current(page, config, self.settings).source)
 
     def _make_for_all_builds(self, config: MkDocsConfig) -> None:
         """Read the pages of all languages before the first picture is paid for, and make what they miss together."""

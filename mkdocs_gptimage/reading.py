@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import caption, markup, references, shown, spec
+from . import by_id, caption, markup, references, shown, spec
 from .catalog import Catalog, Source, Use, squeeze
 from .references import References
 from .validation import quote
@@ -65,6 +65,7 @@ class Reader:
         self._expected: dict[str, tuple[str, str]] = {}
         self._shown: Mapping[str, Shown] = {}
         self._firsts: set[int] = set()
+        self._mentions = by_id.Mentions()
         key = f'="{self._token}-(?P<key>[0-9]+)"'
         self._marker = re.compile(f" data-gptimage{key}")
         # No attribute holds a `>`: ours are escaped.
@@ -121,9 +122,12 @@ class Reader:
         full = f"{prefix}{original or name}" if presentation.link else None
         return markup.Part(f"{prefix}{name}{fragment}", rest, full)
 
+    @property
+    def _sizes(self) -> str:
+        return self._settings.output.sizes
+
     def _rest(self, known: Shown, prefix: str, presentation: spec.Presentation, *, loading: str) -> str:
-        sizes = self._settings.output.sizes
-        found = shown.attributes(known, prefix, sizes=sizes, width=presentation.width, loading=loading)
+        found = shown.attributes(known, prefix, sizes=self._sizes, width=presentation.width, loading=loading)
         return "".join(markup.attribute(name, value) for name, value in found.items())
 
     def _expect(self, picture: ImageSpec) -> tuple[str, str]:
@@ -175,12 +179,70 @@ class Reader:
         self._firsts.update(keys[:1])
         return uses
 
+    def collect_mentions(self, content: str, source: Source) -> bool:
+        """Note the pictures that a page's finished content shows by their ids; whether there are any."""
+        names = [
+            html.unescape(match["id"])
+            for piece, is_visible in pieces(content, by_id.SCHEME)
+            if is_visible
+            for match in by_id.IMAGE.finditer(piece)
+        ]
+        for name in names:
+            self.mention(name, source)
+        return bool(names)
+
+    def mention(self, name: str, source: Source) -> by_id.Mention:
+        """Note that a page shows the picture of a block with this id."""
+        mention = by_id.Mention(source.name, name, source.text)
+        self._mentions.add(mention)
+        return mention
+
+    def resolve_mentions(self) -> None:
+        """Find what all mentions mean, when all pages are read; those that mean nothing are problems."""
+        self.catalog.problems.extend(self._mentions.resolve(self.catalog))
+
+    def picture_of(self, name: str, source: Source) -> ImageSpec | None:
+        """The picture that a page means by an id."""
+        return self._mentions.picture(source.name, name)
+
     def deliver(self, known: Mapping[str, Shown]) -> None:
         """Take what the site shows, by digest; from now on figures are written finished."""
         self._shown = known
 
-    def finish(self, content: str) -> str:
-        """Fill in what the figures of a page's content were waiting for."""
+    def complete(self, attributes: dict[str, str]) -> None:
+        """Give an `<img>` that shows a picture by its id what it takes, as soon as pictures are known."""
+        name = attributes.get("src", "").removeprefix(by_id.SCHEME)
+        if self.page is not None and attributes.get("src") != name and (known := self._known(name, self.page)):
+            found = self._by_id(known, self.page)
+            attributes.update({key: value for key, value in found.items() if key == "src" or key not in attributes})
+
+    def _known(self, name: str, page: Page) -> Shown | None:
+        picture = self.picture_of(name, page.source)
+        return self._shown.get(picture.digest) if picture else None
+
+    def _by_id(self, known: Shown, page: Page) -> dict[str, str]:
+        prefix = page.url(f"{self._settings.assets}/")
+        found = shown.attributes(known, prefix, sizes=self._sizes, width=None, loading="lazy")
+        return {"src": f"{prefix}{known.src.name}", **found, "decoding": "async"}
+
+    def _show_by_id(self, image: str, name: str, page: Page) -> str:
+        """Return an `<img>` that shows a picture by its id, with what it takes; as it was for one that is not known."""
+        known = self._known(name, page)
+        if known is None:
+            return image
+        completed = shown.completed(image, self._by_id(known, page))
+        return shown.picture(completed, shown.sources(known, page.url(f"{self._settings.assets}/"), self._sizes))
+
+    def finish(self, content: str, page: Callable[[], Page]) -> str:
+        """Fill in what the figures of a page's content were waiting for, and the pictures that it shows by id."""
+        if by_id.SCHEME in content:
+            current = page()
+            content = by_id.IMAGE.sub(
+                lambda match: self._show_by_id(match[0], html.unescape(match["id"]), current), content
+            )
+        return self._finish_figures(content)
+
+    def _finish_figures(self, content: str) -> str:
         renamed: dict[str, str] = {}
 
         def fill(match: re.Match[str]) -> str:
@@ -192,7 +254,7 @@ class Reader:
             renamed.update({expected: known.src.name, original: known.original})
             prefix = shown.src_of(match[0]).rpartition(expected)[0]
             rest = self._rest(known, prefix, use.presentation, loading=self._loading(int(match["key"]), use))
-            sizes = shown.sizes_of(self._settings.output.sizes, use.presentation.width)
+            sizes = shown.sizes_of(self._sizes, use.presentation.width)
             offered = shown.sources(known, prefix, sizes)
             if twins and not self._settings.has_palette_toggle:
                 offered = shown.sources(self._shown[twins[0].digest], prefix, sizes, media=DARK_MEDIA) + offered

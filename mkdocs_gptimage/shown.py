@@ -102,11 +102,11 @@ def sizes_of(layout: str, width: int | None) -> str:
     return f"(min-width: {width}px) {width}px, 100vw" if width else layout
 
 
-def completed(image: str, src: str, found: Mapping[str, str]) -> str:
+def completed(image: str, found: Mapping[str, str]) -> str:
     """An `<img>` of the author's with another `src` and what it lacks; what the author has set stays."""
-    given = {name.lower() for name in _ATTRIBUTE.findall(image)}
+    given = {name.lower() for name in _ATTRIBUTE.findall(image)} - {"src"}
     missing = "".join(attribute(name, value) for name, value in found.items() if name not in given)
-    return _SRC.sub(lambda _: attribute("src", src) + missing, image, count=1)
+    return _SRC.sub(lambda _: missing, image, count=1)
 
 
 def src_of(image: str) -> str:

@@ -14,6 +14,7 @@ from .store import Damage
 
 if TYPE_CHECKING:
     import logging
+    from collections.abc import Collection
     from pathlib import Path
 
     from .production import Result
@@ -32,10 +33,20 @@ class Delivery:
     """By digest."""
 
 
-def deliver(result: Result, settings: Settings, log: logging.Logger, *, accept_missing: bool) -> Delivery:
-    """Prepare the files of a site; raise `GenerationError` when pictures are missing and that is not accepted."""
+def deliver(
+    result: Result,
+    settings: Settings,
+    log: logging.Logger,
+    *,
+    accept_missing: bool,
+    originals: Collection[str] = (),
+) -> Delivery:
+    """Prepare the files of a site; raise `GenerationError` when pictures are missing and that is not accepted.
+
+    `originals` are the digests of pictures that are published as they were stored as well.
+    """
     try:
-        return _deliver(result, settings, log, accept_missing=accept_missing)
+        return _deliver(result, settings, log, originals, accept_missing=accept_missing)
     except OSError as error:
         # A build without a cache would have to link the site to the store, which whoever edits the site would damage.
         raise ConfigurationError(
@@ -50,14 +61,18 @@ def require(result: Result) -> None:
         raise GenerationError(_explain(result.problems, result))
 
 
-def _deliver(result: Result, settings: Settings, log: logging.Logger, *, accept_missing: bool) -> Delivery:
+def _deliver(
+    result: Result, settings: Settings, log: logging.Logger, originals: Collection[str], *, accept_missing: bool
+) -> Delivery:
     cache_folder.sweep(settings.cache)
     delivery = Delivery([], {})
     made = {outcome.digest: outcome.entry for outcome in result.outcomes}
     rows = [row for row in result.plan.rows if row.picture.is_shown]
     entries = {row.digest: entry for row in rows if (entry := row.entry or made.get(row.digest)) is not None}
     linked = {row.digest for row in rows if any(use.presentation.link for use in row.picture.shown_by)}
-    derived = variants.derive(list(entries.values()), settings.output, settings.cache, originals=linked)
+    derived = variants.derive(
+        list(entries.values()), settings.output, settings.cache, originals=linked.union(originals)
+    )
     problems = result.problems
     for row in rows:
         found = derived.get(row.digest)
