@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from .spec import ImageSpec, Presentation, Reading
 
 
+_FILE_NAME = re.compile(r"[\w .-]+\.(?:png|jpe?g|webp|avif|svg|gif)", re.IGNORECASE)
+_REPEATS = {"prompt": "repeats the prompt", "file": "is the name of a file"}
 # As the Markdown parser divides a page; `splitlines` knows ends that no editor counts.
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
@@ -123,6 +125,16 @@ class Catalog:
     problems: list[str] = field(default_factory=list)
     """One line each: `docs/guide/cats.md:14: size: '16:10' is not a size; did you mean '16:9'?`"""
 
+    def hints(self) -> list[str]:
+        """One line for each alt text that tells nobody anything: it repeats the prompt, or names a file."""
+        return [
+            f"{use.where()}: alt: {quote(use.presentation.alt, 60)} {_REPEATS[kind]}; say what readers would miss, or "
+            'write `alt: ""` for a decorative picture'
+            for picture in self.pictures.values()
+            for use in picture.shown_by
+            if use.presentation.alt and (kind := _repeats(use.presentation.alt, picture.spec.prompt))
+        ]
+
     def require_valid(self) -> None:
         """Raise `BlockError` with every problem, a line each."""
         if self.problems:
@@ -141,6 +153,13 @@ class Catalog:
             if not parent.needed_by or parent.needed_by[-1] is not use:
                 parent.needed_by.append(use)
         return self.pictures.setdefault(spec.digest, Picture(spec, parents))
+
+
+def _repeats(alt: str, prompt: str) -> str:
+    """What an alt text only repeats: `prompt`, `file`, or nothing."""
+    if squeeze(alt).rstrip(".").lower() == squeeze(prompt).rstrip(".").lower():
+        return "prompt"
+    return "file" if _FILE_NAME.fullmatch(alt.strip()) else ""
 
 
 def squeeze(text: str) -> str:

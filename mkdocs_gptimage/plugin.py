@@ -215,6 +215,8 @@ class GptImagePlugin(BasePlugin[Options]):
     def _make(self, config: MkDocsConfig) -> site.Delivery:
         """Decide, make what may be made, and say what the site shows."""
         self.reader.catalog.require_valid()
+        for hint in self.reader.catalog.hints():
+            log.info(hint)
         warn = None if self._on_missing == "generate" else log.warning
         plan = production.look_ahead(self.reader.catalog, self.reader.look, self.settings, warn=warn)
         if self._on_missing == "error":

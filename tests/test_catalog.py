@@ -255,3 +255,24 @@ def test_what_a_message_quotes_is_printable_and_short(tmp_path, header):
 
     assert len(lines) == 2
     assert all(line.isprintable() and len(line) < 500 for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("alt", "said"),
+    [
+        ("A cat,  asleep.", "'A cat, asleep.' repeats the prompt"),
+        ("cat_01.PNG", "'cat_01.PNG' is the name of a file"),
+        ("A cat", None),
+        ('""', None),
+        ("See cat.png for more", None),
+        (None, None),
+    ],
+)
+def test_alt_texts_that_tell_nothing_are_hinted_at(tmp_path, alt, said):
+    """An alt text that only repeats the prompt or names a file gets a line with its place; others get none."""
+    site = Site(tmp_path)
+    site.read(f"```gpt-image\nprompt: a cat, asleep\n{f'alt: {alt}' if alt else ''}\n```\n")
+    hints = site.reader.catalog.hints()
+
+    assert len(hints) == (said is not None)
+    assert all(said in hint and hint.startswith("docs/page.md:1: alt: ") for hint in hints)
