@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 SITES = ("plain", "material", "modern", "cards")
 TEN = 10
+BRIGHT, DARK = 160, 20
+"""The brightness of a picture and of its dark twin, at least; at most 50 more."""
 
 # By the size and resolution of a block.
 PIXELS = {("16:9", "2k"): (2048, 1152), ("1:1", "1k"): (1024, 1024), ("3:1", "1k"): (1536, 512)}
@@ -48,6 +50,7 @@ def _pages() -> dict[str, str]:
         f"{block(**STRIP, width=900, caption='Wide')}\n{WORDS}"
         f"{block(**TILE, width=300, link=True, caption='Small, and a link')}\n{WORDS}"
         f"{block(**HARBOUR, width=5000)}\n",
+        "night.md": f"# Night\n\n{block(**STRIP, dark=True, caption='By day, and by night')}\n{WORDS}",
         "ten.md": "# Ten\n\n"
         + "".join(f"{block(**each, caption=f'Number {at}')}\n{WORDS}{GAP}" for at, each in enumerate(ten)),
     }
@@ -64,8 +67,14 @@ def _configuration(name: str, base_url: str) -> dict[str, Any]:
         "plugins": ["search", {"gptimage": options}],
     }
     if name == "material":
-        schemes = {"light": "default", "dark": "slate"}
-        palette = [{"media": f"(prefers-color-scheme: {each})", "scheme": schemes[each]} for each in schemes]
+        palette = [
+            {
+                "media": f"(prefers-color-scheme: {name})",
+                "scheme": scheme,
+                "toggle": {"icon": "material/lightbulb", "name": f"Leave {name} mode"},
+            }
+            for name, scheme in (("light", "default"), ("dark", "slate"))
+        ]
         features = ["navigation.instant"]
         config["theme"] = {"name": "material", "font": False, "palette": palette, "features": features}
         config["plugins"].append("glightbox")
@@ -79,12 +88,11 @@ def _configuration(name: str, base_url: str) -> dict[str, Any]:
 
 
 def _picture(task_id: str) -> bytes:
-    """A picture with texture, of the shape and colours that its task names."""
-    width, height, seed = map(int, task_id.split("-")[1:])
+    """A purple picture with texture, of the shape and brightness that its task names."""
+    width, height, seed, brightness = map(int, task_id.split("-")[1:])
     chance = random.Random(seed)
-    hue = chance.randrange(40, 200)
-    bright = bytes(min(255, hue + chance.randrange(50)) for _ in range(width // 8 * (height // 8)))
-    grey = Image.frombytes("L", (width // 8, height // 8), bright).resize((width, height), Image.Resampling.BICUBIC)
+    values = bytes(brightness + chance.randrange(50) for _ in range(width // 8 * (height // 8)))
+    grey = Image.frombytes("L", (width // 8, height // 8), values).resize((width, height), Image.Resampling.BICUBIC)
     file = io.BytesIO()
     Image.merge("RGB", (grey, Image.eval(grey, lambda value: value // 2), grey)).save(file, "JPEG")
     return file.getvalue()
@@ -93,7 +101,8 @@ def _picture(task_id: str) -> bytes:
 def _accept(request: Request) -> Answer:
     asked = request.json
     width, height = PIXELS[asked["size"], asked["resolution"]]
-    return accepts(f"task-{width}-{height}-{zlib.crc32(asked['prompt'].encode())}")
+    brightness = DARK if "image_urls" in asked else BRIGHT
+    return accepts(f"task-{width}-{height}-{zlib.crc32(asked['prompt'].encode())}-{brightness}")
 
 
 def _draw(request: Request) -> Answer:
@@ -126,4 +135,4 @@ def _build(site: Site) -> None:
         build(SITES[0])
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             list(pool.map(build, SITES[1:]))
-        assert len(service.of("submit")) == TEN
+        assert len(service.of("submit")) == TEN + 1  # and a twin

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import PIL.Image
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -71,6 +74,19 @@ def wait_for(page: Page, index: int) -> None:
     """Wait until a figure's image is there."""
     element = page.locator(IMAGES).nth(index).element_handle()
     page.wait_for_function(_COMPLETE, arg=element)
+
+
+def colours(page: Page) -> set[tuple[int, ...]]:
+    """The colours that a reader sees in the middle of the first image that is not hidden."""
+    shot = page.locator(IMAGES).locator("visible=true").first.screenshot(animations="disabled")
+    seen = PIL.Image.open(io.BytesIO(shot)).convert("RGB")
+    middle = seen.crop((seen.width // 4, seen.height // 4, seen.width * 3 // 4, seen.height * 3 // 4))
+    return {colour for _, colour in middle.getcolors(middle.width * middle.height)}
+
+
+def average(found: set[tuple[int, ...]]) -> list[float]:
+    """The mean of each channel."""
+    return [sum(each) / len(found) for each in zip(*found, strict=True)]
 
 
 def see_all(page: Page) -> list[Image]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import re
 from pathlib import PurePosixPath
 
 import pytest
 from browser.built import TEN
-from browser.figures import IMAGES, images, scroll_to, see_all, wait_for
-from PIL import Image
+from browser.figures import average, colours, images, scroll_to, see_all, wait_for
 
 WATCH = """
 window.shifts = [];
@@ -131,14 +129,3 @@ def test_colour_stands_in(opened, web, site):
     assert before == {expected}
     assert len(after) > 10
     assert all(abs(mean - value) < 12 for mean, value in zip(average(after), expected, strict=True))
-
-
-def colours(page):
-    """The colours of the middle of the first figure's image, as they are seen."""
-    shot = Image.open(io.BytesIO(page.locator(IMAGES).first.screenshot(animations="disabled"))).convert("RGB")
-    middle = shot.crop((shot.width // 4, shot.height // 4, shot.width * 3 // 4, shot.height * 3 // 4))
-    return {colour for _, colour in middle.getcolors(middle.width * middle.height)}
-
-
-def average(found):
-    return [sum(each) / len(found) for each in zip(*found, strict=True)]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from browser.figures import images
+from browser.built import BRIGHT, DARK
+from browser.figures import average, colours, images
 
 PAGES = ["", "guide/elsewhere/"]
 OVERFLOW = "() => document.scrollingElement.scrollWidth - window.innerWidth"
@@ -28,6 +29,18 @@ def test_fits_small_screens(opened, site, page):
 
     assert opened_page.evaluate(OVERFLOW) <= 0
     assert all(0 < image.width <= 320 for image in images(opened_page))
+
+
+@pytest.mark.parametrize(("scheme", "brightness"), [("light", BRIGHT), ("dark", DARK)])
+@pytest.mark.parametrize("site", ["plain", "modern"])
+def test_twin_of_the_scheme(opened, web, site, scheme, brightness):
+    """Of a picture and its dark twin, a reader sees the one that the system asks for, and loads no other."""
+    page = opened(f"{site}/night/", color_scheme=scheme)
+    page.wait_for_load_state("load")
+    red, _, _ = average(colours(page))
+
+    assert brightness <= red <= brightness + 50
+    assert web.pictures == [image.shown for image in images(page)]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from browser.figures import IMAGES, images, see_all, wait_for
+import pytest
+from browser.built import BRIGHT, DARK
+from browser.figures import IMAGES, average, colours, images, see_all, wait_for
 
+# In the order of the images in a figure.
+BRIGHTNESS = {"light": BRIGHT, "dark": DARK}
 LIGHTBOX = ".glightbox-container .gslide.current img"
 
 
@@ -23,6 +27,19 @@ def test_lightbox(opened, web):
     assert small.shown != widest
     assert large.get_attribute("src").endswith(f"/{widest}")
     assert large.evaluate("image => image.naturalWidth") == small.candidates[widest]
+
+
+@pytest.mark.parametrize("modes", [("light", "dark"), ("dark", "light")])
+def test_palette_swaps_twins(opened, modes):
+    """A reader of Material sees the picture that fits the palette, and the other one after changing it."""
+    page = opened("material/night/", color_scheme=modes[0])
+    for mode in modes:
+        lowest = BRIGHTNESS[mode]
+        page.get_by_title(f"Leave {mode} mode").wait_for()
+        wait_for(page, list(BRIGHTNESS).index(mode))
+
+        assert lowest <= average(colours(page))[0] <= lowest + 50
+        page.get_by_title(f"Leave {mode} mode").click()
 
 
 def test_instant_navigation(opened):
