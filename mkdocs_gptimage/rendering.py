@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import io
-from typing import TYPE_CHECKING
 
 from PIL import Image, ImageCms, ImageOps, features
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 ENCODERS = ("webp", "avif")
 
 _DECODERS = ("PNG", "JPEG", "WEBP")
 # From benchmarks/variants.py: what more effort saves in bytes is not worth its time.
-_SETTINGS: Mapping[str, Mapping[str, int]] = {
-    "webp": {"method": 4},
-    "avif": {"speed": 8, "max_threads": 1},  # other pictures keep the other cores busy
-}
+_WEBP_METHOD = 2
+_AVIF_SPEED, _AVIF_SPEED_LARGE = 7, 8
+_LARGE = 1_500_000
+"""Pixels from which AVIF takes longer than a build should wait."""
 _THUMBNAIL = (64, 64)
 _COLOURS = 6
 
@@ -54,8 +50,16 @@ def resized(picture: Image.Image, width: int, height: int) -> Image.Image:
 def encoded(picture: Image.Image, kind: str, quality: int, packet: bytes) -> bytes:
     """Return a file that holds the picture and an XMP packet, and nothing else; raises what encoders raise."""
     file = io.BytesIO()
-    picture.save(file, kind, quality=quality, xmp=packet, exif=b"", icc_profile=b"", **_SETTINGS[kind])
+    picture.save(file, kind, quality=quality, xmp=packet, exif=b"", icc_profile=b"", **_effort(kind, picture))
     return file.getvalue()
+
+
+def _effort(kind: str, picture: Image.Image) -> dict[str, int]:
+    if kind == "webp":
+        return {"method": _WEBP_METHOD}
+    is_large = picture.width * picture.height > _LARGE
+    # One thread: other pictures keep the other cores busy.
+    return {"speed": _AVIF_SPEED_LARGE if is_large else _AVIF_SPEED, "max_threads": 1}
 
 
 def dominant_colour(picture: Image.Image) -> str:
