@@ -28,6 +28,9 @@ _JUMBF_HEAD = 16
 _SEGMENT_MOST = 0xFFFF - 2
 
 _WEBP_START = 12
+_WEBP_HEADS = {b"VP8X": 10, b"VP8 ": 10, b"VP8L": 5}
+"""The chunks that a file may begin with, and bytes of the least that they hold."""
+_LARGEST = 2**32
 _HAS_ALPHA, _HAS_XMP = 0x10, 0x04
 
 
@@ -190,19 +193,21 @@ def _webp_place(data: bytes, pieces: list[Piece], packet: bytes) -> bytes:
 
 def _extended(pieces: list[Piece]) -> bytes:
     """The content of the VP8X chunk that says what else a file has: its own, or a new one for a simple file."""
-    first = pieces[0]
-    if first.name == b"VP8X":
-        return bytes([first.content[0] | _HAS_XMP]) + first.content[1:]
-    if first.name == b"VP8L":
-        bits = int.from_bytes(first.content[1:5], "little")
-        width, height, has_alpha = bits & 0x3FFF, bits >> 14 & 0x3FFF, bits >> 28 & 1
-    elif first.name == b"VP8 ":
-        width, height = (int.from_bytes(first.content[at : at + 2], "little") & 0x3FFF for at in (6, 8))
-        width, height, has_alpha = width - 1, height - 1, 0
-    else:
+    name, content = (pieces[0].name, pieces[0].content) if pieces else (b"", b"")
+    if len(content) < _WEBP_HEADS.get(name, _LARGEST):
         raise PictureError("the picture is damaged (it begins with no known chunk)")
+    if name == b"VP8X":
+        return bytes([content[0] | _HAS_XMP]) + content[1:]
+    if name == b"VP8L":
+        bits = int.from_bytes(content[1:5], "little")
+        width, height, has_alpha = (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1, bits >> 28 & 1
+    else:
+        width, height = (int.from_bytes(content[at : at + 2], "little") & 0x3FFF for at in (6, 8))
+        has_alpha = 0
+    if not width or not height:
+        raise PictureError("the picture is damaged (it has no pixels)")
     flags = _HAS_XMP | (_HAS_ALPHA if has_alpha else 0)
-    return struct.pack("<I", flags) + width.to_bytes(3, "little") + height.to_bytes(3, "little")
+    return struct.pack("<I", flags) + (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
 
 
 def _chunk(name: bytes, content: bytes) -> bytes:
