@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 
 ASSETS = "assets/gptimage"
 NOT_FOUND = "404.html"
-_MARKER = b"data-gptimage"
+# What stands in a page for a while only: markers, and the ids of pictures in place of their addresses.
+_UNFINISHED = re.compile(rb"data-gptimage|[\"'=(]gpt-image:")
 _MEDIA_TYPES = {"webp": "image/webp", "avif": "image/avif", "png": "image/png", "jpg": "image/jpeg"}
 
 Attributes = dict[str, str]
@@ -24,7 +26,7 @@ Attributes = dict[str, str]
 
 @dataclass
 class Figure:
-    """One `<figure class="gpt-image">` of a page."""
+    """One `<figure class="gpt-image">` of a page, or one of our pictures that stands by itself."""
 
     attributes: Attributes
     images: list[Attributes] = field(default_factory=list)
@@ -32,13 +34,11 @@ class Figure:
     links: list[Attributes] = field(default_factory=list)
     """Those around the picture, not those in the caption."""
     caption: str = ""
-    within: tuple[str, ...] = ()
-    """The elements around the figure, from the outside."""
 
     @property
     def image(self) -> Attributes:
-        (only,) = self.images
-        return only
+        """The picture; where there are two, the one for light pages."""
+        return self.images[0]
 
     @property
     def urls(self) -> list[str]:
@@ -65,9 +65,10 @@ class Page:
     path: str
     """Below the site's folder."""
     figures: list[Figure]
+    single: list[Figure]
+    """Our pictures outside of figures."""
     stylesheets: list[str]
     """URLs."""
-    text: str
 
 
 class _Reader(HTMLParser):
@@ -79,8 +80,9 @@ class _Reader(HTMLParser):
         super().__init__()
         self.figures: list[Figure] = []
         self.stylesheets: list[str] = []
-        self.text: list[str] = []
-        self._open: list[str] = []
+        self.single: list[Figure] = []
+        self._open: list[tuple[str, Attributes]] = []
+        self._sources: list[Attributes] = []
         self._figure: Figure | None = None
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -88,32 +90,41 @@ class _Reader(HTMLParser):
         if tag == "link" and given.get("rel") == "stylesheet":
             self.stylesheets.append(given["href"])
         if tag == "figure" and "gpt-image" in given.get("class", "").split():
-            self._figure = Figure(given, within=tuple(self._open))
+            self._figure = Figure(given)
             self.figures.append(self._figure)
-        elif self._figure is not None and "figcaption" not in self._open:
+        elif self._figure is not None and not self._is_within("figcaption"):
             lists = {"img": self._figure.images, "source": self._figure.sources, "a": self._figure.links}
             lists.get(tag, []).append(given)
+        elif tag == "source":
+            self._sources.append(given)
+        elif tag == "img" and ASSETS in given.get("src", ""):
+            around = [attributes for name, attributes in self._open if name == "a"]
+            self.single.append(Figure({}, [given], self._sources if self._is_within("picture") else [], around))
+        if tag == "picture":
+            self._sources = []
         if tag not in self._VOID:
-            self._open.append(tag)
+            self._open.append((tag, given))
 
     def handle_endtag(self, tag: str) -> None:
-        if tag in self._open:
-            while self._open.pop() != tag:
+        if self._is_within(tag):
+            while self._open.pop()[0] != tag:
                 pass
         if tag == "figure":
             self._figure = None
 
     def handle_data(self, data: str) -> None:
-        self.text.append(data)
-        if self._figure is not None and "figcaption" in self._open:
+        if self._figure is not None and self._is_within("figcaption"):
             self._figure.caption += data
+
+    def _is_within(self, tag: str) -> bool:
+        return any(name == tag for name, _ in self._open)
 
 
 def read(site: Path, path: str) -> Page:
     reader = _Reader()
     reader.feed((site / path).read_text("utf-8"))
     reader.close()
-    return Page(path, reader.figures, reader.stylesheets, "".join(reader.text))
+    return Page(path, reader.figures, reader.single, reader.stylesheets)
 
 
 def pages(site: Path) -> Iterator[Page]:
@@ -125,38 +136,43 @@ def checked(site: Path, base: str = "/") -> dict[str, list[Figure]]:
     """Return the figures of all pages that have some, once all of them are seen to be whole.
 
     `base` is the path of `site_url`. Fails where a figure lacks its size, where it points to nothing or to something
-    else than it says, where a marker is left anywhere, and where a file is published that nobody shows.
+    else than it says, where something unfinished is left anywhere, and where a file is published that nobody shows.
     """
     unshown = {path.relative_to(site).as_posix() for path in (site / ASSETS).rglob("*") if path.is_file()}
     found = {}
     for page in pages(site):
         unshown -= {resolve(site, page, url, base) for url in page.stylesheets if ASSETS in url}
-        for figure in page.figures:
+        for figure in (*page.figures, *page.single):
             unshown -= _files(site, page, figure, base)
         if page.figures:
             found[page.path] = page.figures
-    marked = [path for path in site.rglob("*") if path.is_file() and _MARKER in path.read_bytes()]
-    assert not marked, f"markers are left in {marked}"
+    texts = [path for path in site.rglob("*") if path.suffix in {".html", ".json", ".xml", ".js", ".css"}]
+    unfinished = [path for path in texts if _UNFINISHED.search(path.read_bytes())]
+    assert not unfinished, f"not finished: {unfinished}"
     assert not unshown, f"published, and shown by nobody: {unshown}"
     return found
 
 
 def _files(site: Path, page: Page, figure: Figure, base: str) -> set[str]:
     where = f"{page.path}: {figure}"
-    assert len(figure.images) == 1, where
-    image = figure.image
+    for image in figure.images:
+        _check_size(site, page, image, base, where)
+    fragments = [urlsplit(image["src"]).fragment for image in figure.images]
+    assert fragments in ([""], ["only-light", "only-dark"]), where
     assert page.path != NOT_FOUND or all(url.startswith("/") for url in figure.urls), f"{where} is for one depth only"
-    assert {"src", "width", "height", "alt"} <= image.keys(), where
-    shown = resolve(site, page, image["src"], base)
-    width, height, kind = facts(site / shown)
-    assert abs(int(image["width"]) / int(image["height"]) - width / height) < 0.02, where
-    for element in (image, *figure.sources):
+    for element in (*figure.images, *figure.sources):
         assert ("srcset" in element) == ("sizes" in element), where
         for url, said in candidates(element.get("srcset", "")):
             width, _, kind = facts(site / resolve(site, page, url, base))
             assert said == width, (where, url)
             assert element.get("type", _MEDIA_TYPES[kind]) == _MEDIA_TYPES[kind], (where, url)
     return {resolve(site, page, url, base) for url in figure.urls}
+
+
+def _check_size(site: Path, page: Page, image: Attributes, base: str, where: str) -> None:
+    assert {"src", "width", "height", "alt"} <= image.keys(), where
+    width, height, _ = facts(site / resolve(site, page, image["src"], base))
+    assert abs(int(image["width"]) / int(image["height"]) - width / height) < 0.02, where
 
 
 def resolve(site: Path, page: Page, url: str, base: str = "/") -> str:

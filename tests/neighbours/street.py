@@ -39,6 +39,7 @@ PICTURES = {
     "harbour": HARBOUR,
     "lamp": {"prompt": LAMP, "size": "16:9"},
     "linked": {"prompt": "A map of the bay, drawn with ink by a yeti", "size": "16:9", "alt": "Map", "link": True},
+    "twins": {"prompt": "A lighthouse and a vulture", "size": "16:9", "alt": "Light", "id": "twins", "dark": True},
     "plain": {"prompt": "A rope in a coil, lit by a quasar", "size": "16:9", "alt": "", "class": "off-glb"},
 }
 

@@ -26,8 +26,8 @@ EXTENSIONS = [
     {"pymdownx.tabbed": {"alternate_style": True}},
 ]
 PAGES = {
-    "index.md": "# Home\n" + shown("harbour") + shown("lamp"),
-    "deep/er/two.md": "# Two\n" + shown("linked"),
+    "index.md": "# Home\n" + shown("harbour") + shown("lamp") + shown("twins"),
+    "deep/er/two.md": "# Two\n\n![Again](gpt-image:harbour)\n" + shown("linked"),
     "deep/index.md": "# Deep\n\n!!! note\n\n" + shown("plain").replace("\n", "\n    "),
 }
 
@@ -49,7 +49,7 @@ def test_theme(site, directory_urls):
 
     figures = site.figures()
 
-    assert [len(each) for each in figures.values()] == [1, 1, 1, 2]
+    assert [len(each) for each in figures.values()] == [1, 1, 1, 3]
     assert ("404.html" in figures) is not directory_urls
 
 

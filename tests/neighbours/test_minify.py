@@ -15,6 +15,7 @@ SMALLEST = {
 PAGES = {
     "index.md": "# Home\n" + shown("harbour") + shown("plain"),
     "deep/one.md": "# One\n" + shown("linked", width=300) + shown("lamp", alt="> \"a\" = 'b' & `c`", loading="eager"),
+    "two.md": "# Two\n" + shown("twins") + "\n![Again](gpt-image:harbour)\n",
     "404.md": "# Not here\n" + shown("harbour"),
 }
 
@@ -32,7 +33,7 @@ def test_figures_are_the_same(site, options, order):
     after = site.figures()
 
     assert len(site.page("index.html")) < size
-    assert list(before) == ["404.html", "deep/one.html", "index.html"]
+    assert list(before) == ["404.html", "deep/one.html", "index.html", "two.html"]
     assert [as_seen(figure) for each in after.values() for figure in each] == [
         as_seen(figure) for each in before.values() for figure in each
     ]

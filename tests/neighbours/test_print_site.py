@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from neighbours import built
 from neighbours.street import THEMES, shown
 
 PRINTED = {True: "print_page/index.html", False: "print_page.html"}
@@ -17,12 +18,15 @@ def test_print_page(site, theme, directory_urls):
         theme=THEMES[theme],
         use_directory_urls=directory_urls,
     )
-    pages = {"index.md": "# Home\n" + shown("harbour"), "deep/er/two.md": "# Two\n" + shown("linked") + shown("lamp")}
-    site.write(pages)
+    two = "# Two\n" + shown("linked") + shown("lamp") + shown("twins") + "\n![Again](gpt-image:harbour)\n"
+    site.write({"index.md": "# Home\n" + shown("harbour"), "deep/er/two.md": two})
 
     figures = site.figures()
 
     printed = figures.pop(PRINTED[directory_urls])
+    assert [figure.image["alt"] for figure in built.read(site.root / "site", PRINTED[directory_urls]).single] == [
+        "Again"
+    ]
     assert [figure.image["alt"] for figure in printed] == [
         figure.image["alt"] for path in sorted(figures, reverse=True) for figure in figures[path]
     ]
