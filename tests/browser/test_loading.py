@@ -6,7 +6,7 @@ import re
 from pathlib import PurePosixPath
 
 import pytest
-from browser.built import TEN
+from browser.built import DARK, TEN
 from browser.figures import average, colours, images, scroll_to, see_all, wait_for
 
 WATCH = """
@@ -48,7 +48,7 @@ def test_movement_is_noticed(opened, web):
     """The same page without the pictures' sizes moves, and the browser says so."""
     text = (web.root / "plain/ten/index.html").read_text(encoding="utf-8")
     changed = web.root / "plain/ten-without-sizes/index.html"
-    changed.parent.mkdir()
+    changed.parent.mkdir(exist_ok=True)
     changed.write_text(re.sub(r' (width|height)="\d+"', "", text), encoding="utf-8")
 
     shifts = shifts_of_slow_loading(opened, web, "plain/ten-without-sizes/", 1280)
@@ -66,9 +66,25 @@ def test_right_candidate(opened, site, width, scale):
     seen = see_all(page)
 
     assert len(seen) == 3
-    for image in seen:
-        wide_enough = [each for each in image.candidates.values() if each >= image.inner * scale * 0.99]
-        assert image.candidates[image.shown] == min(wide_enough, default=max(image.candidates.values()))
+    assert [image.candidates[image.shown] for image in seen] == [smallest(image, scale) for image in seen]
+
+
+@pytest.mark.xfail(reason="the sizes of a figure with a width forget that the column may be narrower")
+@pytest.mark.parametrize("width", [1000, 1600])
+def test_right_candidate_of_bounded_figures(opened, width):
+    """A figure whose block says how wide it is at most takes no larger file than its column shows."""
+    page = opened("material/guide/elsewhere/", width=width)
+
+    seen = see_all(page)
+
+    assert len(seen) == 3
+    assert [image.candidates[image.shown] for image in seen] == [smallest(image, 1) for image in seen]
+
+
+def smallest(image, scale):
+    """The width of the smallest file that is as wide as the image's place, to a hundredth, or of the widest."""
+    wide_enough = [each for each in image.candidates.values() if each >= image.inner * scale * 0.99]
+    return min(wide_enough, default=max(image.candidates.values()))
 
 
 def test_best_format(opened):
@@ -110,8 +126,9 @@ def test_without_javascript(opened, site):
     page.wait_for_load_state("load")
 
     assert [image.is_there for image in images(page)] == [True] * 3
-    assert page.locator("figcaption").all_inner_texts() == ["The harbour, seen from a boat", "The beach"]
-    assert page.locator("figure").get_by_text("AI-generated image").count() == 3
+    captions, labels = (page.locator(part).filter(visible=True) for part in ("figcaption", ".gpt-image__label"))
+    assert captions.all_inner_texts() == ["The harbour, seen from a boat", "The beach"]
+    assert labels.all_inner_texts() == ["AI-generated image"] * 3
 
 
 @pytest.mark.parametrize("site", ["plain", "material", "modern"])
@@ -129,3 +146,13 @@ def test_colour_stands_in(opened, web, site):
     assert before == {expected}
     assert len(after) > 10
     assert all(abs(mean - value) < 12 for mean, value in zip(average(after), expected, strict=True))
+
+
+@pytest.mark.xfail(reason="an image has one colour: that of the picture, also where its twin is shown")
+def test_dark_colour_stands_in(opened, web):
+    """Until a dark twin is there, its place has the twin's colour, not that of the bright picture."""
+    web.hold()
+    page = opened("plain/night/", color_scheme="dark")
+    web.held()
+
+    assert average(colours(page))[0] <= DARK + 50
