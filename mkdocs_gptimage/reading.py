@@ -149,7 +149,7 @@ class Reader:
             block.body,
             self._settings.defaults,
             lambda entry: self._references.resolve(entry, Path(page.folder)),
-            self._settings.dark_instruction,
+            self._settings.dark_instruction or spec.DARK_INSTRUCTION,
         )
         problems = list(reading.problems)
         if block.header:

@@ -181,7 +181,7 @@ class Trial:
         self._check_pictures()
         left = [*journal.recorded(self._cache), *self._leftovers()]
         self._claim(not left, f"left behind: {left}")
-        shown = {path.name for path in (self._site.root / "site" / "assets" / "gptimage").glob("*.png")}
+        shown = {path.name for path in (self._site.root / "site" / "assets" / "gptimage").glob("*.webp")}
         self._claim(len(shown) == len(self._digests) + 1, f"the site shows {sorted(shown)}")
 
     def _note_retry(self, rows: list[dict]) -> None:

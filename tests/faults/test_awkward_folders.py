@@ -386,7 +386,7 @@ def test_odd_names(tmp_path, odd):
     built = site.build()
     html = (site.root / "site" / odd / odd / "index.html").read_text(encoding="utf-8")
     base = (site.root / "site" / odd / odd / "x").as_uri()
-    urls = re.findall(r'(?:src|href)="([^"]*assets/gptimage/[^"]*(?:png|svg))"', html)
+    urls = re.findall(r'(?:src|href)="([^"]*assets/gptimage/[^"]*(?:png|webp|svg))"', html)
     files = [Path(unquote(urlsplit(urljoin(base, url)).path)) for url in urls]
 
     assert built.code == 0, built.err

@@ -190,7 +190,7 @@ def test_rule_5_serve_pays_only_when_asked(service, site, on_missing, arguments,
         site.write({"index.md": block(prompt="one") + "\nchanged\n"})
         second = until(lambda: "changed" in (shown := page()) and shown)
 
-    assert [("one-" in shown, ".png" in shown) for shown in (first, second)] == [(True, bool(paid))] * 2
+    assert [("one-" in shown, ".webp" in shown) for shown in (first, second)] == [(True, bool(paid))] * 2
     assert submits(service) == paid
 
 
