@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _LOOK_AGAIN = 5.0
 """Seconds after which a submit that waits looks whether it still should."""
-_GRACE = 1.0
+_GRACE = 0.8
 """Seconds that a run which is being ended waits for the answers to submits that have left."""
 _CONFLICT = 409
 
