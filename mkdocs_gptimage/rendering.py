@@ -50,7 +50,8 @@ def resized(picture: Image.Image, width: int, height: int) -> Image.Image:
 def encoded(picture: Image.Image, kind: str, quality: int, packet: bytes) -> bytes:
     """Return a file that holds the picture and an XMP packet, and nothing else; raises what encoders raise."""
     file = io.BytesIO()
-    picture.save(file, kind, quality=quality, xmp=packet, exif=b"", icc_profile=b"", **_effort(kind, picture))
+    # `save` leaves its settings on the picture, where another thread's would get in between.
+    picture.copy().save(file, kind, quality=quality, xmp=packet, exif=b"", icc_profile=b"", **_effort(kind, picture))
     return file.getvalue()
 
 
@@ -95,7 +96,7 @@ def _without_alpha(picture: Image.Image) -> tuple[Image.Image, Image.Image | Non
 def _in_srgb(colours: Image.Image, profile: bytes | None) -> Image.Image:
     if profile:
         # One that cannot be read, or is for other colours than these, says nothing.
-        with contextlib.suppress(ImageCms.PyCMSError):
+        with contextlib.suppress(ImageCms.PyCMSError, OSError):
             source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
             converted = ImageCms.profileToProfile(colours, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
             return converted or colours
