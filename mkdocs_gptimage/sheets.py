@@ -14,7 +14,6 @@ import json
 import os
 import re
 from dataclasses import asdict, astuple, dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import regular, renditions
@@ -22,6 +21,7 @@ from .records import ImageFacts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from .settings import Output
     from .store import Entry
@@ -102,11 +102,11 @@ def maker() -> str:
 
 
 def path(cache: Path, digest: str) -> Path:
-    return Path(f"{cache}{os.sep}{WEB}{os.sep}{digest}.json")
+    return cache / WEB / f"{digest}.json"
 
 
 def file(cache: Path, name: str) -> Path:
-    return Path(f"{cache}{os.sep}{WEB}{os.sep}{name}")
+    return cache / WEB / name
 
 
 def file_name(image: ImageFacts, ask: Ask, encoder: str) -> str:
@@ -119,7 +119,7 @@ def file_name(image: ImageFacts, ask: Ask, encoder: str) -> str:
 def read(cache: Path, entry: Entry) -> Sheet | None:
     """Return the sheet of a stored picture; None where it has none that speaks of what its record says now."""
     try:
-        found = json.loads(regular.read(path(cache, entry.digest), _MAX_BYTES))
+        found = json.loads(regular.read(f"{cache}{os.sep}{WEB}{os.sep}{entry.digest}.json", _MAX_BYTES))
         if found["maker"] != maker():
             return None
         files = {key: _file(each) for key, each in found["files"].items()}

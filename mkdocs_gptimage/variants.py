@@ -87,16 +87,17 @@ def _known(entry: Entry, output: Output, cache: Path, *, original: bool) -> Deri
 
 
 def _derived(sheet: sheets.Sheet, output: Output, cache: Path, *, original: bool) -> Derived:
+    web = cache / sheets.WEB
     return Derived(
         tuple(
-            _rendition(sheet.files[ask.key], sheet.image.format, ask, cache)
+            _rendition(sheet.files[ask.key], sheet.image.format, ask, web)
             for ask in sheets.asks(sheet.width, output, original=original)
         ),
         sheet.colour,
     )
 
 
-def _rendition(made: sheets.File, stored_format: str, ask: sheets.Ask, cache: Path) -> Rendition:
+def _rendition(made: sheets.File, stored_format: str, ask: sheets.Ask, web: Path) -> Rendition:
     is_original = ask.format == sheets.ORIGINAL
     kind = stored_format if is_original else ask.format
-    return Rendition(kind, made.width, made.height, sheets.file(cache, made.name), is_original)
+    return Rendition(kind, made.width, made.height, web / made.name, is_original)

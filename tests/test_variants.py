@@ -337,11 +337,14 @@ def test_equal_pictures_share_their_files(store, cache):
     """Two requests that were answered with the same bytes have one set of files, which later builds believe."""
     entries = [store(), dataclasses.replace(store(), digest="0" * 64)]
     first, second = variants.derive(entries, BOTH, cache).values()
-    before = files(cache)
+    before = pictures(cache)
     variants.derive(entries, BOTH, cache)
+    ((_, read, has_pillow),) = finish(start(entries, cache))
 
     assert first == second
-    assert files(cache) == before
+    assert pictures(cache) == before
+    assert len(read) == len(entries)
+    assert not has_pillow
 
 
 def test_only_what_is_missing_is_made(store, cache):
