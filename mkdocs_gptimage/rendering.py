@@ -11,8 +11,8 @@ ENCODERS = ("webp", "avif")
 
 _DECODERS = ("PNG", "JPEG", "WEBP")
 # From benchmarks/variants.py: what more effort saves in bytes is not worth its time.
-_WEBP_METHOD = 2
-_AVIF_SPEED, _AVIF_SPEED_LARGE = 7, 8
+WEBP_METHOD = 2
+AVIF_SPEED, AVIF_SPEED_LARGE = 7, 8
 _LARGE = 1_500_000
 """Pixels from which AVIF takes longer than a build should wait."""
 _THUMBNAIL = (64, 64)
@@ -57,10 +57,10 @@ def encoded(picture: Image.Image, kind: str, quality: int, packet: bytes) -> byt
 
 def _effort(kind: str, picture: Image.Image) -> dict[str, int]:
     if kind == "webp":
-        return {"method": _WEBP_METHOD}
+        return {"method": WEBP_METHOD}
     is_large = picture.width * picture.height > _LARGE
     # One thread: other pictures keep the other cores busy.
-    return {"speed": _AVIF_SPEED_LARGE if is_large else _AVIF_SPEED, "max_threads": 1}
+    return {"speed": AVIF_SPEED_LARGE if is_large else AVIF_SPEED, "max_threads": 1}
 
 
 def dominant_colour(picture: Image.Image) -> str:
