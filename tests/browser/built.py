@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from gateway import Request
 
 SITES = ("plain", "material", "modern", "cards")
+BLANK = "blank.html"
 TEN = 10
 BRIGHT, DARK = 160, 20
 """The brightness of a picture and of its dark twin, at least; at most 50 more."""
@@ -116,6 +117,7 @@ def built(root: Path) -> Path:
         if not (folder / "sites").is_dir():
             folder.mkdir(exist_ok=True)
             _build(Site(folder))
+            (folder / "sites" / BLANK).write_text("<!doctype html><title>Nothing</title>", encoding="utf-8")
     return folder / "sites"
 
 

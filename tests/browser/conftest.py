@@ -8,10 +8,12 @@ import shutil
 from urllib.parse import urljoin
 
 import pytest
+
 from browser import built as sites
 from browser import web as webs
 
 CHROMIUM = "chromium"
+ROOT = f"http://{webs.HOST}/"
 ARGUMENTS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -24,7 +26,7 @@ ARGUMENTS = (
 )
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def chromium():
     """The browser's program; without it, tests are skipped, or fail where GPTIMAGE_BROWSER says that it is required."""
     reasons = [
@@ -40,7 +42,7 @@ def chromium():
     return shutil.which(CHROMIUM)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def server(chromium, tmp_path_factory):  # noqa: ARG001 - without a browser, nothing is built
     """A server of all sites, which are built once for all workers."""
     root = tmp_path_factory.getbasetemp()
@@ -48,9 +50,9 @@ def server(chromium, tmp_path_factory):  # noqa: ARG001 - without a browser, not
         yield running
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser(chromium, server):
-    """For a module, not for the whole run: while Playwright's loop runs, no other test can run one in this thread."""
+    """For this package, not for the whole run: while Playwright's loop runs, no test can run one in this thread."""
     from playwright.sync_api import sync_playwright
 
     rules = f"--host-resolver-rules=MAP {webs.HOST} 127.0.0.1:{server.port}, MAP * ~NOTFOUND"
@@ -68,22 +70,45 @@ def web(server):
     server.stop_holding()
 
 
+@pytest.fixture(scope="package")
+def windows(browser):
+    """A function that gives a window with these options of Playwright's contexts: the same one every time."""
+    known = {}
+
+    def window(**options):
+        key = tuple(sorted(options.items()))
+        if key not in known:
+            known[key] = new_window(browser, **options)
+        return known[key]
+
+    return window
+
+
+def new_window(browser, **options):
+    context = browser.new_context(**options)
+    context.set_default_timeout(webs.PATIENCE * 1000)
+    return context.new_page()
+
+
 @pytest.fixture
-def opened(browser, web):  # noqa: ARG001 - a new window begins with nothing asked for
-    """A function that opens a page in a window of its own and returns it before its pictures are there.
+def opened(browser, windows, web):  # noqa: ARG001 - a test begins with nothing asked for
+    """A function that opens a page and returns its window before its pictures are there.
 
-    `prepare` gets the window before the page is asked for; further options are those of Playwright's contexts.
+    A new window takes most of a second, so tests share them, and one page replaces another; no picture is taken from
+    a cache. With `prepare`, which gets the window before the page is asked for, it is a new one.
     """
-    contexts = []
+    used = []
 
-    def open_page(path, *, width=1280, height=800, prepare=lambda _: None, **options):
-        contexts.append(browser.new_context(viewport={"width": width, "height": height}, **options))
-        contexts[-1].set_default_timeout(webs.PATIENCE * 1000)
-        page = contexts[-1].new_page()
-        prepare(page)
-        page.goto(urljoin(f"http://{webs.HOST}/", path), wait_until="domcontentloaded")
-        return page
+    def open_page(path, *, width=1280, height=800, prepare=None, **options):
+        window = new_window(browser, **options) if prepare else windows(**options)
+        used.append(window)
+        window.set_viewport_size({"width": width, "height": height})
+        if prepare:
+            prepare(window)
+        window.goto(urljoin(ROOT, path), wait_until="domcontentloaded")
+        return window
 
     yield open_page
-    for context in contexts:
-        context.close()
+    for window in dict.fromkeys(used):
+        window.evaluate("() => localStorage.clear()")
+        window.goto(urljoin(ROOT, sites.BLANK))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from browser.built import BRIGHT, DARK
 from browser.figures import average, colours, images
 
@@ -70,7 +71,7 @@ def test_card_keeps_the_place(opened, page, width):
     assert [image.attributes for image in before] == [image.attributes for image in after]
 
 
-@pytest.mark.parametrize("site", ["plain", "material", "modern"])
+@pytest.mark.parametrize("site", ["material", "modern"])
 def test_printed(opened, site):
     """On paper, a page has all of its pictures, also those that nobody has scrolled to."""
     page = opened(f"{site}/")

@@ -51,12 +51,18 @@ class Web:
 
     def wait(self, path: str) -> None:
         """Remember a request, and return when it is to be answered."""
-        name = PurePosixPath(path)
-        if name.suffix not in _PICTURES or "gptimage" not in name.parts:
+        if not is_picture(path):
             return
-        self.pictures.append(name.name)
+        name = PurePosixPath(path).name
+        self.pictures.append(name)
         if self._holds:
-            self._held.setdefault(name.name, threading.Event()).wait(PATIENCE)
+            self._held.setdefault(name, threading.Event()).wait(PATIENCE)
+
+
+def is_picture(path: str) -> bool:
+    """Whether it is a picture of a figure, and not one of a theme."""
+    parts = PurePosixPath(path)
+    return parts.suffix in _PICTURES and "gptimage" in parts.parts
 
 
 def until(holds: Callable[[], bool]) -> None:
@@ -91,6 +97,11 @@ class _Handler(SimpleHTTPRequestHandler):
     def do_GET(self) -> None:
         self.server.web.wait(self.path)
         super().do_GET()
+
+    def end_headers(self) -> None:
+        if is_picture(self.path):
+            self.send_header("Cache-Control", "no-store")
+        super().end_headers()
 
     def log_message(self, *_: Any) -> None:
         """Say nothing: pytest shows what matters."""
