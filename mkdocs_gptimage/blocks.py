@@ -72,6 +72,17 @@ def find(lines: list[str], fence: str = DEFAULT_FENCE) -> Iterator[Span]:
             yield Span(index, end, prefix, Block(body_of("\n".join(content[:-1])), original, info["header"].strip()))
 
 
+def without(text: str, fence: str = DEFAULT_FENCE) -> str:
+    """Return a Markdown text without its blocks, for those who read it as prose."""
+    lines = text.split("\n")
+    kept: list[str] = []
+    position = 0
+    for span in find(lines, fence):
+        kept += lines[position : span.start]
+        position = span.end
+    return "\n".join(kept + lines[position:])
+
+
 def body_of(source: str) -> str:
     """Return the lines of a block, each with its end; without blank lines at the block's own end."""
     kept = source.rstrip("\n")

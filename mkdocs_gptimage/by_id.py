@@ -20,6 +20,9 @@ SCHEME = "gpt-image:"
 IMAGE = re.compile(rf'<img\b[^>]*?\ssrc="{SCHEME}(?P<id>[^"]*)"[^>]*>')
 """An image of a page's content; Python-Markdown escapes quotes and `>` inside attributes."""
 
+LINK = re.compile(rf'(?<=\shref="){SCHEME}(?P<id>[^"]*)(?=")')
+"""The address of a link that a neighbour has put around such an image."""
+
 
 @dataclass(frozen=True)
 class Mention:

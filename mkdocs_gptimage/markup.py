@@ -19,6 +19,8 @@ _UNFIT = re.compile(
     f"\ufdd0-\ufdef{_NONCHARACTERS}]"
 )
 
+_FOR_THE_IMAGE = ("off-glb", "on-glb")
+
 
 @dataclass(frozen=True)
 class Part:
@@ -30,6 +32,8 @@ class Part:
     """The attributes that depend on the picture's bytes, or a marker in their place until they are known."""
     full: str | None = None
     """The URL of the full size to link to."""
+    offered: str = ""
+    """The `<source>` elements that stand before it, if any."""
 
 
 def figure(
@@ -40,7 +44,9 @@ def figure(
     `caption` is finished HTML; `label` the text that says to readers that the picture was generated.
     """
     alt = alt_text(spec, presentation, caption)
-    images = "".join(_image(part, alt) for part in parts)
+    # A lightbox asks the image, not the figure, whether it is wanted.
+    wishes = [name for name in (presentation.css_class or "").split() if name in _FOR_THE_IMAGE]
+    images = "".join(_image(part, alt, " ".join(["gpt-image__img", *wishes])) for part in parts)
     classes = " ".join(filter(None, ("gpt-image", presentation.css_class)))
     identity = attribute("id", presentation.id) if presentation.id else ""
     note = f'<small class="gpt-image__label">{html.escape(label)}</small>' if label else ""
@@ -48,11 +54,13 @@ def figure(
     return f"<figure{attribute('class', classes)}{identity}>{images}{note}{figcaption}</figure>"
 
 
-def _image(part: Part, alt: str) -> str:
+def _image(part: Part, alt: str, classes: str) -> str:
     image = (
-        f"<img{attribute('class', 'gpt-image__img')}{attribute('src', part.src)} {part.rest.lstrip()}"
+        f"<img{attribute('class', classes)}{attribute('src', part.src)} {part.rest.lstrip()}"
         f'{attribute("alt", alt)} decoding="async">'
     )
+    if part.offered:
+        image = f"<picture>{part.offered}{image}</picture>"
     if part.full is None:
         return image
     return f"<a{attribute('class', 'gpt-image__link')}{attribute('href', part.full)}>{image}</a>"

@@ -15,10 +15,10 @@ from mkdocs import utils
 from mkdocs.commands.build import build
 from mkdocs.config import load_config
 from mkdocs.exceptions import MkDocsException, PluginError
-from mkdocs.plugins import BasePlugin, event_priority
+from mkdocs.plugins import BasePlugin, CombinedEvent, event_priority
 from mkdocs.structure.files import File
 
-from . import by_id, production, publishing, site
+from . import blocks, by_id, production, publishing, site
 from . import options as plugin_options
 from .catalog import Source
 from .errors import ConfigurationError, GptImageError
@@ -49,6 +49,8 @@ _STYLESHEET = Path(__file__).with_name("gptimage.css")
 _NOT_FOUND_PAGE = "404.html"
 # The folders that `mkdocs serve` and `properdocs serve` build into.
 _SERVED_PREFIXES = ("mkdocs_", "properdocs_")
+# Where print-site keeps what it saw of a page in on_page_content; it moves `src` and `href`, but no `srcset`.
+_PRINTED = "html"
 # Plugins that build the site once more for every language, after the first language is written.
 _PLUGINS_OF_SEVERAL_BUILDS = ("i18n",)
 
@@ -79,6 +81,7 @@ class GptImagePlugin(BasePlugin[Options]):
         self._covers: list[tuple[Page, str]] = []
         """Pages whose front matter names a picture, with its id."""
         self._entered: tuple[Page, MkDocsConfig] | None = None
+        self._markdown: str | None = None
         self.read_only = False
         """Set by `read_pages`: nothing is made, and the build ends when all pages of all languages are read."""
 
@@ -158,7 +161,7 @@ class GptImagePlugin(BasePlugin[Options]):
         self.reader.complete(attributes)
 
     @event_priority(100)
-    def on_page_content(self, html: str, *, page: Page, config: MkDocsConfig, files: Files) -> None:  # noqa: ARG002
+    def _collect(self, html: str, *, page: Page, config: MkDocsConfig, files: Files) -> None:  # noqa: ARG002
         if not self._is_active:
             return
         uses = self.reader.collect(html)
@@ -167,6 +170,18 @@ class GptImagePlugin(BasePlugin[Options]):
         if uses:
             anchors = {use.presentation.id for use in uses if use.presentation.id}
             page.present_anchor_ids = (page.present_anchor_ids or set()) | anchors
+            # A feed takes its abstracts from the page itself now, and no prompt may get into it.
+            self._markdown = page.markdown
+            page.markdown = blocks.without(page.markdown or "", self.settings.fence)
+            page.content = self.reader.unmarked(html)
+
+    @event_priority(-100)
+    def _give_back(self, html: str, *, page: Page, config: MkDocsConfig, files: Files) -> None:  # noqa: ARG002
+        """A blog renders its excerpts from the Markdown later."""
+        if self._markdown is not None:
+            page.markdown, self._markdown = self._markdown, None
+
+    on_page_content = CombinedEvent(_collect, _give_back)
 
     def _mentions(self, html: str, page: Page, config: MkDocsConfig) -> bool:
         """Note the pictures that a page shows by their ids, in its content or as the image of its front matter."""
@@ -202,9 +217,16 @@ class GptImagePlugin(BasePlugin[Options]):
         elif self._stylesheet in config.extra_css:
             config.extra_css.remove(self._stylesheet)
         self.reader.deliver(delivery.shown)
+        self._finish(delivery, config)
+
+    def _finish(self, delivery: site.Delivery, config: MkDocsConfig) -> None:
+        """Fill in what the pages were waiting for."""
         for page in self._pages:
             current = functools.partial(_current, page, config, self.settings)
             page.content = self.reader.finish(page.content or "", current)
+            printed = getattr(page, _PRINTED, None)
+            if isinstance(printed, str):
+                setattr(page, _PRINTED, self.reader.finish(printed, current, plain=True))
         for page, name in self._covers:
             picture = self._picture_of(page, name, config)
             assert picture is not None

@@ -120,14 +120,28 @@ class Reader:
         presentation = use.presentation
         rest = self._rest(known, prefix, presentation, loading=presentation.loading or "lazy") if known else marker
         full = f"{prefix}{original or name}" if presentation.link else None
-        return markup.Part(f"{prefix}{name}{fragment}", rest, full)
+        return markup.Part(
+            f"{prefix}{name}{fragment}", rest, full, self._offered(picture, use, prefix) if known else ""
+        )
+
+    def _offered(self, picture: ImageSpec, use: Use, prefix: str) -> str:
+        """The `<source>` elements for what else there is of a picture than its `<img>` has."""
+        sizes = shown.sizes_of(self._sizes, use.presentation.width)
+        offered = shown.sources(self._shown[picture.digest], prefix, sizes)
+        twins = use.shows[1:]
+        if twins and not self._settings.has_palette_toggle:
+            offered = shown.sources(self._shown[twins[0].digest], prefix, sizes, media=DARK_MEDIA) + offered
+        return offered
 
     @property
     def _sizes(self) -> str:
         return self._settings.output.sizes
 
-    def _rest(self, known: Shown, prefix: str, presentation: spec.Presentation, *, loading: str) -> str:
+    def _rest(
+        self, known: Shown, prefix: str, presentation: spec.Presentation, *, loading: str, plain: bool = False
+    ) -> str:
         found = shown.attributes(known, prefix, sizes=self._sizes, width=presentation.width, loading=loading)
+        found = _plain(found) if plain else found
         return "".join(markup.attribute(name, value) for name, value in found.items())
 
     def _expect(self, picture: ImageSpec) -> tuple[str, str]:
@@ -225,24 +239,41 @@ class Reader:
         found = shown.attributes(known, prefix, sizes=self._sizes, width=None, loading="lazy")
         return {"src": f"{prefix}{known.src.name}", **found, "decoding": "async"}
 
-    def _show_by_id(self, image: str, name: str, page: Page) -> str:
+    def _show_by_id(self, image: str, name: str, page: Page, *, plain: bool) -> str:
         """Return an `<img>` that shows a picture by its id, with what it takes; as it was for one that is not known."""
         known = self._known(name, page)
         if known is None:
             return image
-        completed = shown.completed(image, self._by_id(known, page))
-        return shown.picture(completed, shown.sources(known, page.url(f"{self._settings.assets}/"), self._sizes))
+        found = self._by_id(known, page)
+        completed = shown.completed(image, _plain(found) if plain else found)
+        return (
+            completed
+            if plain
+            else shown.picture(completed, shown.sources(known, page.url(f"{self._settings.assets}/"), self._sizes))
+        )
 
-    def finish(self, content: str, page: Callable[[], Page]) -> str:
-        """Fill in what the figures of a page's content were waiting for, and the pictures that it shows by id."""
+    def finish(self, content: str, page: Callable[[], Page], *, plain: bool = False) -> str:
+        """Fill in what the figures of a page's content were waiting for, and the pictures that it shows by id.
+
+        A `plain` one names no file but in `src` and `href`, for a neighbour that will move it and knows no other.
+        """
         if by_id.SCHEME in content:
             current = page()
             content = by_id.IMAGE.sub(
-                lambda match: self._show_by_id(match[0], html.unescape(match["id"]), current), content
+                lambda match: self._show_by_id(match[0], html.unescape(match["id"]), current, plain=plain), content
             )
-        return self._finish_figures(content)
+            content = by_id.LINK.sub(lambda match: self._link_by_id(match, current), content)
+        return self._finish_figures(content, plain=plain)
 
-    def _finish_figures(self, content: str) -> str:
+    def unmarked(self, content: str) -> str:
+        """A page's content for a neighbour that takes it before the pictures are there."""
+        return re.sub(f' data-gptimage(-dark)?="{self._token}-[0-9]+"', "", content)
+
+    def _link_by_id(self, match: re.Match[str], page: Page) -> str:
+        known = self._known(html.unescape(match["id"]), page)
+        return f"{page.url(f'{self._settings.assets}/')}{known.src.name}" if known else match[0]
+
+    def _finish_figures(self, content: str, *, plain: bool) -> str:
         renamed: dict[str, str] = {}
 
         def fill(match: re.Match[str]) -> str:
@@ -253,12 +284,10 @@ class Reader:
             expected, original = self._expect(picture)
             renamed.update({expected: known.src.name, original: known.original})
             prefix = shown.src_of(match[0]).rpartition(expected)[0]
-            rest = self._rest(known, prefix, use.presentation, loading=self._loading(int(match["key"]), use))
-            sizes = shown.sizes_of(self._sizes, use.presentation.width)
-            offered = shown.sources(known, prefix, sizes)
-            if twins and not self._settings.has_palette_toggle:
-                offered = shown.sources(self._shown[twins[0].digest], prefix, sizes, media=DARK_MEDIA) + offered
-            return shown.picture(f"<img{match['before']}{rest}{match['after']}", offered)
+            loading = self._loading(int(match["key"]), use)
+            rest = self._rest(known, prefix, use.presentation, loading=loading, plain=plain)
+            image = f"<img{match['before']}{rest}{match['after']}"
+            return image if plain else shown.picture(image, self._offered(picture, use, prefix))
 
         content = self._image.sub(fill, content)
         # The service chose another format or size than expected: the names are unique, so they can be replaced
@@ -275,3 +304,9 @@ class Reader:
         """
         is_one_of_two = use.dark is not None and self._settings.has_palette_toggle
         return use.presentation.loading or ("eager" if key in self._firsts and not is_one_of_two else "lazy")
+
+
+def _plain(attributes: Mapping[str, str]) -> dict[str, str]:
+    """Without what names further files, and without what waits to be scrolled to."""
+    left_out = ("srcset", "sizes", "loading", "fetchpriority")
+    return {name: value for name, value in attributes.items() if name not in left_out}

@@ -11,10 +11,6 @@ PAGE = "---\ndate: 2026-01-02 10:00\n---\n\n# One\n\nWords before it.\n{}\nWords
 FEEDS = ("feed_rss_created.xml", "feed_json_created.json", "feed_rss_updated.xml", "feed_json_updated.json")
 OF_THE_BLOCK = ("xylophone", "zeppelin", "prompt:", "alt:", "```")
 
-LEAKS = pytest.mark.xfail(
-    reason="the feed reads the Markdown of a page while the blocks are in it, and figures half done"
-)
-
 
 def rss(site, **options):
     """The plugin without git and without requests."""
@@ -22,7 +18,6 @@ def rss(site, **options):
     return {"rss": {"use_git": False, "date_from_meta": dates, "cache_dir": str(site.root / "feeds"), **options}}
 
 
-@LEAKS
 @pytest.mark.parametrize(
     ("options", "after"),
     [({"abstract_chars_count": 90}, ""), ({}, "<!-- more -->"), ({"abstract_chars_count": -1}, "")],
@@ -42,7 +37,6 @@ def test_no_prompt_in_a_feed(site, options, after):
         assert [each for each in OF_THE_BLOCK if each in feed] == [], name
 
 
-@LEAKS
 def test_feed_of_a_blog(site):
     """A feed of a blog has nothing of a block, while the excerpts and the posts have their figures."""
     dates = {"as_creation": "date.created", "as_update": "date.created"}

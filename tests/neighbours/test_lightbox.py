@@ -45,7 +45,6 @@ def test_link_of_the_block_comes_first(site):
     assert lightboxes(figure) == []
 
 
-@pytest.mark.xfail(reason="the class of a block is on its figure only, and the lightbox asks the image")
 def test_block_opts_out(site):
     """A block with the class `off-glb` has no lightbox; others on the page have theirs."""
     site.configure(plugins=["glightbox"])
@@ -57,7 +56,6 @@ def test_block_opts_out(site):
     assert len(lightboxes(harbour)) == 1
 
 
-@pytest.mark.xfail(reason="the address that the lightbox opens is still the id")
 def test_shown_by_id(site):
     """A picture that is shown by its id opens like one of the page's own, in its widest version."""
     site.configure(plugins=["glightbox"])

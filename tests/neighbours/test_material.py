@@ -90,7 +90,6 @@ def test_blog(site):
     }
 
 
-@pytest.mark.xfail(reason="an excerpt is written without the formats before the last")
 def test_excerpts_offer_what_posts_do(site):
     """The figure of an excerpt offers the formats and widths that it offers in its post."""
     site.configure(plugins=["blog"], theme=THEME)

@@ -9,7 +9,6 @@ from neighbours.street import THEMES, shown
 PRINTED = {True: "print_page/index.html", False: "print_page.html"}
 
 
-@pytest.mark.xfail(reason="the page for print keeps the figures of the moment when pages are read, half done")
 @pytest.mark.parametrize(("theme", "directory_urls"), [("material", True), ("mkdocs", False)])
 def test_print_page(site, theme, directory_urls):
     """The page for print shows the pictures of all pages, from files that are there from where it is."""
