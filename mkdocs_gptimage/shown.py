@@ -25,6 +25,9 @@ MEDIA_TYPES = {
 }
 
 
+_AUTO = "auto"
+# The length behind the media condition: a number with a unit, or a function of lengths.
+_LAST_LENGTH = re.compile(r"(?:[a-z-]+\((?:[^()]|\([^()]*\))*\)|[^\s()]+)$")
 _SRC = re.compile(r'\s+src="(?P<src>[^"]*)"')
 _ATTRIBUTE = re.compile(r"\s([A-Za-z-]+)=")
 
@@ -98,8 +101,24 @@ def attributes(shown: Shown, prefix: str, *, sizes: str, width: int | None, load
 
 
 def sizes_of(layout: str, width: int | None) -> str:
-    """The `sizes` of a figure: the site's, or what its own width makes of them."""
-    return f"(min-width: {width}px) {width}px, 100vw" if width else layout
+    """The `sizes` of a figure: the site's, none of them wider than the figure's own width in CSS pixels."""
+    if width is None:
+        return layout
+    return ", ".join(
+        size if size == _AUTO else _LAST_LENGTH.sub(rf"min({width}px, \g<0>)", size) for size in _split(layout)
+    )
+
+
+def _split(layout: str) -> list[str]:
+    """The sizes of a list, at the commas that stand in no parentheses."""
+    parts, depth = [""], 0
+    for character in layout:
+        depth += (character == "(") - (character == ")")
+        if character == "," and not depth:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return [part.strip() for part in parts if part.strip()]
 
 
 def completed(image: str, found: Mapping[str, str]) -> str:

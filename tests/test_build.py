@@ -135,7 +135,7 @@ def test_words_can_change_without_paying(site, service):
     assert figure.startswith(
         '<figure class="gpt-image d" id="e"><a class="gpt-image__link" href="assets/gptimage/same-'
     )
-    assert 'sizes="(min-width: 300px) 300px, 100vw"' in figure
+    assert 'sizes="(min-width: 48em) min(300px, 44em), min(300px, 100vw)"' in figure
     assert 'style="max-width:min(100%,300px);background-color:#' in figure
     assert "no such anchor" not in built.err
 

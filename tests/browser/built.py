@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import gateway as gateways
 import yaml
-from browser.web import HOST
 from filelock import FileLock
 from gateway import Answer, accepts
 from PIL import Image
 from sites import FAST, Site, block
+
+from browser.web import HOST
 
 if TYPE_CHECKING:
     from pathlib import Path

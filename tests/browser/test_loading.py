@@ -70,7 +70,6 @@ def test_right_candidate(opened, site, width, scale):
     assert [image.candidates[image.shown] for image in seen] == [smallest(image, scale) for image in seen]
 
 
-@pytest.mark.xfail(reason="the sizes of a figure with a width forget that the column may be narrower")
 @pytest.mark.parametrize("width", [1000, 1600])
 def test_right_candidate_of_bounded_figures(opened, width):
     """A figure whose block says how wide it is at most takes no larger file than its column shows."""

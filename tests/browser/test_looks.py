@@ -80,7 +80,6 @@ def test_printed(opened, site):
     assert printed.count(b"/Subtype /Image") == 3
 
 
-@pytest.mark.xfail(reason="on paper, Material hides neither of a picture and its twin when its palette is dark")
 def test_printed_once(opened):
     """On paper, a picture with a dark twin is there once, whatever the palette."""
     page = opened("material/night/", color_scheme="dark")

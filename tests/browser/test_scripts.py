@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from browser.built import BRIGHT, DARK
 from browser.figures import IMAGES, average, colours, images, see_all, wait_for
 
