@@ -10,6 +10,11 @@ settings.register_profile("house", deadline=None, max_examples=80, derandomize=b
 settings.load_profile("house")
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Two workers a core: half of the time, a test waits for a server, a browser or a process that it killed."""
+    return 2 * (os.cpu_count() or 1)
+
+
 @pytest.fixture(autouse=True)
 def no_key(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test pays: the key of whoever runs them is out of reach."""
