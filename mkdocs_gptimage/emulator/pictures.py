@@ -21,6 +21,7 @@ from mkdocs_gptimage.emulator.diagrams import diagram
 from mkdocs_gptimage.emulator.interiors import FURS, cat
 from mkdocs_gptimage.emulator.landscapes import forest, hills, mountains
 from mkdocs_gptimage.emulator.palettes import choose_palette
+from mkdocs_gptimage.emulator.relighting import is_asked_for, relight
 from mkdocs_gptimage.emulator.skies import space
 from mkdocs_gptimage.emulator.waters import sea
 
@@ -94,7 +95,9 @@ def _compose(canvas: Canvas, subject: Subject, chance: random.Random) -> None:
     if composition is cat:
         fur = next((color for name, color in FURS.items() if name in words), None)
         composition = partial(cat, fur=fur)
-    if subject.references:
+    if is_asked_for(words, subject.references, subject.width, subject.height):
+        relight(canvas, subject.references[0])
+    elif subject.references:
         collage(canvas, palette, chance, subject.references)
     else:
         composition(canvas, palette, chance)

@@ -5,7 +5,7 @@ import io
 import random
 
 import pytest
-from PIL import Image, ImageChops
+from PIL import Image, ImageChops, ImageFilter, ImageStat
 
 from mkdocs_gptimage.emulator.frames import PIXELS
 from mkdocs_gptimage.emulator.pictures import BY_CHANCE, BY_WORD, Subject, choose_composition, draw
@@ -16,6 +16,10 @@ WORDS = sorted({called.split()[0] for _, called in BY_WORD})
 
 def image_of(subject: Subject) -> Image.Image:
     return Image.open(io.BytesIO(draw(subject)))
+
+
+def of_bytes(data: bytes) -> Image.Image:
+    return Image.open(io.BytesIO(data)).convert("L")
 
 
 def data_uri(color: tuple[int, int, int], kind: str = "PNG", mode: str = "RGB") -> str:
@@ -84,6 +88,31 @@ def test_reference_can_be_seen(count):
         distance = ImageChops.difference(image, Image.new("RGB", image.size, color)).convert("L")
         near = sum(distance.histogram()[:8])
         assert near > 480 * 320 * 0.25 / (3 * count)
+
+
+@pytest.mark.parametrize("prompt", ["A lighthouse on an island", "A diagram of a pipeline"])
+def test_a_picture_asked_for_again_at_night(prompt):
+    """A dark twin is dark at all edges, and its subjects stand where they stood by day."""
+    day = draw(Subject(prompt, 480, 320))
+    references = read_references([f"data:image/png;base64,{base64.b64encode(day).decode()}"])
+    night = image_of(Subject(f"{prompt}. Redraw the reference for a dark page", 480, 320, references)).convert("L")
+    before, after = (
+        image.filter(ImageFilter.FIND_EDGES).point([255 * (level > 20) for level in range(256)])
+        for image in (of_bytes(day), night)
+    )
+    common, by_chance = (ImageChops.multiply(before, other) for other in (after, ImageChops.offset(after, 37, 23)))
+
+    assert max(night.crop(edge).getextrema()[1] for edge in ((0, 0, 480, 3), (0, 0, 3, 320), (477, 0, 480, 320))) < 160
+    assert ImageStat.Stat(night).mean[0] < 90
+    assert ImageStat.Stat(common).mean[0] > 2 * ImageStat.Stat(by_chance).mean[0]
+
+
+def test_only_the_same_shape_is_drawn_again():
+    """A reference of another shape is shown as a reference, whatever the prompt."""
+    references = read_references([data_uri((250, 250, 250))])
+    image = image_of(Subject("The same at night", 480, 160, references))
+
+    assert image.convert("L").getextrema()[1] > 200
 
 
 def test_words_choose_the_composition():
