@@ -9,22 +9,19 @@ import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
-from mkdocs import utils
 from mkdocs.commands.build import build
 from mkdocs.config import load_config
 from mkdocs.exceptions import MkDocsException, PluginError
 from mkdocs.plugins import BasePlugin, CombinedEvent, event_priority
 from mkdocs.structure.files import File
 
-from . import blocks, by_id, production, publishing, site
+from . import blocks, by_id, pages, production, publishing, site
 from . import options as plugin_options
-from .catalog import Source
 from .errors import ConfigurationError, GptImageError
 from .fences import GptImageExtension
 from .options import Options
-from .reading import Page as CurrentPage
 from .reading import Reader
 from .store import Store
 
@@ -46,7 +43,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("mkdocs.plugins.gptimage")
 
 _STYLESHEET = Path(__file__).with_name("gptimage.css")
-_NOT_FOUND_PAGE = "404.html"
 # The folders that `mkdocs serve` and `properdocs serve` build into.
 _SERVED_PREFIXES = ("mkdocs_", "properdocs_")
 # Where print-site keeps what it saw of a page in on_page_content; it moves `src` and `href`, but no `srcset`.
@@ -149,14 +145,14 @@ class GptImagePlugin(BasePlugin[Options]):
     def _render(self, block: Block, md: Markdown) -> str:
         """Most pages have no block: only one that has some is made known to the reader."""
         if self._entered is not None:
-            self.reader.page = _current(*self._entered, self.settings)
+            self.reader.page = pages.current(*self._entered, self.settings)
             self._entered = None
         return self.reader.render(block, md)
 
     def _show_by_id(self, attributes: dict[str, str]) -> None:
         """What is converted after the pictures are there, such as the excerpts of a blog, is written finished."""
         if self._entered is not None:
-            self.reader.page = _current(*self._entered, self.settings)
+            self.reader.page = pages.current(*self._entered, self.settings)
             self._entered = None
         self.reader.complete(attributes)
 
@@ -189,11 +185,13 @@ class GptImagePlugin(BasePlugin[Options]):
         if isinstance(cover, str) and cover.startswith(by_id.SCHEME):
             name = cover.removeprefix(by_id.SCHEME)
             self._covers.append((page, name))
-            mention = self.reader.mention(name, _current(page, config, self.settings).source)
+            mention = self.reader.mention(name, pages.current(page, config, self.settings).source)
             if not config.site_url:
                 problem = f"{mention.where}: image: an absolute URL needs 'site_url' in {self.settings.config_file}"
                 self.reader.catalog.problems.append(problem)
-        return by_id.SCHEME in html and self.reader.collect_mentions(html, _current(page, config, self.settings).source)
+        return by_id.SCHEME in html and self.reader.collect_mentions(
+            html, pages.current(page, config, self.settings).source
+        )
 
     @event_priority(75)
     def on_env(self, env: Environment, *, config: MkDocsConfig, files: Files) -> None:  # noqa: ARG002
@@ -222,7 +220,7 @@ class GptImagePlugin(BasePlugin[Options]):
     def _finish(self, delivery: site.Delivery, config: MkDocsConfig) -> None:
         """Fill in what the pages were waiting for."""
         for page in self._pages:
-            current = functools.partial(_current, page, config, self.settings)
+            current = functools.partial(pages.current, page, config, self.settings)
             page.content = self.reader.finish(page.content or "", current)
             printed = getattr(page, _PRINTED, None)
             if isinstance(printed, str):
@@ -255,7 +253,7 @@ class GptImagePlugin(BasePlugin[Options]):
         return site.deliver(result, self.settings, log, accept_missing=accept_missing, originals=covers)
 
     def _picture_of(self, page: Page, name: str, config: MkDocsConfig) -> ImageSpec | None:
-        return self.reader.picture_of(name, _current(page, config, self.settings).source)
+        return self.reader.picture_of(name, pages.current(page, config, self.settings).source)
 
     def _make_for_all_builds(self, config: MkDocsConfig) -> None:
         """Read the pages of all languages before the first picture is paid for, and make what they miss together."""
@@ -271,31 +269,6 @@ def _settings(options: Options, config: MkDocsConfig) -> Settings:
         return plugin_options.settings(options, config)
     except GptImageError as error:
         raise PluginError(f"gptimage: {error}") from error
-
-
-def _current(page: Page, config: MkDocsConfig, settings: Settings) -> CurrentPage:
-    file = page.file
-    path = file.abs_src_path or os.fspath(settings.docs / file.src_uri)
-    source = Source(_shown_path(path, settings), lambda: file.content_string, settings.fence)
-
-    def url(target: str) -> str:
-        if file.dest_uri == _NOT_FOUND_PAGE:
-            # This page is shown at any depth, so only an absolute path is right.
-            return f"{urlsplit(config.site_url or '/').path.rstrip('/')}/{target}"
-        return utils.get_relative_url(target, page.url)
-
-    return CurrentPage(source, os.path.dirname(path), url)  # noqa: PTH120 - for every page with a block
-
-
-def _shown_path(path: str, settings: Settings) -> str:
-    """A page's file as messages show it: relative to the project where it lies inside."""
-    inside = path.removeprefix(f"{settings.project}{os.sep}")
-    if inside != path:
-        return inside.replace(os.sep, "/")
-    try:
-        return Path(path).resolve().relative_to(settings.project).as_posix()
-    except ValueError:
-        return path
 
 
 def read_pages(config_file: str) -> GptImagePlugin:
