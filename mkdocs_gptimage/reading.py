@@ -118,7 +118,7 @@ class Reader:
         name, original = (known.src.name, known.original) if known else self._expect(picture)
         prefix = page.url(f"{self._settings.assets}/")
         presentation = use.presentation
-        rest = self._rest(known, prefix, presentation, loading=presentation.loading or "lazy") if known else marker
+        rest = self._rest(known, prefix, use, loading=presentation.loading or "lazy") if known else marker
         full = f"{prefix}{original or name}" if presentation.link else None
         return markup.Part(
             f"{prefix}{name}{fragment}", rest, full, self._offered(picture, use, prefix) if known else ""
@@ -128,20 +128,22 @@ class Reader:
         """The `<source>` elements for what else there is of a picture than its `<img>` has."""
         sizes = shown.sizes_of(self._sizes, use.presentation.width)
         offered = shown.sources(self._shown[picture.digest], prefix, sizes)
-        twins = use.shows[1:]
-        if twins and not self._settings.has_palette_toggle:
-            offered = shown.sources(self._shown[twins[0].digest], prefix, sizes, media=DARK_MEDIA) + offered
-        return offered
+        twin = self._twin(use)
+        return shown.sources(twin, prefix, sizes, media=DARK_MEDIA) + offered if twin else offered
+
+    def _twin(self, use: Use) -> Shown | None:
+        """What the `<img>` of a figure shows instead on dark screens; None where twins are images of their own."""
+        return None if use.dark is None or self._settings.has_palette_toggle else self._shown[use.dark.digest]
 
     @property
     def _sizes(self) -> str:
         return self._settings.output.sizes
 
-    def _rest(
-        self, known: Shown, prefix: str, presentation: spec.Presentation, *, loading: str, plain: bool = False
-    ) -> str:
-        found = shown.attributes(known, prefix, sizes=self._sizes, width=presentation.width, loading=loading)
+    def _rest(self, known: Shown, prefix: str, use: Use, *, loading: str, plain: bool = False) -> str:
+        width = use.presentation.width
+        found = shown.attributes(known, prefix, sizes=shown.sizes_of(self._sizes, width), loading=loading)
         found = _plain(found) if plain else found
+        found |= shown.style(known, width, None if plain else self._twin(use))
         return "".join(markup.attribute(name, value) for name, value in found.items())
 
     def _expect(self, picture: ImageSpec) -> tuple[str, str]:
@@ -236,7 +238,7 @@ class Reader:
 
     def _by_id(self, known: Shown, page: Page) -> dict[str, str]:
         prefix = page.url(f"{self._settings.assets}/")
-        found = shown.attributes(known, prefix, sizes=self._sizes, width=None, loading="lazy")
+        found = shown.attributes(known, prefix, sizes=self._sizes, loading="lazy") | shown.style(known)
         return {"src": f"{prefix}{known.src.name}", **found, "decoding": "async"}
 
     def _show_by_id(self, image: str, name: str, page: Page, *, plain: bool) -> str:
@@ -285,7 +287,7 @@ class Reader:
             renamed.update({expected: known.src.name, original: known.original})
             prefix = shown.src_of(match[0]).rpartition(expected)[0]
             loading = self._loading(int(match["key"]), use)
-            rest = self._rest(known, prefix, use.presentation, loading=loading, plain=plain)
+            rest = self._rest(known, prefix, use, loading=loading, plain=plain)
             image = f"<img{match['before']}{rest}{match['after']}"
             return image if plain else shown.picture(image, self._offered(picture, use, prefix))
 

@@ -24,7 +24,7 @@ MEDIA_TYPES = {
     "svg": "image/svg+xml",
 }
 
-
+_DARK_COLOUR = "--gpt-image-dark"
 _AUTO = "auto"
 # The length behind the media condition: a number with a unit, or a function of lengths.
 _LAST_LENGTH = re.compile(r"(?:[a-z-]+\((?:[^()]|\([^()]*\))*\)|[^\s()]+)$")
@@ -82,22 +82,29 @@ def sources(shown: Shown, prefix: str, sizes: str, media: str = "") -> str:
     )
 
 
-def attributes(shown: Shown, prefix: str, *, sizes: str, width: int | None, loading: str) -> dict[str, str]:
+def attributes(shown: Shown, prefix: str, *, sizes: str, loading: str) -> dict[str, str]:
     """The attributes of an `<img>` that depend on the picture's bytes and on the place of the figure.
 
-    `sizes` is what the site says of its layout; `width` the width that the block shows at most, in CSS pixels;
-    `loading` is `lazy`, or `eager` for what readers see first.
+    `sizes` is how wide the figure is; `loading` is `lazy`, or `eager` for what readers see first.
     """
     files = shown.formats[-1]
-    found = {"srcset": srcset(files, prefix), "sizes": sizes_of(sizes, width)} if len(files) > 1 else {}
+    found = {"srcset": srcset(files, prefix), "sizes": sizes} if len(files) > 1 else {}
     found |= {"width": str(shown.width), "height": str(shown.height), "loading": loading}
     if loading == "eager":
         found["fetchpriority"] = "high"
-    style = [f"max-width:min(100%,{width}px)"] if width else []
-    style += [f"background-color:{shown.colour}"] if shown.colour else []
-    if style:
-        found["style"] = ";".join(style)
     return found
+
+
+def style(shown: Shown, width: int | None = None, twin: Shown | None = None) -> dict[str, str]:
+    """The `style` of an `<img>`, if it needs one.
+
+    `width` is what it is wide at most, in CSS pixels; `twin` what the same `<img>` shows on dark screens.
+    """
+    rules = [f"max-width:min(100%,{width}px)"] if width else []
+    rules += [f"background-color:{shown.colour}"] if shown.colour else []
+    # The style sheet takes this one where the browser takes the twin.
+    rules += [f"{_DARK_COLOUR}:{twin.colour or 'transparent'}"] if twin is not None else []
+    return {"style": ";".join(rules)} if rules else {}
 
 
 def sizes_of(layout: str, width: int | None) -> str:

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from .production import Result
     from .settings import Settings
-    from .store import ImageFacts
     from .variants import Derived
 
 
@@ -77,7 +76,7 @@ def _deliver(
     for row in rows:
         found = derived.get(row.digest)
         if found is not None and not isinstance(found, Damage):
-            _show(row, entries[row.digest].image, found, settings, delivery)
+            _show(row, found, settings, delivery)
             continue
         if found is not None:
             problems.append(production.describe(Row(row.picture, State.BROKEN, found.reason, damage=found)))
@@ -90,7 +89,7 @@ def _deliver(
     return delivery
 
 
-def _show(row: Row, image: ImageFacts, derived: Derived, settings: Settings, delivery: Delivery) -> None:
+def _show(row: Row, derived: Derived, settings: Settings, delivery: Delivery) -> None:
     """Add the files of a picture."""
     stem = row.picture.spec.stem
     formats: dict[str, list[File]] = {}
@@ -104,7 +103,7 @@ def _show(row: Row, image: ImageFacts, derived: Derived, settings: Settings, del
             key = "original" if each.is_original else each.format
             formats.setdefault(key, []).append(File(name, each.width, each.format))
     groups = tuple(tuple(formats[key]) for key in settings.output.formats)
-    delivery.shown[row.digest] = Shown(image.width, image.height, groups, derived.colour, original)
+    delivery.shown[row.digest] = Shown(derived.width, derived.height, groups, derived.colour, original)
 
 
 def _show_card(row: Row, settings: Settings, delivery: Delivery) -> None:

@@ -37,6 +37,9 @@ class Derived:
 
     renditions: tuple[Rendition, ...]
     """Grouped by format in the order of the site's; widths rising. An original that is only linked to comes last."""
+    width: int
+    """Pixels of the picture, as the height, when it stands upright."""
+    height: int
     colour: str
     """`#rrggbb`, the dominant one, for the time while it loads; empty for a picture that something shines through."""
 
@@ -93,6 +96,8 @@ def _derived(sheet: sheets.Sheet, output: Output, cache: Path, *, original: bool
             _rendition(sheet.files[ask.key], sheet.image.format, ask, web)
             for ask in sheets.asks(sheet.width, output, original=original)
         ),
+        sheet.width,
+        sheet.height,
         sheet.colour,
     )
 

@@ -474,7 +474,9 @@ def test_example_site(tmp_path):
         figure for path in (example.root / "site").rglob("*.html") for figure in FIGURE.findall(path.read_text())
     ]
     assert len(figures) > 20
-    assert all(re.search(r'src="[^"]*\.webp"[^>]*? width="\d+" height="\d+"', figure) for figure in figures)
+    assert all(
+        re.search(r'src="[^"]*\.webp(#only-light)?"[^>]*? width="\d+" height="\d+"', figure) for figure in figures
+    )
     stored = files(example.store)
     again = example.build("--strict")
     assert "submitted" not in again.err

@@ -223,7 +223,7 @@ def test_sizes_are_those_of_the_upright_picture(store, cache, turn, expected):
     derived = derive(entry, cache, Output(formats=("webp", "original"), widths=(64,)))
 
     assert shape(derived) == [("webp", *expected), ("jpg", *expected)]
-    assert opened(derived.renditions[0]).size == expected
+    assert opened(derived.renditions[0]).size == (derived.width, derived.height) == expected
 
 
 GHOST = split((255, 0, 0, 0), (255, 0, 0, 128), "RGBA")

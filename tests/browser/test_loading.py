@@ -148,7 +148,6 @@ def test_colour_stands_in(opened, web, site):
     assert all(abs(mean - value) < 12 for mean, value in zip(average(after), expected, strict=True))
 
 
-@pytest.mark.xfail(reason="an image has one colour: that of the picture, also where its twin is shown")
 def test_dark_colour_stands_in(opened, web):
     """Until a dark twin is there, its place has the twin's colour, not that of the bright picture."""
     web.hold()
