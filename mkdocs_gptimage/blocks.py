@@ -49,10 +49,8 @@ def find(lines: list[str], fence: str = DEFAULT_FENCE) -> Iterator[Span]:
     """Find the closed blocks whose language is `fence`; those inside other fences, or left open, are text."""
     end = 0
     open_until: dict[str, int] = {}
-    for index, line in enumerate(lines):
-        if index < end or ("```" not in line and "~~~" not in line):
-            continue
-        opening = _OPENING.match(line)
+    for index in [index for index, line in enumerate(lines) if "```" in line or "~~~" in line]:
+        opening = _OPENING.match(lines[index]) if index >= end else None
         if opening is None:
             continue
         marks = opening["prefix"] + opening["fence"]
@@ -68,7 +66,7 @@ def find(lines: list[str], fence: str = DEFAULT_FENCE) -> Iterator[Span]:
         info = _INFO.match(opening["info"].strip())
         if info and info["language"] == fence:
             prefix = opening["prefix"].expandtabs(TAB)
-            original = "\n".join([without_prefix(line, prefix) or "", *content])
+            original = "\n".join([without_prefix(lines[index], prefix) or "", *content])
             yield Span(index, end, prefix, Block(body_of("\n".join(content[:-1])), original, info["header"].strip()))
 
 

@@ -58,6 +58,22 @@ class PagesRead(Exception):  # noqa: N818 - not an error: all pages are read, an
 class PublishedFile(File):
     """A file of the cache that is put into the site by a link."""
 
+    @property
+    def src_path(self) -> str:
+        """As every file has it; ours are given by URIs, which MkDocs' own setter takes for paths, one object each."""
+        return os.path.normpath(self.src_uri)
+
+    @src_path.setter
+    def src_path(self, value: str) -> None:
+        self.src_uri = value
+
+    @classmethod
+    def beside(cls, other: File, uri: str, path: str) -> PublishedFile:
+        """A generated file as another one is; asking MkDocs' configuration for each of them would take longer."""
+        file = cls(uri, None, other.dest_dir, other.use_directory_urls, inclusion=other.inclusion)
+        file.generated_by, file.abs_src_path = other.generated_by, path
+        return file
+
     def copy_file(self, dirty: bool = False) -> None:  # noqa: ARG002 - linking is cheaper than asking
         assert self.abs_src_path is not None
         publishing.place(self.abs_src_path, self.abs_dest_path)
@@ -206,12 +222,11 @@ class GptImagePlugin(BasePlugin[Options]):
             delivery = self._make(config)
         except GptImageError as error:
             raise PluginError(f"gptimage: {error}") from error
-        for path, name in delivery.files:
-            files.append(
-                PublishedFile.generated(config, f"{self.settings.assets}/{name}", abs_src_path=os.fspath(path))
-            )
         if delivery.files:
-            files.append(File.generated(config, self._stylesheet, abs_src_path=os.fspath(_STYLESHEET)))
+            style = File.generated(config, self._stylesheet, abs_src_path=os.fspath(_STYLESHEET))
+            files.append(style)
+            for path, name in delivery.files:
+                files.append(PublishedFile.beside(style, f"{self.settings.assets}/{name}", path))
         elif self._stylesheet in config.extra_css:
             config.extra_css.remove(self._stylesheet)
         self.reader.deliver(delivery.shown)

@@ -68,6 +68,7 @@ class Reader:
         self._mentions = by_id.Mentions()
         key = f'="{self._token}-(?P<key>[0-9]+)"'
         self._marker = re.compile(f" data-gptimage{key}")
+        self._any_marker = re.compile(f" data-gptimage(?:-dark)?{key}")
         # No attribute holds a `>`: ours are escaped.
         self._image = re.compile(f"<img\\b(?P<before>[^>]*?) data-gptimage(?P<dark>-dark)?{key}(?P<after>[^>]*>)")
 
@@ -269,7 +270,7 @@ class Reader:
 
     def unmarked(self, content: str) -> str:
         """A page's content for a neighbour that takes it before the pictures are there."""
-        return re.sub(f' data-gptimage(-dark)?="{self._token}-[0-9]+"', "", content)
+        return self._any_marker.sub("", content)
 
     def _link_by_id(self, match: re.Match[str], page: Page) -> str:
         known = self._known(html.unescape(match["id"]), page)

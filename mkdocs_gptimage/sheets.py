@@ -162,11 +162,14 @@ def found_again(cache: Path, made: File) -> File | None:
 
 
 def _file(found: Mapping[str, Any]) -> File:
-    name = _text(found["name"])
-    if not _NAME.fullmatch(name):  # it may lead nowhere else
-        raise ValueError(name)
-    numbers = {key: _number(found[key]) for key in ("width", "height", "bytes", "changed")}
-    return File(name=name, sha256=_text(found["sha256"]), **numbers)
+    made = File(**found)
+    # All at once: a site has thousands of them.
+    if not type(made.width) is type(made.height) is type(made.bytes) is type(made.changed) is int:
+        raise TypeError(found)
+    if not _NAME.fullmatch(_text(made.name)):  # it may lead nowhere else
+        raise ValueError(made.name)
+    _text(made.sha256)
+    return made
 
 
 def _number(value: Any) -> int:

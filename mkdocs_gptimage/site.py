@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,6 @@ from .store import Damage
 if TYPE_CHECKING:
     import logging
     from collections.abc import Collection
-    from pathlib import Path
 
     from .production import Result
     from .settings import Settings
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 class Delivery:
     """What goes into the site."""
 
-    files: list[tuple[Path, str]]
-    """(file of the cache, its name in the assets folder)"""
+    files: list[tuple[str, str]]
+    """(path of the file in the cache, its name in the assets folder)"""
     shown: dict[str, Shown]
     """By digest."""
 
@@ -111,7 +111,7 @@ def _show_card(row: Row, settings: Settings, delivery: Delivery) -> None:
     spec = row.picture.spec
     card = publishing.placeholder(spec, _NOTES.get(row.state, "damaged"), settings.cache)
     name = file_name(spec.stem, PLACEHOLDER_FORMAT)
-    delivery.files.append((card, name))
+    delivery.files.append((os.fspath(card), name))
     delivery.shown[row.digest] = Shown(*spec.pixels, ((File(name, spec.pixels[0], PLACEHOLDER_FORMAT),),))
 
 

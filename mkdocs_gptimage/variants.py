@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,8 +26,8 @@ class Rendition:
     width: int
     """Pixels, as the height, when it stands upright."""
     height: int
-    path: Path
-    """Below the cache folder."""
+    path: str
+    """Of the file, below the cache folder."""
     is_original: bool
     """The stored pixels, not encoded again."""
 
@@ -65,7 +66,9 @@ def derive(
 
         made = derivation.make(list(cold.values()), output, cache, originals)
         found |= {
-            digest: each if isinstance(each, Damage) else _derived(each, output, cache, original=digest in originals)
+            digest: each
+            if isinstance(each, Damage)
+            else _derived(each, sheets.asks(each.width, output, original=digest in originals), cache)
             for digest, each in made.items()
         }
     return {entry.digest: found[entry.digest] for entry in entries}
@@ -82,27 +85,21 @@ def _known(entry: Entry, output: Output, cache: Path, *, original: bool) -> Deri
         return damaged(entry.digest, entry.path, error)
     if sheets.changed(status) != sheet.changed:
         return None
-    for ask in sheets.asks(sheet.width, output, original=original):
+    wanted = sheets.asks(sheet.width, output, original=original)
+    for ask in wanted:
         made = sheet.files.get(ask.key)
         if made is None or not sheets.is_whole(cache, made):
             return None
-    return _derived(sheet, output, cache, original=original)
+    return _derived(sheet, wanted, cache)
 
 
-def _derived(sheet: sheets.Sheet, output: Output, cache: Path, *, original: bool) -> Derived:
-    web = cache / sheets.WEB
-    return Derived(
-        tuple(
-            _rendition(sheet.files[ask.key], sheet.image.format, ask, web)
-            for ask in sheets.asks(sheet.width, output, original=original)
-        ),
-        sheet.width,
-        sheet.height,
-        sheet.colour,
-    )
+def _derived(sheet: sheets.Sheet, wanted: Sequence[sheets.Ask], cache: Path) -> Derived:
+    folder = os.path.join(cache, sheets.WEB, "")  # noqa: PTH118 - for every file of a site, a path object takes too long
+    made = tuple(_rendition(sheet.files[ask.key], sheet.image.format, ask, folder) for ask in wanted)
+    return Derived(made, sheet.width, sheet.height, sheet.colour)
 
 
-def _rendition(made: sheets.File, stored_format: str, ask: sheets.Ask, web: Path) -> Rendition:
+def _rendition(made: sheets.File, stored_format: str, ask: sheets.Ask, folder: str) -> Rendition:
     is_original = ask.format == sheets.ORIGINAL
     kind = stored_format if is_original else ask.format
-    return Rendition(kind, made.width, made.height, web / made.name, is_original)
+    return Rendition(kind, made.width, made.height, f"{folder}{made.name}", is_original)

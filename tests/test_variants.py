@@ -130,7 +130,7 @@ def test_formats_come_in_the_sites_order_and_widths_rise(store, cache):
     ]
     assert [each.is_original for each in derived.renditions] == [False, False, True, False, False]
     assert [opened(each).format for each in derived.renditions] == ["AVIF", "AVIF", "JPEG", "WEBP", "WEBP"]
-    assert all(each.path.is_relative_to(cache) for each in derived.renditions)
+    assert all(Path(each.path).is_relative_to(cache) for each in derived.renditions)
 
 
 @pytest.mark.parametrize("formats", [("webp",), ("original", "webp")])
@@ -161,7 +161,7 @@ def test_all_files_are_marked_and_say_nothing_else(store, cache, kind):
     assert [provenance.source_type(each.path) for each in derived.renditions] == [provenance.GENERATED] * 3
     assert [set(opened(each).info) & {"exif", "icc_profile"} for each in web] == [set(), set()]
     assert b"described" in entry.path.read_bytes()
-    assert all(b"described" not in each.path.read_bytes() for each in web)
+    assert all(b"described" not in Path(each.path).read_bytes() for each in web)
     assert opened(original).tobytes() == opened(dataclasses.replace(original, path=entry.path)).tobytes()
 
 
@@ -367,7 +367,7 @@ def test_another_quality_is_another_file(store, cache, quality):
     entry = store(COLOURS.resize((256, 160)))
     first = derive(entry, cache)
     second = derive(entry, cache, dataclasses.replace(BOTH, quality=quality))
-    sizes = [[each.path.stat().st_size for each in derived.renditions] for derived in (first, second)]
+    sizes = [[Path(each.path).stat().st_size for each in derived.renditions] for derived in (first, second)]
 
     assert sizes[0] != sizes[1]
     assert len({each.path for derived in (first, second) for each in derived.renditions}) == 6
@@ -395,18 +395,18 @@ def test_a_file_that_is_not_what_was_made_is_made_again(store, cache, tmp_path, 
     """Whatever becomes of a file in the cache, the next build has it whole, and others stay as they are."""
     entry = store()
     before = derive(entry, cache, original=True)
-    path = before.renditions[which].path
-    contents = [each.path.read_bytes() for each in before.renditions]
-    others = {each.path: each.path.stat().st_ino for each in before.renditions if each.path != path}
+    path = Path(before.renditions[which].path)
+    contents = [Path(each.path).read_bytes() for each in before.renditions]
+    others = {each.path: Path(each.path).stat().st_ino for each in before.renditions if each.path != str(path)}
     (tmp_path / "site").hardlink_to(path)
     harm(path)
     after = derive(entry, cache, original=True)
 
     assert after == before
-    assert [each.path.read_bytes() for each in after.renditions] == contents
+    assert [Path(each.path).read_bytes() for each in after.renditions] == contents
     assert not path.is_symlink()
     assert path.stat().st_ino != (tmp_path / "site").stat().st_ino
-    assert {path: path.stat().st_ino for path in others} == others
+    assert {name: Path(name).stat().st_ino for name in others} == others
 
 
 def test_a_copied_cache_is_believed_again(store, cache):

@@ -247,7 +247,7 @@ def test_a_full_disk(tmp_path, service, full, moment, submits, said, said_next):
 
 def original(entry: Entry, cache: Path) -> Path:
     """The file that a site shows of a stored picture."""
-    return variants.derive([entry], Output(formats=("original",)), cache)[entry.digest].renditions[0].path
+    return Path(variants.derive([entry], Output(formats=("original",)), cache)[entry.digest].renditions[0].path)
 
 
 def same_pixels(one: bytes, other: bytes) -> bool:
