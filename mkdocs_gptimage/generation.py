@@ -38,6 +38,8 @@ from .submitting import ClaimedError, Submitter
 from .waiting import Waiter
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .journal import Journal
     from .secret import Secret
     from .settings import Settings
@@ -56,12 +58,13 @@ def generate(  # noqa: PLR0913 - the world is passed in
     base_url: str,
     key: Secret,
     report: Report,
+    wants_end: Callable[[], bool] | None = None,
     clock: Clock | None = None,
 ) -> list[Outcome]:
     """Collect what the plan has in flight, submit what it misses, and store all of it; an outcome per picture.
 
     `base_url` is where the service listens: that of the settings, or the emulator's. The store must be writable and
-    the budget checked. Raises `SystemExit` after a SIGTERM.
+    the budget checked. Raises `SystemExit` after a SIGTERM, and when another thread makes `wants_end` true.
     """
     clock = clock or Clock()
 
@@ -73,7 +76,7 @@ def generate(  # noqa: PLR0913 - the world is passed in
             submitter = Submitter(client, journal, settings.api, clock, store)
             waiter = Waiter(store, journal, settings.cache, clock)
             one = _Generation(plan, client, submitter, collector, waiter, store, journal, settings, report, clock)
-            return await _until_sigterm(one)
+            return await _until_ended(one, wants_end)
 
     outcomes = anyio.run(run)
     if outcomes is None:
@@ -81,11 +84,13 @@ def generate(  # noqa: PLR0913 - the world is passed in
     return outcomes
 
 
-async def _until_sigterm(generation: _Generation) -> list[Outcome] | None:
-    """Run a generation to its end; None when SIGTERM has ended it, as Ctrl-C does."""
+async def _until_ended(generation: _Generation, wants_end: Callable[[], bool] | None) -> list[Outcome] | None:
+    """Run a generation to its end; None when SIGTERM or somebody else has ended it, as Ctrl-C does."""
     with anyio.CancelScope() as scope:
         async with anyio.create_task_group() as group:
             group.start_soon(interruption.cancel_at_sigterm, scope)
+            if wants_end is not None:
+                group.start_soon(interruption.cancel_when_asked, scope, wants_end)
             outcomes = await generation.run()
             group.cancel_scope.cancel()
         return outcomes

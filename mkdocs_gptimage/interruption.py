@@ -14,6 +14,7 @@ import anyio
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_LOOK_AGAIN = 0.1  # seconds
 EXIT_TERMINATED = 128 + signal.SIGTERM
 
 
@@ -24,6 +25,13 @@ async def cancel_at_sigterm(scope: anyio.CancelScope) -> None:
     with anyio.open_signal_receiver(signal.SIGTERM) as signals:
         async for _ in signals:
             scope.cancel()
+
+
+async def cancel_when_asked(scope: anyio.CancelScope, wants_end: Callable[[], bool]) -> None:
+    """Cancel the scope when another thread wants that."""
+    while not wants_end():  # noqa: ASYNC110 - an event of anyio belongs to this thread
+        await anyio.sleep(_LOOK_AGAIN)
+    scope.cancel()
 
 
 def look_up_names_in_daemon_threads() -> None:

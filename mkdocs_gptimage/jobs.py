@@ -46,6 +46,15 @@ class Event:
 
 
 @dataclass(frozen=True)
+class Watcher:
+    """Whoever follows a run from another thread, and may end it."""
+
+    tell: Callable[[Event], None]
+    wants_end: Callable[[], bool]
+    """Asked several times a second; once it is true, the run ends as after Ctrl-C."""
+
+
+@dataclass(frozen=True)
 class Outcome:
     """What became of one picture in one run."""
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from .catalog import Catalog
+    from .jobs import Watcher
     from .journal import Journal
     from .secret import Secret
     from .settings import Settings
@@ -95,12 +96,13 @@ def produce(  # noqa: PLR0913 - the world is passed in
     log: logging.Logger,
     *,
     retry_unknown: bool = False,
+    watcher: Watcher | None = None,
 ) -> Result:
     """Make what a plan misses and collect what it has in flight; a complete plan is left alone.
 
     Raises `ConfigurationError` or `BudgetError` before anything is submitted; what is in flight is collected all the
     same when the rest is over the budget. With `retry_unknown`, pictures whose submit has an unknown outcome are
-    submitted again.
+    submitted again. Without a `watcher`, what happens is shown in the terminal.
     """
     if retry_unknown:
         plan = planning.with_unknown_as_missing(plan, settings.prices)
@@ -114,13 +116,15 @@ def produce(  # noqa: PLR0913 - the world is passed in
         free = planning.without_missing(plan)
         if free.only(*_TO_DO) or free.strays:
             store.check_writable()
-            _generate(free, settings, store, key, log)
+            _generate(free, settings, store, key, log, watcher)
         raise
     store.check_writable()
-    return Result(plan, tuple(_generate(plan, settings, store, key, log)))
+    return Result(plan, tuple(_generate(plan, settings, store, key, log, watcher)))
 
 
-def _generate(plan: Plan, settings: Settings, store: Store, key: Secret, log: logging.Logger) -> list[Outcome]:
+def _generate(  # noqa: PLR0913 - the world is passed in
+    plan: Plan, settings: Settings, store: Store, key: Secret, log: logging.Logger, watcher: Watcher | None
+) -> list[Outcome]:
     """Run what a plan says, with everything that it needs open for as long."""
     # Slow to import, and needed only now.
     from . import generation, journal, progress  # noqa: PLC0415
@@ -129,11 +133,14 @@ def _generate(plan: Plan, settings: Settings, store: Store, key: Secret, log: lo
     with (
         journal.opened(settings.cache) as flights,
         _service(settings) as base_url,
-        progress.reporting(log, total) as report,
+        contextlib.nullcontext(watcher.tell) if watcher else progress.reporting(log, total) as report,
     ):
         _forget_what_is_over(flights, settings, store)
         try:
-            return generation.generate(plan, settings, store, flights, base_url=base_url, key=key, report=report)
+            wants_end = watcher.wants_end if watcher else None
+            return generation.generate(
+                plan, settings, store, flights, base_url=base_url, key=key, report=report, wants_end=wants_end
+            )
         except (KeyboardInterrupt, SystemExit):
             log.warning("Interrupted: %s", progress.left_behind(flights.flights().values()))
             raise
