@@ -7,7 +7,7 @@ import json
 import math
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from .spec import digest_of
 from .validation import quote
@@ -68,17 +68,30 @@ def write(request: Mapping[str, Any], image: ImageFacts, made: Made) -> bytes:
 
 def read(data: bytes, digest: str) -> tuple[ImageFacts, Made]:
     """Read the record of the picture with this digest; raise `RecordError`."""
+    record = _parse(data, digest)
+    return ImageFacts(**_part(record, "image", _IMAGE)), Made(**_part(record, "made", _MADE))
+
+
+def read_request(data: bytes, digest: str) -> dict[str, Any]:
+    """Read the canonical form of what was asked for from the record of this digest; raise `RecordError`."""
+    request: dict[str, Any] = _parse(data, digest)["request"]
+    return request
+
+
+def _parse(data: bytes, digest: str) -> dict[str, Any]:
     if len(data) > MAX_BYTES:
         raise RecordError(f"more than {MAX_BYTES // 1024 // 1024} MiB")
     try:
-        return _read(json.loads(data.decode()), digest)
+        record = json.loads(data.decode())
+        _check(record, digest)
     except RecursionError:
         raise RecordError("nested too deep") from None
     except ValueError as error:
         raise RecordError(str(error)) from None
+    return cast("dict[str, Any]", record)
 
 
-def _read(record: Any, digest: str) -> tuple[ImageFacts, Made]:
+def _check(record: Any, digest: str) -> None:
     if not isinstance(record, dict):
         raise RecordError(f"{quote(record)}, expected an object")
     version = record.get("v")
@@ -87,7 +100,6 @@ def _read(record: Any, digest: str) -> tuple[ImageFacts, Made]:
     request = record.get("request")
     if not isinstance(request, dict) or digest_of(request) != digest:
         raise RecordError("its request belongs to another picture")
-    return ImageFacts(**_part(record, "image", _IMAGE)), Made(**_part(record, "made", _MADE))
 
 
 def _part(record: Mapping[str, Any], name: str, rules: Mapping[str, tuple[Callable[[Any], bool], str]]) -> Any:

@@ -132,6 +132,18 @@ class Store:
             return damaged(digest, entry.path, error)
         return Damage(digest, reason, Kind.MISMATCH, entry.path) if reason else entry
 
+    def digests(self) -> list[str]:
+        """Return the digests of all pictures that lie where they are looked for, whole or not; sorted."""
+        found = shelves.files(self.root)
+        return sorted({digest for path, digest in found if shelves.is_in_place(path, digest, self.root)})
+
+    def request(self, digest: str) -> dict[str, Any] | None:
+        """Return the canonical form of what a stored picture was asked for as; None where no record tells it."""
+        try:
+            return records.read_request(regular.read(self._name(digest, "json"), records.MAX_BYTES), digest)
+        except (OSError, records.RecordError):
+            return None
+
     def put(self, request: Mapping[str, Any], digest: str, part: Path, image: ImageFacts, made: Made) -> Entry:
         """Move the finished file `part` into the store, then its record; both, or on failure (`OSError`) neither."""
         path = self._path(digest, image.format)

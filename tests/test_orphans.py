@@ -1,0 +1,74 @@
+"""What the store holds and no page asks for."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+
+import pytest
+from gateway import picture
+
+from mkdocs_gptimage import orphans
+from mkdocs_gptimage.spec import ImageSpec
+from mkdocs_gptimage.store import ImageFacts, Made, Store
+
+MADE = Made("2026-11-23T21:16:57Z", "api.example", "t", 1.0, None)
+
+
+def put(store, spec, data=None):
+    """Store a picture for a spec."""
+    data = data or picture()
+    part = store.root.parent / "part"
+    part.write_bytes(data)
+    facts = ImageFacts(hashlib.sha256(data).hexdigest(), len(data), 32, 18, "png")
+    return store.put(spec.canonical, spec.digest, part, facts, MADE)
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "gptimage")
+
+
+def test_orphans_are_what_nobody_needs(store):
+    """All that is stored and not needed is found, by digest, with what it was asked for as."""
+    used, *rest = [ImageSpec(prompt) for prompt in ("used", "old", "older")]
+    for spec in (used, *rest):
+        put(store, spec)
+
+    found = orphans.find(store, {used.digest})
+
+    assert [(each.digest, each.request) for each in found] == sorted((spec.digest, spec.canonical) for spec in rest)
+    assert all(each.candidate_of is None for each in found)
+
+
+def test_damaged_pictures_are_no_orphans(store):
+    """Files that are no whole picture are left to those who look for damage."""
+    entry = put(store, ImageSpec("half"))
+    entry.path.unlink()
+    put(store, ImageSpec("planted")).path.with_suffix(".json").write_text("{}", encoding="utf-8")
+
+    assert orphans.find(store, ()) == []
+    assert len(store.digests()) == 2
+
+
+def test_a_store_that_is_not_there_has_no_orphans(store):
+    """A site without pictures has no folder for them."""
+    assert orphans.find(store, ()) == []
+
+
+def test_candidates_name_the_picture_they_may_replace(store):
+    """A candidate is known by its variant, which leads back to its number and its picture."""
+    spec = ImageSpec("a cat")
+    drawn = dataclasses.replace(spec, variant=orphans.candidate_variant(2, spec.digest))
+    put(store, drawn)
+
+    found = orphans.find(store, {spec.digest})
+
+    assert [each.candidate_of for each in found] == [spec.digest]
+    assert orphans.candidate(drawn.canonical) == (2, spec.digest)
+
+
+@pytest.mark.parametrize("variant", ["candidate", "candidate 0 of " + "a" * 64, "candidate 1 of aa", 7, None])
+def test_other_variants_are_no_candidates(variant):
+    """Only the very form that this package writes makes a candidate."""
+    assert orphans.candidate({} if variant is None else {"variant": variant}) is None
