@@ -122,6 +122,8 @@ class Catalog:
 
     pictures: dict[str, Picture] = field(default_factory=dict)
     """By digest, in the order of the pages; what a picture is drawn from stands before it."""
+    uses: list[Use] = field(default_factory=list)
+    """The valid blocks, page by page in their order."""
     problems: list[str] = field(default_factory=list)
     """One line each: `docs/guide/cats.md:14: size: '16:10' is not a size; did you mean '16:9'?`"""
 
@@ -143,6 +145,8 @@ class Catalog:
     def add(self, use: Use) -> None:
         for offset, message in use.reading.problems:
             self.problems.append(f"{use.where(offset)}: {message}")
+        if use.reading.spec is not None:
+            self.uses.append(use)
         for spec in use.shows:
             self._enter(spec, use).shown_by.append(use)
 

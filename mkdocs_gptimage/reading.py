@@ -145,6 +145,7 @@ class Reader:
         found = shown.attributes(known, prefix, sizes=shown.sizes_of(self._sizes, width), loading=loading)
         found = _plain(found) if plain else found
         found |= shown.style(known, width, None if plain else self._twin(use))
+        found |= {} if plain else shown.cards(known, self._twin(use))
         return "".join(markup.attribute(name, value) for name, value in found.items())
 
     def _expect(self, picture: ImageSpec) -> tuple[str, str]:
@@ -239,7 +240,8 @@ class Reader:
 
     def _by_id(self, known: Shown, page: Page) -> dict[str, str]:
         prefix = page.url(f"{self._settings.assets}/")
-        found = shown.attributes(known, prefix, sizes=self._sizes, loading="lazy") | shown.style(known)
+        found = shown.attributes(known, prefix, sizes=self._sizes, loading="lazy")
+        found |= shown.style(known) | shown.cards(known)
         return {"src": f"{prefix}{known.src.name}", **found, "decoding": "async"}
 
     def _show_by_id(self, image: str, name: str, page: Page, *, plain: bool) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .markup import attribute
 from .renditions import widths
@@ -24,6 +25,7 @@ MEDIA_TYPES = {
     "svg": "image/svg+xml",
 }
 
+_CARDS = "data-gpt-image-cards"
 _DARK_COLOUR = "--gpt-image-dark"
 _AUTO = "auto"
 # The length behind the media condition: a number with a unit, or a function of lengths.
@@ -56,6 +58,8 @@ class Shown:
     """`#rrggbb`, behind the picture while it loads."""
     original: str = ""
     """The name of the published original, where one is."""
+    card: Mapping[str, Any] | None = None
+    """Of a picture that is not there, what a development server's page says of it; what is shown stands in for it."""
 
     @property
     def src(self) -> File:
@@ -105,6 +109,12 @@ def style(shown: Shown, width: int | None = None, twin: Shown | None = None) -> 
     # The style sheet takes this one where the browser takes the twin.
     rules += [f"{_DARK_COLOUR}:{twin.colour or 'transparent'}"] if twin is not None else []
     return {"style": ";".join(rules)} if rules else {}
+
+
+def cards(*pictures: Shown | None) -> dict[str, str]:
+    """The attribute by which a development server's script knows what is missing of these; none elsewhere."""
+    found = [shown.card for shown in pictures if shown is not None and shown.card is not None]
+    return {_CARDS: json.dumps(found, ensure_ascii=False)} if found else {}
 
 
 def sizes_of(layout: str, width: int | None) -> str:

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from . import cache_folder, production, publishing, variants
 from .errors import ConfigurationError, GenerationError, one_line_each
 from .planning import Row, State
 from .reading import PLACEHOLDER_FORMAT
 from .shown import File, Shown, file_name
+from .spec import SHORT_DIGEST
 from .store import Damage
 
 if TYPE_CHECKING:
     import logging
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection, Mapping
 
     from .production import Result
     from .settings import Settings
+    from .store import Entry
     from .variants import Derived
 
 
@@ -32,6 +34,16 @@ class Delivery:
     """By digest."""
 
 
+@dataclass(frozen=True)
+class Desk:
+    """What a development server adds to pictures that are not there."""
+
+    card: Callable[[Row], dict[str, Any]]
+    """What the page says of one, for the script that offers to make it."""
+    formers: Mapping[str, Entry]
+    """By digest, what is shown in its place: what its block showed before it was edited."""
+
+
 def deliver(
     result: Result,
     settings: Settings,
@@ -39,13 +51,15 @@ def deliver(
     *,
     accept_missing: bool,
     originals: Collection[str] = (),
+    desk: Desk | None = None,
 ) -> Delivery:
     """Prepare the files of a site; raise `GenerationError` when pictures are missing and that is not accepted.
 
-    `originals` are the digests of pictures that are published as they were stored as well.
+    `originals` are the digests of pictures that are published as they were stored as well. With a `desk`, missing
+    pictures are accepted, and pages offer to make them.
     """
     try:
-        return _deliver(result, settings, log, originals, accept_missing=accept_missing)
+        return _deliver(result, settings, log, originals, desk, accept_missing=accept_missing)
     except OSError as error:
         # A build without a cache would have to link the site to the store, which whoever edits the site would damage.
         raise ConfigurationError(
@@ -60,8 +74,14 @@ def require(result: Result) -> None:
         raise GenerationError(_explain(result.problems, result))
 
 
-def _deliver(
-    result: Result, settings: Settings, log: logging.Logger, originals: Collection[str], *, accept_missing: bool
+def _deliver(  # noqa: PLR0913 - the world is passed in
+    result: Result,
+    settings: Settings,
+    log: logging.Logger,
+    originals: Collection[str],
+    desk: Desk | None,
+    *,
+    accept_missing: bool,
 ) -> Delivery:
     cache_folder.sweep(settings.cache)
     delivery = Delivery([], {})
@@ -69,29 +89,42 @@ def _deliver(
     rows = [row for row in result.plan.rows if row.picture.is_shown]
     entries = {row.digest: entry for row in rows if (entry := row.entry or made.get(row.digest)) is not None}
     linked = {row.digest for row in rows if any(use.presentation.link for use in row.picture.shown_by)}
+    formers = {row.digest: desk.formers[row.digest] for row in rows if desk and row.digest in desk.formers}
     derived = variants.derive(
-        list(entries.values()), settings.output, settings.cache, originals=linked.union(originals)
+        [*entries.values(), *{entry.digest: entry for entry in formers.values()}.values()],
+        settings.output,
+        settings.cache,
+        originals=linked.union(originals),
     )
     problems = result.problems
     for row in rows:
         found = derived.get(row.digest)
         if found is not None and not isinstance(found, Damage):
-            _show(row, found, settings, delivery)
+            delivery.shown[row.digest] = _shown(row.picture.spec.stem, found, settings, delivery)
             continue
         if found is not None:
             problems.append(production.describe(Row(row.picture, State.BROKEN, found.reason, damage=found)))
-        _show_card(row, settings, delivery)
+        former = derived.get(formers[row.digest].digest) if row.digest in formers else None
+        if former is None or isinstance(former, Damage):
+            _show_card(row, settings, delivery)
+        else:
+            stem = f"outdated-{formers[row.digest].digest[:SHORT_DIGEST]}"
+            delivery.shown[row.digest] = _shown(stem, former, settings, delivery)
+        if desk is not None:
+            card = {**desk.card(row), "outdated": row.digest in formers}
+            delivery.shown[row.digest] = replace(delivery.shown[row.digest], card=card)
     _say(result, settings, log)
-    if accept_missing:
+    if desk is not None:
+        _offer(result, problems, log)
+    elif accept_missing:
         _warn(result, problems, log)
     elif problems:
         raise GenerationError(_explain(problems, result))
     return delivery
 
 
-def _show(row: Row, derived: Derived, settings: Settings, delivery: Delivery) -> None:
-    """Add the files of a picture."""
-    stem = row.picture.spec.stem
+def _shown(stem: str, derived: Derived, settings: Settings, delivery: Delivery) -> Shown:
+    """Add the files of a picture, and return what is shown of it."""
     formats: dict[str, list[File]] = {}
     original = ""
     for each in derived.renditions:
@@ -103,7 +136,7 @@ def _show(row: Row, derived: Derived, settings: Settings, delivery: Delivery) ->
             key = "original" if each.is_original else each.format
             formats.setdefault(key, []).append(File(name, each.width, each.format))
     groups = tuple(tuple(formats[key]) for key in settings.output.formats)
-    delivery.shown[row.digest] = Shown(derived.width, derived.height, groups, derived.colour, original)
+    return Shown(derived.width, derived.height, groups, derived.colour, original)
 
 
 def _show_card(row: Row, settings: Settings, delivery: Delivery) -> None:
@@ -141,6 +174,16 @@ def _say(result: Result, settings: Settings, log: logging.Logger) -> None:
             emulated[0].picture.where,
             settings.api.base_url,
         )
+
+
+def _offer(result: Result, problems: list[str], log: logging.Logger) -> None:
+    """What can be asked for in the browser is no reason for a warning; the rest is."""
+    count = len(result.plan.only(State.MISSING))
+    if count:
+        them = "it is a card with a button" if count == 1 else "they are cards with buttons"
+        log.info("%s not in the store; %s", "1 picture is" if count == 1 else f"{count} pictures are", them)
+    for problem in problems:
+        log.warning("%s", one_line_each([problem]))
 
 
 def _warn(result: Result, problems: list[str], log: logging.Logger) -> None:
