@@ -7,7 +7,7 @@ import os
 import secrets
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from . import cache_folder, production
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
     from pathlib import Path
 
-    from .catalog import Catalog
+    from .catalog import Catalog, Picture
     from .planning import Row
     from .settings import Settings
 
@@ -63,6 +63,18 @@ class _Work:
         return self.phase in ("ready", "failed")
 
 
+@dataclass
+class _Part:
+    """What one build of the server has read."""
+
+    catalog: Catalog
+    settings: Settings
+    cards: frozenset[str]
+    """Digests of what was not in the store."""
+    seen: dict[str, float] = field(default_factory=dict)
+    """When each missing picture was asked for first (monotonic clock), where they are made unasked."""
+
+
 class Approvals:
     """What is made for the pages of one development server, across its rebuilds. Called by many threads."""
 
@@ -75,52 +87,61 @@ class Approvals:
         self._closing = threading.Event()
         self._threads: list[threading.Thread] = []
         self._works: dict[str, _Work] = {}
-        self._catalog: Catalog | None = None
-        self._settings: Settings | None = None
-        self._cards: frozenset[str] = frozenset()
+        self._parts: dict[str, _Part] = {}
         self._seen: dict[str, float] = {}
 
-    def card(self, row: Row) -> dict[str, Any]:
-        """What a page says of a picture that is not there, for the script that offers to make it."""
+    def card(self, row: Row, rows: Mapping[str, Row], settings: Settings) -> dict[str, Any]:
+        """What a page says of a picture that is not there, for the script that offers to make it.
+
+        `rows` are all of the plan, by digest: what the picture is drawn from may have to be made and paid for, too.
+        """
         spec = row.picture.spec
+        needed = [rows[digest] for digest in _with_ancestors(row.picture)]
         return {
             "token": self.token,
+            "lacks": "" if production.has_key(settings, self._environment) else settings.api.key_env,
             "digest": row.digest,
             "state": row.state.value,
             "detail": row.detail,
-            "price": row.price,
+            "pays": {each.digest: each.price for each in needed if each.state is State.MISSING},
             "ask": f"{spec.size or 'like its reference'} · {spec.resolution}",
             "prompt": spec.prompt,
         }
 
-    def update(self, catalog: Catalog, plan: Plan, settings: Settings, *, unasked: bool) -> None:
-        """Take what the site asks for now; collect what is in flight, and, if `unasked`, make what does not change."""
+    def update(self, name: str, catalog: Catalog, plan: Plan, settings: Settings, *, unasked: bool) -> None:
+        """Take what a part of the site asks for now; a site of one language has one part.
+
+        What is in flight is collected at once; if `unasked`, what does not change is made.
+        """
         with self._lock:
-            self._catalog, self._settings = catalog, settings
-            self._cards = frozenset(row.digest for row in plan.rows if row.state is not State.CACHED)
+            cards = frozenset(row.digest for row in plan.rows if row.state is not State.CACHED)
+            part = self._parts[name] = _Part(catalog, settings, cards)
             for digest in [digest for digest, work in self._works.items() if work.phase == "ready"]:
                 del self._works[digest]
             free = [row.digest for row in plan.only(*_FREE) if row.digest not in self._works]
             if free and production.has_key(settings, self._environment):
-                self._start(free, is_free=True)
+                self._start(part, free, is_free=True)
             if unasked:
-                self._wait_for_rest(plan)
+                self._wait_for_rest(part, plan)
 
-    def _wait_for_rest(self, plan: Plan) -> None:
+    def _wait_for_rest(self, part: _Part, plan: Plan) -> None:
         now = time.monotonic()
         missing = [row.digest for row in plan.only(State.MISSING)]
-        self._seen = {digest: self._seen.get(digest, now) for digest in missing}
+        part.seen.update((digest, self._seen.get(digest, now)) for digest in missing)
+        self._seen = {digest: seen for each in self._parts.values() for digest, seen in each.seen.items()}
         if any(digest not in self._works for digest in missing):
-            timer = threading.Timer(SETTLED_SECONDS + 0.1, self._make_settled)
+            timer = threading.Timer(SETTLED_SECONDS + 0.1, self._make_settled, [part])
             timer.daemon = True
             timer.start()
 
-    def _make_settled(self) -> None:
+    def _make_settled(self, part: _Part) -> None:
+        """Make what has not changed, unless a later build has begun to wait anew."""
         with self._lock:
             until = time.monotonic() - SETTLED_SECONDS
-            settled = [digest for digest, seen in self._seen.items() if seen <= until and digest not in self._works]
-            if settled and not self._closing.is_set():
-                self._start(settled)
+            settled = [digest for digest, seen in part.seen.items() if seen <= until and digest not in self._works]
+            current = [digest for digest in settled if digest in self._seen]
+            if current and not self._closing.is_set():
+                self._start(part, current)
 
     def ask(self, digests: Collection[str], *, retry_unknown: bool = False) -> None:
         """Make pictures of the current site; those that are under way already are left alone.
@@ -128,39 +149,41 @@ class Approvals:
         Raises `UnknownPictureError`, and then makes none.
         """
         with self._lock:
-            known = self._catalog.pictures if self._catalog is not None else {}
-            strangers = [digest for digest in digests if digest not in known]
-            if strangers:
-                raise UnknownPictureError(f"the site does not ask for the picture {strangers[0][:12]} any more")
-            idle = [digest for digest in digests if digest not in self._works or self._works[digest].is_over]
-            if idle and not self._closing.is_set():
-                self._start(idle, retry_unknown=retry_unknown)
+            asked = {digest: self._part_of(digest) for digest in digests}
+            idle = [digest for digest in asked if digest not in self._works or self._works[digest].is_over]
+            for part in self._parts.values():
+                wanted = [digest for digest in idle if asked[digest] is part]
+                if wanted and not self._closing.is_set():
+                    self._start(part, wanted, retry_unknown=retry_unknown)
+
+    def _part_of(self, digest: str) -> _Part:
+        for part in self._parts.values():
+            if digest in part.catalog.pictures:
+                return part
+        raise UnknownPictureError(f"the site does not ask for the picture {digest[:12]} any more; reload the page")
 
     def states(self, digests: Iterable[str]) -> dict[str, dict[str, Any]]:
         """What has become of pictures that were cards in the last build, by digest; of others nothing."""
-        with self._lock:
-            settings, cards = self._settings, self._cards
-            works = {digest: self._works.get(digest) for digest in digests if digest in cards}
-        if settings is None:
-            return {}
         told: dict[str, dict[str, Any]] = {}
-        store = Store(settings.store)
-        for digest, work in works.items():
-            if isinstance(store.look(digest), Entry):
-                # Another program may have made it.
+        with self._lock:
+            parts = {digest: part for part in self._parts.values() for digest in part.cards}
+            asked = [(digest, parts[digest].settings, self._works.get(digest)) for digest in digests if digest in parts]
+        for digest, settings, work in asked:
+            if isinstance(Store(settings.store).look(digest), Entry):
                 told[digest] = {"phase": "ready"}
-                if work is None:
-                    self._works[digest] = _Work(time.time(), "ready")
-                    self._signal(settings.cache)
+                self._note_ready(digest, settings)
             elif work is not None:
                 seconds = round(time.time() - work.since)
-                told[digest] = {
-                    "phase": work.phase,
-                    "seconds": seconds,
-                    "text": work.text,
-                    "again": work.again,
-                }
+                told[digest] = {"phase": work.phase, "seconds": seconds, "text": work.text, "again": work.again}
         return told
+
+    def _note_ready(self, digest: str, settings: Settings) -> None:
+        """A picture is there; the server does not know of it when another program has made it."""
+        with self._lock:
+            is_news = digest not in self._works
+            self._works.setdefault(digest, _Work(time.time(), "ready"))
+        if is_news:
+            self._signal(settings.cache)
 
     def close(self) -> None:
         """End what is under way; what was accepted stays in the journal."""
@@ -169,11 +192,9 @@ class Approvals:
         for thread in self._threads:
             thread.join(max(0.0, until - time.monotonic()))
 
-    def _start(self, digests: list[str], *, retry_unknown: bool = False, is_free: bool = False) -> None:
-        assert self._catalog is not None
-        assert self._settings is not None
+    def _start(self, part: _Part, digests: list[str], *, retry_unknown: bool = False, is_free: bool = False) -> None:
         self._works.update((digest, _Work(time.time())) for digest in digests)
-        run = _Run(self._catalog, self._settings, frozenset(digests), retry_unknown, is_free)
+        run = _Run(part.catalog, part.settings, frozenset(digests), retry_unknown, is_free)
         thread = threading.Thread(target=self._make, args=(run,), name="gptimage", daemon=True)
         self._threads = [*(each for each in self._threads if each.is_alive()), thread]
         thread.start()
@@ -240,12 +261,15 @@ class _Run:
 
     def plan(self, whole: Plan) -> Plan:
         """The part of a plan for these pictures and those that they are drawn from."""
-        wanted = set(self.digests)
-        for row in reversed(whole.candidates):
-            if row.digest in wanted:
-                wanted.update(parent.spec.digest for parent in row.picture.parents)
+        pictures = (row.picture for row in whole.candidates if row.digest in self.digests)
+        wanted = set().union(*map(_with_ancestors, pictures))
         kept = (row for row in whole.candidates if row.digest in wanted)
         return Plan(tuple(row for row in kept if not self.is_free or row.state in (*_FREE, State.CACHED)))
+
+
+def _with_ancestors(picture: Picture) -> set[str]:
+    """The digests of a picture and of all that it is drawn from."""
+    return {picture.spec.digest}.union(*map(_with_ancestors, picture.parents))
 
 
 def prepare(cache: Path) -> str:

@@ -1,7 +1,7 @@
-"""What each place of the pages showed last, so that a picture whose block is being edited stays until the new one is there.
+"""What each place of the pages showed last: a picture whose block is being edited stays until the new one is there.
 
-A place is a block with an `id`, wherever it moves on its page, or else the n-th block of its page. The memory is a file of
-the cache: a server that is started again knows what the one before has shown. Losing it costs nothing but that.
+A place is a block with an `id`, wherever it moves on its page, or else the n-th block of its page. The memory is a
+file of the cache: a server that is started again knows what the one before has shown. Losing it costs nothing else.
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ def find(catalog: Catalog, look: Callable[[str], Entry | Damage | None], cache: 
     A picture that the site still shows elsewhere has not been replaced. `look` finds a digest in the store.
     """
     before = _read(cache)
-    now: dict[str, str] = {}
+    pages = {use.source.name for use in catalog.uses}
+    # Of a site in several languages, each build reads the pages of one.
+    now = {place: digest for place, digest in before.items() if re.split("[#:]", place, maxsplit=1)[0] not in pages}
     formers: dict[str, Entry] = {}
     for place, digest in _places(catalog):
         if isinstance(look(digest), Entry):

@@ -26,18 +26,22 @@ from .reading import Reader
 from .store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from jinja2 import Environment
     from markdown import Markdown
     from mkdocs.config.defaults import MkDocsConfig
+    from mkdocs.livereload import LiveReloadServer
     from mkdocs.structure.files import Files
     from mkdocs.structure.nav import Navigation
     from mkdocs.structure.pages import Page
     from mkdocs.utils.templates import TemplateContext
 
     from .blocks import Block
+    from .planning import Plan
+    from .serving import Serving
     from .settings import Settings
+    from .site import Desk
     from .spec import ImageSpec
 
 log = logging.getLogger("mkdocs.plugins.gptimage")
@@ -94,6 +98,8 @@ class GptImagePlugin(BasePlugin[Options]):
         """Pages whose front matter names a picture, with its id."""
         self._entered: tuple[Page, MkDocsConfig] | None = None
         self._markdown: str | None = None
+        self._serving: Serving | None = None
+        self._offers = False
         self.read_only = False
         """Set by `read_pages`: nothing is made, and the build ends when all pages of all languages are read."""
 
@@ -119,7 +125,30 @@ class GptImagePlugin(BasePlugin[Options]):
             extensions.append(self._extension)
         if self._stylesheet not in config.extra_css:
             config.extra_css.append(self._stylesheet)
+        self._offers = self._on_missing != "error" and not self.read_only and self._serves(config)
+        if self._offers:
+            from .serving import Serving  # noqa: PLC0415 - no build needs it
+
+            self._serving = self._serving or Serving(log)
+            self._add_to_pages(self._serving, config)
         return config
+
+    def _add_to_pages(self, serving: Serving, config: MkDocsConfig) -> None:
+        """Have pages load what a development server adds to them."""
+        for path in serving.assets:
+            name = f"{self.settings.assets}/{path.name}"
+            names: list[Any] = config.extra_css if path.suffix == ".css" else config.extra_javascript
+            if name not in names:
+                names.append(name)
+
+    def on_serve(self, server: LiveReloadServer, *, config: MkDocsConfig, builder: Callable[..., None]) -> None:  # noqa: ARG002
+        if self._serving is not None:
+            host, port = config.dev_addr
+            self._serving.attach(server, host, port, self.settings)
+
+    def on_shutdown(self) -> None:
+        if self._serving is not None:
+            self._serving.close()
 
     @property
     def _stylesheet(self) -> str:
@@ -229,6 +258,10 @@ class GptImagePlugin(BasePlugin[Options]):
                 files.append(PublishedFile.beside(style, f"{self.settings.assets}/{name}", path))
         elif self._stylesheet in config.extra_css:
             config.extra_css.remove(self._stylesheet)
+        if self._offers and self._serving is not None:
+            for asset in self._serving.assets:
+                name = f"{self.settings.assets}/{asset.name}"
+                files.append(File.generated(config, name, abs_src_path=os.fspath(asset)))
         self.reader.deliver(delivery.shown)
         self._finish(delivery, config)
 
@@ -252,20 +285,29 @@ class GptImagePlugin(BasePlugin[Options]):
         self.reader.catalog.require_valid()
         for hint in self.reader.catalog.hints():
             log.info(hint)
-        warn = None if self._on_missing == "generate" else log.warning
+        pays = self._on_missing == "generate" and not self._offers
+        warn = None if pays else log.warning
         plan = production.look_ahead(self.reader.catalog, self.reader.look, self.settings, warn=warn)
         if self._on_missing == "error":
             production.require_all(plan)
         result = production.Result(plan)
-        if self._on_missing == "generate":
+        if pays:
             if not plan.is_complete and self._has_several_builds(config):
                 self._make_for_all_builds(config)
                 self.reader.forget_store()
                 plan = production.look_ahead(self.reader.catalog, self.reader.look, self.settings)
             result = production.produce(plan, self.settings, self.store, os.environ, log)
         covers = {picture.digest for page, name in self._covers if (picture := self._picture_of(page, name, config))}
-        accept_missing = self._on_missing == "placeholder"
-        return site.deliver(result, self.settings, log, accept_missing=accept_missing, originals=covers)
+        desk = self._desk(plan, config)
+        return site.deliver(
+            result, self.settings, log, accept_missing=self._on_missing == "placeholder", originals=covers, desk=desk
+        )
+
+    def _desk(self, plan: Plan, config: MkDocsConfig) -> Desk | None:
+        if self._serving is None or not self._offers:
+            return None
+        language = str(config.theme.get("language") or config.theme.get("locale"))
+        return self._serving.desk(language, self.reader, plan, self.settings, unasked=self._on_missing == "generate")
 
     def _picture_of(self, page: Page, name: str, config: MkDocsConfig) -> ImageSpec | None:
         return self.reader.picture_of(name, pages.current(page, config, self.settings).source)

@@ -111,9 +111,11 @@ def style(shown: Shown, width: int | None = None, twin: Shown | None = None) -> 
     return {"style": ";".join(rules)} if rules else {}
 
 
-def cards(*pictures: Shown | None) -> dict[str, str]:
-    """The attribute by which a development server's script knows what is missing of these; none elsewhere."""
-    found = [shown.card for shown in pictures if shown is not None and shown.card is not None]
+def cards(shown: Shown, twin: Shown | None = None) -> dict[str, str]:
+    """The attribute by which a development server's script knows what is missing of an `<img>`; none elsewhere."""
+    found = [shown.card] if shown.card is not None else []
+    if twin is not None and twin.card is not None:
+        found.append({**twin.card, "dark": True})
     return {_CARDS: json.dumps(found, ensure_ascii=False)} if found else {}
 
 

@@ -44,7 +44,7 @@ class Desk:
     """By digest, what is shown in its place: what its block showed before it was edited."""
 
 
-def deliver(
+def deliver(  # noqa: PLR0913 - the world is passed in
     result: Result,
     settings: Settings,
     log: logging.Logger,

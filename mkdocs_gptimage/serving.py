@@ -1,0 +1,50 @@
+"""What a development server adds to a site: the script and the endpoint that make pictures on demand."""
+
+from __future__ import annotations
+
+import functools
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import approvals, endpoint, formers
+from .approvals import Approvals
+from .site import Desk
+
+if TYPE_CHECKING:
+    import logging
+
+    from .planning import Plan
+    from .reading import Reader
+    from .settings import Settings
+
+
+class Serving:
+    """One development server, across its rebuilds."""
+
+    assets = tuple(Path(__file__).with_name(name) for name in ("serve.js", "serve.css"))
+    """Files that its pages need; they are published below the site's assets."""
+
+    def __init__(self, log: logging.Logger) -> None:
+        self._log = log
+        self._approvals = Approvals(os.environ, log)
+
+    def desk(self, part: str, reader: Reader, plan: Plan, settings: Settings, *, unasked: bool) -> Desk:
+        """Take what a part of the site asks for, and say how its pages show what is not there."""
+        self._approvals.update(part, reader.catalog, plan, settings, unasked=unasked)
+        known = formers.find(reader.catalog, reader.look, settings.cache)
+        rows = {row.digest: row for row in plan.candidates}
+        return Desk(functools.partial(self._approvals.card, rows=rows, settings=settings), known)
+
+    def attach(self, server: Any, host: str, port: int, settings: Settings) -> None:
+        """Put the endpoint in front of a WSGI server's application, and have it rebuild when a picture is stored."""
+        if not endpoint.is_loopback(host):
+            self._log.info("pictures can be made from the pages of a server that listens on 127.0.0.1 only")
+            return
+        path = f"{getattr(server, 'mount_path', '/')}{settings.assets}/{endpoint.FOLDER}/"
+        server.set_app(endpoint.Endpoint(server.get_app(), self._approvals, path, port))
+        server.watch(approvals.prepare(settings.cache))
+
+    def close(self) -> None:
+        """End what is under way; what was accepted is collected by the next build."""
+        self._approvals.close()
