@@ -134,7 +134,8 @@ class Catalog:
             'write `alt: ""` for a decorative picture'
             for picture in self.pictures.values()
             for use in picture.shown_by
-            if use.presentation.alt and (kind := _repeats(use.presentation.alt, picture.spec.prompt))
+            if use.presentation.alt
+            and (kind := _repeats(use.presentation.alt, use.presentation.prompt or picture.spec.prompt))
         ]
 
     def require_valid(self) -> None:

@@ -67,11 +67,14 @@ def _image(part: Part, alt: str, classes: str) -> str:
 
 
 def alt_text(spec: ImageSpec, presentation: Presentation, caption: str) -> str:
-    """The text alternative: `alt` when given (`""`: decorative), else the caption without markup, else the prompt."""
+    """The text alternative: `alt` when given (`""`: decorative), else the caption without markup, else the prompt.
+
+    The prompt is the author's own: the words of a style describe no picture.
+    """
     if presentation.alt is not None:
         return presentation.alt
     plain = fold(html.unescape(re.sub(r"<[^>]*>", "", caption)))
-    return plain or spec.prompt
+    return plain or presentation.prompt or spec.prompt
 
 
 def attribute(name: str, value: str) -> str:

@@ -11,10 +11,11 @@ from urllib.parse import urlsplit
 from mkdocs.config import base
 from mkdocs.config import config_options as c
 
-from . import folder_rules, renditions, sizes, validation
+from . import folder_rules, renditions, sizes, styles, validation
 from .errors import ConfigurationError, one_line_each
+from .prompts import DARK_INSTRUCTION
+from .references import References
 from .settings import EMULATOR, Api, Budget, Output, Settings
-from .spec import DARK_INSTRUCTION
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
@@ -73,6 +74,7 @@ class Options(base.Config):
     on_missing = c.Choice(ON_MISSING, default="auto")
     require_alt = c.Type(bool, default=False)
     defaults = c.Type(dict, default={})
+    styles = c.Type(dict, default={})
     api = c.SubConfig(ApiOptions)
     budget = c.SubConfig(BudgetOptions)
     prices = c.Type(dict, default={})
@@ -82,10 +84,13 @@ class Options(base.Config):
 
 def settings(options: Options, config: MkDocsConfig) -> Settings:
     """Return what the options mean; raise `ConfigurationError` that lists all that is wrong with them."""
-    problems = [f"{config_name(config)}: plugins.gptimage.{problem}" for problem in _problems(options, config)]
-    if problems:
-        raise ConfigurationError(one_line_each(problems))
     project = project_folder(config)
+    resolver = References(project, Path(config.docs_dir))
+    found = styles.read(options.styles, lambda entry: resolver.resolve(entry, project))
+    wrong = [*_problems(options, config), *found.problems]
+    if wrong:
+        name = config_name(config)
+        raise ConfigurationError(one_line_each([f"{name}: plugins.gptimage.{problem}" for problem in wrong]))
     api = options.api
     return Settings(
         project=project,
@@ -97,6 +102,7 @@ def settings(options: Options, config: MkDocsConfig) -> Settings:
         fence=options.fence,
         require_alt=options.require_alt,
         defaults={key: value for key, value in options.defaults.items() if value is not None},
+        styles=found.styles,
         api=Api(
             base_url=api.base_url.rstrip("/"),
             submit_path="/" + api.submit_path.lstrip("/"),
@@ -134,6 +140,7 @@ def _problems(options: Options, config: MkDocsConfig) -> list[str]:
     """Everything that is wrong with the options, as `name: what was found, what was expected`."""
     return [
         *(f"defaults.{violation}" for violation in validation.violations(options.defaults, partial=True)),
+        *styles.problems_of_default(options.defaults, options.styles),
         *_folder_problems(options, config),
         *_api_problems(options.api),
         *_money_problems(options),

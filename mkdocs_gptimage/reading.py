@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from . import by_id, caption, markup, references, shown, spec
 from .catalog import Catalog, Source, Use, squeeze
+from .prompts import DARK_INSTRUCTION
 from .references import References
 from .validation import quote
 from .visibility import pieces
@@ -167,7 +168,8 @@ class Reader:
             block.body,
             self._settings.defaults,
             lambda entry: self._references.resolve(entry, Path(page.folder)),
-            self._settings.dark_instruction or spec.DARK_INSTRUCTION,
+            self._settings.dark_instruction or DARK_INSTRUCTION,
+            self._settings.styles,
         )
         problems = list(reading.problems)
         if block.header:

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from .spec import Style
+
 EMULATOR = "emulator"
 """The `base_url` that stands for the built-in emulator."""
 
@@ -74,6 +76,8 @@ class Settings:
     budget: Budget
     prices: Mapping[str, float]
     """USD per picture, by resolution."""
+    styles: Mapping[str, Style] = field(default_factory=dict)
+    """By name."""
     output: Output = field(default_factory=Output)
     dark_instruction: str = ""
     """What follows the prompt of a picture in that of its dark twin."""

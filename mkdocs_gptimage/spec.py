@@ -10,34 +10,23 @@ import dataclasses
 import functools
 import hashlib
 import json
-import re
-import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from . import sizes, validation, yaml12
+from . import prompts, sizes, validation, yaml12
+from .prompts import DARK_INSTRUCTION, PROMPT_PLACE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
 VERSION = 1
 DEFAULT_MODEL = "gpt-image-2"
 SHORT_DIGEST = 12
 """Hexadecimal digits of the digest in file names and messages."""
-DARK_INSTRUCTION = (
-    "Redraw the reference image for a page with a dark background. Keep the composition, the framing, the style, and "
-    "every subject with its shape, place and pose. Change only the light: night or dim light, a dark background that "
-    "reaches all four edges, muted colours, and no large bright or white areas. Keep the subjects clearly visible, and "
-    "any lettering as it reads, light on dark."
-)
-"""Follows the prompt of a picture in that of its dark twin, where the site says nothing else; part of digests."""
 
 _CANONICAL_JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-_ARTICLES = frozenset({"a", "an", "the"})
 _LONGEST_MESSAGE = 300
-_LONGEST_SLUG = 40
-_NOT_SLUG = re.compile(r"[^a-z0-9]+")
 
 
 def digest_of(canonical: Mapping[str, Any]) -> str:
@@ -101,7 +90,7 @@ class ImageSpec:
     def slug(self) -> str:
         """Words of the prompt for a file name: `[a-z0-9-]`, at most 40 characters, never empty."""
         # What a dark twin adds to the prompt of its picture stands behind an empty line, and says nothing about it.
-        return slug(self.prompt.partition("\n\n")[0] if self.parents else self.prompt)
+        return prompts.slug(self.prompt.partition("\n\n")[0] if self.parents else self.prompt)
 
     @property
     def stem(self) -> str:
@@ -140,6 +129,36 @@ class Presentation:
     loading: str | None = None
     """`lazy` or `eager`; None for the place of the figure to decide."""
     link: bool = False
+    prompt: str = ""
+    """The prompt as the author wrote it, without the words of a style."""
+
+
+@dataclass(frozen=True)
+class Style:
+    """What the blocks of one style share."""
+
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    """Fields for whatever a block does not set, but for `prompt` and `image_urls`."""
+    template: str = PROMPT_PLACE
+    """The prompt, with `{prompt}` for that of the block; other braces stand for themselves."""
+    references: tuple[Reference, ...] = ()
+    """They come before those of the block."""
+
+    def prompt(self, prompt: str) -> str:
+        """Return a prompt in the words of the style, normalised."""
+        return prompts.normalise(self.template.replace(PROMPT_PLACE, prompts.normalise(prompt)))
+
+
+@dataclass(frozen=True)
+class House:
+    """What a site says for all of its blocks."""
+
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    """Fields for whatever neither a block nor its style sets."""
+    styles: Mapping[str, Style] = field(default_factory=dict)
+    """By name."""
+    dark_instruction: str = DARK_INSTRUCTION
+    """How a dark twin differs from its picture."""
 
 
 @dataclass(frozen=True)
@@ -163,6 +182,7 @@ def read(
     defaults: Mapping[str, Any],
     resolve: Callable[[str], Reference],
     dark_instruction: str = DARK_INSTRUCTION,
+    styles: Mapping[str, Style] | None = None,
 ) -> Reading:
     """Read a block's text.
 
@@ -173,28 +193,74 @@ def read(
         document = yaml12.read(text)
     except yaml12.YamlError as error:
         return Reading(None, Presentation(), ((error.line, validation.shortened(str(error), _LONGEST_MESSAGE)),))
-    fields = document.value
-    if isinstance(fields, dict):
-        fields = {**defaults, **{key: value for key, value in fields.items() if not _is_left_open(key, value)}}
-    problems = [(document.lines.get(v.field, 0), str(v)) for v in validation.violations(fields)]
-    if problems:
+    house = House(defaults, styles or {}, dark_instruction)
+    return read_fields(document.value, lambda name: document.lines.get(name, 0), house, resolve)
+
+
+def read_fields(
+    given: Any, line_of: Callable[[str], int], house: House, resolve: Callable[[str], Reference]
+) -> Reading:
+    """Read the fields of a block; `line_of` is the line of a field, for problems; `resolve` as in `read`."""
+    fields, style = _filled_in(given, house)
+    problems = [(line_of(violation.field), str(violation)) for violation in validation.violations(fields)]
+    if style is None:
+        problems.append((line_of("style"), f"style: {no_style(fields['style'], house.styles)}"))
+    if problems or style is None:
         return Reading(None, Presentation(), tuple(problems))
-    references = []
+    references = list(style.references)
     for index, entry in enumerate(fields.get("image_urls", ())):
         try:
             references.append(resolve(entry))
         except UnusableReferenceError as error:
-            problems.append((document.lines.get("image_urls", 0), f"image_urls[{index}]: {error}"))
+            problems.append((line_of("image_urls"), f"image_urls[{index}]: {error}"))
+    most = validation.schema()["properties"]["image_urls"]["maxItems"]
+    if len(references) > most:
+        said = f"image_urls: {len(references)} entries with those of the style, expected at most {most}"
+        problems.append((line_of("image_urls"), said))
+    light = _spec(fields, style.prompt(fields["prompt"]), tuple(references))
+    dark = _dark(light, fields.get("dark", False), style, house.dark_instruction)
+    problems += [(line_of(name), said) for name, said in _too_long(light, dark, fields)]
     if problems:
         return Reading(None, Presentation(), tuple(problems))
-    light = _spec(fields, tuple(references))
-    dark = _dark(light, fields.get("dark", False), dark_instruction)
-    longest = validation.schema()["properties"]["prompt"]["maxLength"]
-    if dark is not None and len(dark.prompt) > longest:
-        problem = f"dark: a prompt of {len(dark.prompt)} characters with its instruction, expected at most {longest}"
-        problem += "; give the dark picture a prompt of its own"
-        return Reading(None, Presentation(), ((document.lines.get("dark", 0), problem),))
     return Reading(light, _presentation(fields), dark=dark)
+
+
+def _filled_in(given: Any, house: House) -> tuple[Any, Style | None]:
+    """Return a block's fields, with those of its style and of the site, and its style: None for one that is not there.
+
+    A style with references replaces those that the site gives to blocks without any.
+    """
+    if not isinstance(given, dict):
+        return given, Style()
+    own = {key: value for key, value in given.items() if not _is_left_open(key, value)}
+    name = own.get("style", house.defaults.get("style"))
+    style = house.styles.get(name) if isinstance(name, str) and name else Style()
+    shared = {**house.defaults, **style.fields} if style is not None else house.defaults
+    if style is not None and style.references:
+        shared = {**shared, "image_urls": []}
+    return {**shared, **own}, style
+
+
+def no_style(found: str, styles: Iterable[str]) -> str:
+    """What is wrong with the name of a style that is none of the site's."""
+    known = sorted(styles)
+    advice = validation.did_you_mean(found, known) if known else "; mkdocs.yml has no 'styles'"
+    return f"{validation.quote(found)} is not a style{advice}"
+
+
+def _too_long(light: ImageSpec, dark: ImageSpec | None, fields: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    """The fields whose prompts are too long with what is put around them, and what to say about it."""
+    longest = validation.schema()["properties"]["prompt"]["maxLength"]
+    if len(light.prompt) > longest:
+        yield "prompt", f"prompt: {len(light.prompt)} characters with its style, expected at most {longest}"
+    elif dark is not None and len(dark.prompt) > longest:
+        added, advice = "its style", ""
+        if fields["dark"] is True:
+            added, advice = "its instruction", "; give the dark picture a prompt of its own"
+        yield (
+            "dark",
+            f"dark: a prompt of {len(dark.prompt)} characters with {added}, expected at most {longest}{advice}",
+        )
 
 
 def _is_left_open(key: str, value: Any) -> bool:
@@ -202,10 +268,10 @@ def _is_left_open(key: str, value: Any) -> bool:
     return value is None and key != "prompt" and key in validation.schema()["properties"]
 
 
-def _spec(fields: Mapping[str, Any], references: tuple[Reference, ...]) -> ImageSpec:
+def _spec(fields: Mapping[str, Any], prompt: str, references: tuple[Reference, ...]) -> ImageSpec:
     variant = fields.get("variant")
     return ImageSpec(
-        prompt=normalise_prompt(fields["prompt"]),
+        prompt=prompt,
         size=fields.get("size", None if references else sizes.DEFAULT_SIZE),
         resolution=fields.get("resolution", sizes.DEFAULT_RESOLUTION),
         references=references,
@@ -216,12 +282,12 @@ def _spec(fields: Mapping[str, Any], references: tuple[Reference, ...]) -> Image
     )
 
 
-def _dark(light: ImageSpec, asked: bool | Mapping[str, str], instruction: str) -> ImageSpec | None:
+def _dark(light: ImageSpec, asked: bool | Mapping[str, str], style: Style, instruction: str) -> ImageSpec | None:
     """Return the twin that is drawn from the light picture, with a prompt of its own or an instruction behind that."""
     if asked is False:
         return None
-    prompt = f"{light.prompt}\n\n{instruction.strip()}" if asked is True else asked["prompt"]
-    return dataclasses.replace(light, prompt=normalise_prompt(prompt), references=(reference_to(light),))
+    prompt = f"{light.prompt}\n\n{instruction.strip()}" if asked is True else style.prompt(asked["prompt"])
+    return dataclasses.replace(light, prompt=prompts.normalise(prompt), references=(reference_to(light),))
 
 
 def _presentation(fields: Mapping[str, Any]) -> Presentation:
@@ -234,23 +300,5 @@ def _presentation(fields: Mapping[str, Any]) -> Presentation:
         width=None if width is None else int(width),
         loading=fields.get("loading"),
         link=fields.get("link", False),
+        prompt=prompts.normalise(fields["prompt"]),
     )
-
-
-def normalise_prompt(prompt: str) -> str:
-    """Return the prompt in NFC, with line feeds as line ends and no white space at both ends."""
-    return unicodedata.normalize("NFC", prompt).replace("\r\n", "\n").replace("\r", "\n").strip()
-
-
-def slug(text: str) -> str:
-    """Return the first words of a text as `[a-z0-9-]`, at most 40 characters, cut between words; never empty."""
-    plain = unicodedata.normalize("NFKD", text[:400]).encode("ascii", "ignore").decode().lower()
-    kept = ""
-    for word in _NOT_SLUG.sub(" ", plain).split():
-        if word in _ARTICLES:
-            continue
-        longer = f"{kept}-{word}" if kept else word[:_LONGEST_SLUG]
-        if len(longer) > _LONGEST_SLUG:
-            break
-        kept = longer
-    return kept or "image"

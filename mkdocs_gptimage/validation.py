@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 SCHEMA_NAME = "image-spec.schema.json"
 
+FIELDS = "fields, as in 'prompt: a red kite'"
+"""What a block is made of, as messages say it."""
+
 _NAMES = {
     str: "text",
     bool: "true or false",
@@ -37,7 +40,7 @@ _EXPECTED = {
     "integer": "a whole number",
     "boolean": "true or false",
     "array": "a list",
-    "object": "fields, as in 'prompt: a red kite'",
+    "object": FIELDS,
 }
 _PATTERNS = {
     "prompt": "is empty; describe the picture",
@@ -116,7 +119,7 @@ def _explain(error: ValidationError) -> Iterator[Violation]:
         for key in map(str, instance):
             if key not in known:
                 shown = key if _PLAIN_KEY.match(key) else quote(key)
-                said = f"is not a field{_did_you_mean(key, known, otherwise='the fields are')}"
+                said = f"is not a field{did_you_mean(key, known, otherwise='the fields are')}"
                 yield Violation(_joined(path, shown), said, field or key)
     elif error.validator == "required":
         yield from (Violation(_joined(path, key), "is missing", field or key) for key in rule if key not in instance)
@@ -136,7 +139,7 @@ def _describe(error: ValidationError, field: str) -> str:
     if error.validator in ("enum", "anyOf"):
         options = [str(option) for option in (rule[0]["enum"] if error.validator == "anyOf" else rule)]
         name = {"size": "a size", "resolution": "a resolution", "model": "a model"}.get(field, "one of its values")
-        return f"{quote(found)} is not {name}{_did_you_mean(str(found), options, otherwise='expected')}"
+        return f"{quote(found)} is not {name}{did_you_mean(str(found), options)}"
     bounds = {
         "maxItems": f"{len(found) if isinstance(found, list) else 0} entries, expected at most {rule}",
         "maxLength": f"{len(str(found))} characters, expected at most {rule}",
@@ -184,7 +187,8 @@ def printable(text: str) -> str:
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in folded)
 
 
-def _did_you_mean(found: str, options: Iterable[str], *, otherwise: str) -> str:
+def did_you_mean(found: str, options: Iterable[str], *, otherwise: str = "expected") -> str:
+    """The end of a message about a word that is none of `options`: the nearest of them, or all."""
     choices = list(options)
     best = nearest(found, choices) if len(choices) > 1 else None
     if not best:

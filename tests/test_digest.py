@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mkdocs_gptimage import prompts as wording
 from mkdocs_gptimage import spec
 from mkdocs_gptimage.references import References
-from mkdocs_gptimage.spec import ImageSpec, Reference, normalise_prompt
+from mkdocs_gptimage.spec import ImageSpec, Reference
 from mkdocs_gptimage.validation import schema
 
 GOLDEN = json.loads(Path(__file__).with_name("digests.json").read_text("utf-8"))
@@ -93,7 +94,7 @@ def test_the_instruction_for_dark_twins_is_part_of_them():
 
     assert usual.dark is not None
     assert other.dark is not None
-    assert usual.dark.prompt == f"a cat\n\n{spec.DARK_INSTRUCTION}"
+    assert usual.dark.prompt == f"a cat\n\n{wording.DARK_INSTRUCTION}"
     assert other.dark.prompt == "a cat\n\nBy\nmoonlight."
     assert usual.spec == other.spec
     assert own[0] == own[1]
@@ -157,7 +158,7 @@ def test_style_of_yaml(prompt):
         f"---\n# a comment\nprompt: |2+\n  {prompt}\n\n\n",
     ]
 
-    assert {digest(style) for style in styles} == {sha256(form_of(normalise_prompt(prompt)))}
+    assert {digest(style) for style in styles} == {sha256(form_of(wording.normalise(prompt)))}
 
 
 def form_of(prompt: str) -> str:
@@ -189,7 +190,7 @@ def test_normal_forms(prompt):
     forms = [unicodedata.normalize(form, prompt) for form in ("NFC", "NFD")]
 
     assert len({digest(f"prompt: {json.dumps(form)}") for form in forms}) == 1
-    assert normalise_prompt(normalise_prompt(prompt)) == normalise_prompt(prompt)
+    assert wording.normalise(wording.normalise(prompt)) == wording.normalise(prompt)
 
 
 @given(lines=st.lists(st.sampled_from(PRESENTATION), unique_by=lambda line: line.partition(":")[0]))
@@ -238,7 +239,7 @@ def test_variant_is_text(one, other):
 
 def test_every_field_is_covered():
     """Each field of the schema is either known to enter the digest or known not to."""
-    outside = {line.partition(":")[0] for line in PRESENTATION} | {"n"}
+    outside = {line.partition(":")[0] for line in PRESENTATION} | {"n", "style"}
     inside = {"prompt", "size", "resolution", "image_urls", "variant", "model"}
 
     assert inside | outside == set(schema()["properties"])
@@ -279,7 +280,7 @@ def test_local_file_and_data_uri_are_the_same_reference(tmp_path):
 @given(prompt=st.text(max_size=300))
 def test_slug(prompt):
     """A slug is made of `a-z0-9-`, has at most 40 characters and is never empty."""
-    slug = spec.slug(prompt)
+    slug = wording.slug(prompt)
 
     assert 1 <= len(slug) <= 40
     assert set(slug) <= set("abcdefghijklmnopqrstuvwxyz0123456789-")
@@ -301,7 +302,7 @@ def test_slug(prompt):
 )
 def test_slug_examples(prompt, slug):
     """A slug reads like the beginning of the prompt."""
-    assert spec.slug(prompt) == slug
+    assert wording.slug(prompt) == slug
 
 
 def test_the_slug_of_a_dark_twin():

@@ -15,8 +15,8 @@ from mkdocs_gptimage.validation import quote, schema, violations
 
 SIZES = "auto, 1:1, 3:2, 2:3, 4:3, 3:4, 5:4, 4:5, 16:9, 9:16, 2:1, 1:2, 3:1, 1:3, 21:9, 9:21"
 FIELDS = (
-    "prompt, size, resolution, image_urls, official_fallback, model, n, variant, dark, id, alt, caption, class, width, "
-    "loading, link"
+    "prompt, size, resolution, image_urls, official_fallback, model, n, variant, style, dark, id, alt, caption, class, "
+    "width, loading, link"
 )
 PROPERTIES = schema()["properties"]
 

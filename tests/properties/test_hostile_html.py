@@ -14,7 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from properties.hostile import LEFT_OUT, Html, as_shown, assert_harmless, texts, tried
 
-from mkdocs_gptimage import caption, markup, placeholder, spec
+from mkdocs_gptimage import caption, markup, placeholder, prompts
 from mkdocs_gptimage.spec import ImageSpec, Presentation
 
 LONG = 'x"<b>&\u202e\0' * 12_000
@@ -142,7 +142,7 @@ def test_words_of_a_caption_without_markdown_are_kept(text):
 @tried
 def test_a_slug_is_a_word_and_never_a_path(prompt):
     """A slug has 1 to 40 of `[a-z0-9-]`, begins and ends with a letter or digit, and is one name on every system."""
-    slug = spec.slug(prompt)
+    slug = prompts.slug(prompt)
 
     assert re.fullmatch(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?", slug)
     stem = ImageSpec(prompt.encode("utf-8", "replace").decode()).stem
@@ -172,4 +172,4 @@ def test_a_prompt_without_latin_words_has_a_name(prompt):
     """A prompt that leaves no word of a-z has a name that says that much, but for letters with accents."""
     expected = "e" * 40 if prompt[0] == "é" else "image"
 
-    assert spec.slug(prompt) == expected
+    assert prompts.slug(prompt) == expected

@@ -9,7 +9,7 @@ import pytest
 from properties.hostile import DIRECTIONS, PARTS, Html, as_shown, assert_harmless, quoted
 from sites import Site
 
-from mkdocs_gptimage.spec import normalise_prompt
+from mkdocs_gptimage.prompts import normalise
 
 TEXTS = [
     *(f"a {part} b" for part in PARTS if part != "\ufffe"),
@@ -84,4 +84,4 @@ def test_cards_are_xml_under_plain_names(site):
 
     assert done.code == 0, done.err
     assert all(re.fullmatch(r"[a-z0-9][a-z0-9-]{0,39}-[0-9a-f]{12}\.svg", card.name) for card in cards)
-    assert labels == {as_shown(normalise_prompt(f"{index} {text}")) for index, text in enumerate(TEXTS)}
+    assert labels == {as_shown(normalise(f"{index} {text}")) for index, text in enumerate(TEXTS)}
