@@ -1,0 +1,250 @@
+"""Pictures that a development server makes in the background: when it is asked, once, and never by surprise."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+import gateway as gateways
+import pytest
+import runs
+from gateway import accepts, fails, says, task
+
+from mkdocs_gptimage import approvals as module
+from mkdocs_gptimage.approvals import Approvals, UnknownPictureError
+from mkdocs_gptimage.planning import State
+from mkdocs_gptimage.settings import Budget
+from mkdocs_gptimage.spec import ImageSpec, reference_to
+from mkdocs_gptimage.store import Entry
+
+SOON = {"first_poll": 0.05, "poll_interval": 0.05}
+
+
+@pytest.fixture
+def service():
+    with gateways.serving() as server:
+        numbers = iter(range(1_000))
+        server.submit = lambda _: accepts(f"t{next(numbers)}")
+        yield server
+
+
+@pytest.fixture
+def site(tmp_path, service):
+    return runs.Site(runs.settings(tmp_path, service.base_url, api=SOON), runs.catalog("a", "b"))
+
+
+@pytest.fixture
+def approvals():
+    made = Approvals(runs.ENVIRONMENT, logging.getLogger("mkdocs.plugins.gptimage"))
+    yield made
+    made.close()
+
+
+def update(approvals, site, *, unasked=False):
+    plan = site.plan()
+    approvals.update("", site.pictures, plan, site.settings, unasked=unasked)
+    return plan
+
+
+def wait(condition, seconds=20.0):
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "it never came"
+        time.sleep(0.02)
+
+
+def phase(approvals, digest):
+    return approvals.states([digest]).get(digest, {}).get("phase")
+
+
+def submits(service):
+    return [request.json["prompt"] for request in service.requests if request.kind == "submit"]
+
+
+def test_only_what_is_asked_for_is_made(site, service, approvals):
+    """A site whose pictures are missing pays for nothing until one is asked for, and then for that one."""
+    update(approvals, site)
+    first, second = site.digests
+    assert approvals.states(site.digests) == {}
+    assert submits(service) == []
+
+    approvals.ask([first])
+    wait(lambda: phase(approvals, first) == "ready")
+
+    assert submits(service) == ["a"]
+    assert isinstance(site.store.look(first), Entry)
+    assert phase(approvals, second) is None
+    assert (site.settings.cache / module.FOLDER / "stored").exists()
+
+
+def test_two_windows_pay_once(site, service, approvals):
+    """A picture that is asked for while it is being made is not asked for again."""
+    service.batch = lambda request: says({"data": [task(each, "processing") for each in request.json["task_ids"]]})
+    update(approvals, site)
+    first = site.digests[0]
+    for _ in range(3):
+        approvals.ask([first])
+    wait(lambda: phase(approvals, first) == "running")
+    approvals.ask(site.digests)
+    wait(lambda: len(submits(service)) == 2)
+
+    assert sorted(submits(service)) == ["a", "b"]
+
+
+def test_a_picture_of_another_site_is_not_made(site, service, approvals):
+    """A digest that the site does not ask for makes nothing, nor does what is asked for with it."""
+    update(approvals, site)
+
+    with pytest.raises(UnknownPictureError, match="does not ask for the picture 000000000000"):
+        approvals.ask([site.digests[0], "0" * 64])
+
+    assert submits(service) == []
+    assert approvals.states(site.digests) == {}
+
+
+def test_a_failure_is_told_in_the_words_of_the_service(site, service, approvals):
+    """What the service says of a picture is what its card says; asking again submits again."""
+    service.submit = [fails(400, "Your prompt was rejected", "moderation_blocked"), accepts("t1")]
+    update(approvals, site)
+    first = site.digests[0]
+    approvals.ask([first])
+    wait(lambda: phase(approvals, first) == "failed")
+    failed = approvals.states([first])[first]
+    approvals.ask([first])
+    wait(lambda: phase(approvals, first) == "ready")
+
+    assert "Your prompt was rejected" in failed["text"]
+    assert failed["again"] == "paid"
+    assert submits(service) == ["a", "a"]
+
+
+def test_an_unknown_outcome_is_repeated_only_when_that_is_asked_for(site, service, approvals):
+    """Asking again for a picture that may be paid for does nothing unless the risk is taken."""
+    service.submit = [gateways.Answer(vanish=True), accepts("t1")]
+    update(approvals, site)
+    first = site.digests[0]
+    approvals.ask([first])
+    wait(lambda: phase(approvals, first) == "failed")
+    assert approvals.states([first])[first]["again"] == "unknown"
+    approvals.ask([first])
+    wait(lambda: phase(approvals, first) == "failed")
+    assert submits(service) == ["a"]
+
+    approvals.ask([first], retry_unknown=True)
+    wait(lambda: phase(approvals, first) == "ready")
+
+    assert submits(service) == ["a", "a"]
+
+
+def test_the_budget_holds_for_every_click(tmp_path, service, approvals):
+    """More than the budget of a run is refused as a whole, with the reason."""
+    site = runs.Site(
+        runs.settings(tmp_path, service.base_url, api=SOON, budget=Budget(images=1)), runs.catalog("a", "b")
+    )
+    update(approvals, site)
+    approvals.ask(site.digests)
+    wait(lambda: phase(approvals, site.digests[0]) == "failed")
+
+    assert "more than the budget of 1 images" in approvals.states(site.digests)[site.digests[0]]["text"]
+    assert submits(service) == []
+
+
+def test_a_card_says_what_a_click_pays_for(tmp_path, service, approvals):
+    """A picture that is drawn from another one, which is missing as well, names the prices of both."""
+    settings = runs.settings(tmp_path, service.base_url, prices={"1k": 0.25})
+    light = ImageSpec("a")
+    dark = ImageSpec("b", references=(reference_to(light),))
+    site = runs.Site(settings, runs.catalog(light, dark))
+    plan = update(approvals, site)
+    rows = {row.digest: row for row in plan.candidates}
+
+    assert approvals.card(rows[dark.digest], rows, settings)["pays"] == {light.digest: 0.25, dark.digest: 0.25}
+    assert approvals.card(rows[light.digest], rows, settings)["pays"] == {light.digest: 0.25}
+
+
+def test_a_server_without_a_key_says_what_it_lacks(site):
+    """The card names the variable, so that nobody clicks in vain."""
+    approvals = Approvals({}, logging.getLogger("test"))
+    plan = update(approvals, site)
+    rows = {row.digest: row for row in plan.candidates}
+
+    assert approvals.card(plan.rows[0], rows, site.settings)["lacks"] == "APIMASTER_API_KEY"
+
+
+def test_what_is_in_flight_is_collected_by_the_next_server(site, service, approvals):
+    """A server that ends leaves what was accepted in flight; the next one collects it, unasked and for free."""
+    finishes = service.batch
+    service.batch = lambda request: says({"data": [task(each, "processing") for each in request.json["task_ids"]]})
+    first = site.digests[0]
+    before = Approvals(runs.ENVIRONMENT, logging.getLogger("test"))
+    update(before, site)
+    before.ask([first])
+    wait(lambda: phase(before, first) == "running")
+    started = time.monotonic()
+    before.close()
+    took = time.monotonic() - started
+    assert site.states() == [State.IN_FLIGHT, State.MISSING]
+
+    service.batch = finishes
+    update(approvals, site)
+    wait(lambda: phase(approvals, first) == "ready")
+
+    assert took < 2
+    assert submits(service) == ["a"]
+
+
+def test_a_picture_that_another_program_made_is_noticed(site, service, approvals):
+    """A card asks for its state and hears that the picture is there, and the server is told to rebuild once."""
+    update(approvals, site)
+    other = runs.Site(site.settings, runs.catalog("a"))
+    assert other.run().problems == []
+    signal = site.settings.cache / module.FOLDER / "stored"
+    assert not signal.exists()
+
+    assert phase(approvals, site.digests[0]) == "ready"
+    first = signal.read_text()
+    assert phase(approvals, site.digests[0]) == "ready"
+
+    assert signal.read_text() == first
+    assert len(submits(service)) == 1
+
+
+def test_unasked_only_what_has_settled_is_made(site, service, approvals, monkeypatch):
+    """With `on_missing: generate`, a block that is still being written is not paid for, one that stays is."""
+    monkeypatch.setattr(module, "SETTLED_SECONDS", 1.5)
+    for prompt in ("A", "A har", "A harb"):
+        site.pictures = runs.catalog(prompt, "b")
+        update(approvals, site, unasked=True)
+        time.sleep(0.2)
+    site.pictures = runs.catalog("A harbour", "b")
+    update(approvals, site, unasked=True)
+    wait(lambda: len(submits(service)) == 2)
+    time.sleep(0.8)
+
+    assert sorted(submits(service)) == ["A harbour", "b"]
+
+
+def test_unasked_a_failure_is_not_repeated(site, service, approvals, monkeypatch):
+    """What was refused is not submitted again by every rebuild."""
+    monkeypatch.setattr(module, "SETTLED_SECONDS", 0.05)
+    service.submit = fails(400, "no", "moderation_blocked")
+    site.pictures = runs.catalog("a")
+    (digest,) = site.digests
+    for _ in range(3):
+        update(approvals, site, unasked=True)
+        wait(lambda: phase(approvals, digest) == "failed")
+        time.sleep(0.3)
+
+    assert submits(service) == ["a"]
+
+
+def test_a_site_in_two_languages_has_all_of_its_pictures(site, service, approvals):
+    """Each language is built by itself, and the pictures of all of them can be asked for."""
+    other = runs.Site(site.settings, runs.catalog("c", page="docs/index.de.md"))
+    update(approvals, site)
+    approvals.update("de", other.pictures, other.plan(), other.settings, unasked=False)
+    wanted = [site.digests[0], other.digests[0]]
+    approvals.ask(wanted)
+    wait(lambda: all(phase(approvals, digest) == "ready" for digest in wanted))
+
+    assert sorted(submits(service)) == ["a", "c"]
