@@ -1,0 +1,363 @@
+"""`mkdocs serve` in a real browser: cards that offer pictures, pictures that come, and nobody else who pays."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.request import urlopen
+
+import gateway as gateways
+import httpx
+import pytest
+from gateway import accepts, says, task
+from sites import Site, block, environment
+
+from browser.conftest import ARGUMENTS
+from mkdocs_gptimage import emulator
+
+KEY = {"APIMASTER_API_KEY": "sk-for-the-tests"}
+FAST = {"first_poll": 0.2, "poll_interval": 0.2}
+THEMES = {
+    "mkdocs": {"name": "mkdocs"},
+    "material": {"name": "material", "font": False, "features": ["navigation.instant"]},
+}
+EVIL = "evil.example"
+BUTTON = ".gpt-image-desk button"
+PICTURE = "figure img[src$='.webp']"
+
+
+@pytest.fixture(scope="module")
+def free_browser(browser, chromium):
+    """A browser that reaches this machine, also under a name that somebody else has chosen for it."""
+    rules = f"--host-resolver-rules=MAP {EVIL} 127.0.0.1, EXCLUDE 127.0.0.1, MAP * ~NOTFOUND"
+    launched = browser.browser_type.launch(executable_path=chromium, args=[*ARGUMENTS, rules])
+    yield launched
+    launched.close()
+
+
+@pytest.fixture
+def window(free_browser):
+    context = free_browser.new_context(viewport={"width": 1100, "height": 1000})
+    context.set_default_timeout(30_000)
+    yield context.new_page()
+    context.close()
+
+
+@pytest.fixture(scope="module")
+def drawing():
+    """The emulator, quick."""
+    with emulator.serving(emulator.Settings(latency=(0.6, 0.8))) as base_url:
+        yield base_url
+
+
+@pytest.fixture
+def gateway():
+    with gateways.serving() as made:
+        numbers = iter(range(1_000))
+        made.submit = lambda _: accepts(f"t{next(numbers)}")
+        yield made
+
+
+def site_for(root, base_url, theme="mkdocs", **options):
+    site = Site(root)
+    site.configure(
+        theme=THEMES[theme],
+        site_url="https://docs.example/project/",
+        gptimage={"api": {"base_url": base_url, **FAST}, "prices": {"1k": 0.01}, **options},
+    )
+    return site
+
+
+def free_port():
+    import socket
+
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+@contextlib.contextmanager
+def served(site, port=None, env=KEY):
+    """A real `mkdocs serve`; gives its URL and its process."""
+    port = port or free_port()
+    command = [sys.executable, "-m", "mkdocs", "serve", "-a", f"127.0.0.1:{port}"]
+    process = subprocess.Popen(
+        command, cwd=site.root, env=environment(env), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    said: list[str] = []
+    reader = threading.Thread(target=lambda: said.extend(process.stdout), daemon=True)
+    reader.start()
+    url = f"http://127.0.0.1:{port}/project/"
+    try:
+        until(lambda: answers(url))
+        yield url, process
+    finally:
+        process.send_signal(signal.SIGINT)
+        started = time.monotonic()
+        process.wait(20)
+        reader.join(5)
+        process.stdout.close()
+        assert time.monotonic() - started < 5
+        assert "Traceback" not in "".join(said)
+
+
+def answers(url):
+    with contextlib.suppress(OSError), urlopen(url, timeout=5):
+        return True
+    return False
+
+
+def until(condition, seconds=30.0):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it never came"
+        time.sleep(0.05)
+
+
+def submits(base_url):
+    return httpx.get(base_url.replace("/v1", "/stats")).json()["submits"]
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_from_a_block_to_its_picture(window, tmp_path, drawing, theme):
+    """A block becomes a card, at a click a picture, when it is edited an outdated one, and at a click a new one."""
+    site = site_for(tmp_path, drawing, theme)
+    site.write({"index.md": "# Home\n"})
+    before = submits(drawing)
+    with served(site) as (url, _):
+        window.goto(url)
+        site.write({"index.md": "# Home\n\n" + block(prompt=f"A boat, {theme}", alt="A boat", id="boat")})
+        window.wait_for_selector(BUTTON)
+        card = window.locator(".gpt-image-desk").inner_text()
+        assert window.locator("#boat img").get_attribute("src").endswith(".svg")
+        assert submits(drawing) == before
+
+        window.click(BUTTON)
+        window.wait_for_selector(PICTURE)
+        first = window.locator(PICTURE).get_attribute("src")
+        assert window.locator(".gpt-image-desk").count() == 0
+
+        site.write({"index.md": "# Home\n\n" + block(prompt=f"A ship, {theme}", alt="A ship", id="boat")})
+        window.wait_for_selector(".gpt-image-outdated")
+        outdated = window.locator(".gpt-image-desk").inner_text()
+        assert window.locator("#boat img").evaluate("image => image.complete && image.naturalWidth > 0")
+        assert submits(drawing) == before + 1
+
+        window.click(BUTTON)
+        window.wait_for_selector(f"{PICTURE}:not(.gpt-image-outdated):not([src*='outdated'])")
+        second = window.locator(PICTURE).get_attribute("src")
+
+    assert "1:1 · 1k · $0.01" in card
+    assert "Generate" in card
+    assert f"A ship, {theme}" in outdated
+    assert first != second
+    assert submits(drawing) == before + 2
+
+
+def test_all_of_a_page_at_once(window, tmp_path, drawing):
+    """One button asks for everything that is missing on a page, a dark twin and what it is drawn from once each."""
+    site = site_for(tmp_path, drawing)
+    site.write({"index.md": block(prompt="One") + "\n" + block(prompt="Two", dark=True)})
+    before = submits(drawing)
+    with served(site) as (url, _):
+        window.goto(url)
+        window.wait_for_selector(".gpt-image-bar button")
+        assert window.locator(".gpt-image-bar").inner_text() == "Generate all (3, $0.03)"
+        assert "With the picture that it is drawn from" in window.locator(".gpt-image-desk").nth(1).inner_text()
+        window.click(".gpt-image-bar button")
+        until(lambda: window.locator(PICTURE).count() == 2 and window.locator(".gpt-image-desk").count() == 0)
+
+    assert submits(drawing) == before + 3
+
+
+def test_killed_while_in_flight(window, tmp_path, gateway):
+    """A server that is killed while a picture is in flight shows it when it is back, without a click or a payment."""
+    finishes = gateway.batch
+    gateway.batch = lambda request: says({"data": [task(each, "processing") for each in request.json["task_ids"]]})
+    site = site_for(tmp_path, gateway.base_url)
+    site.write({"index.md": block(prompt="A boat")})
+    port = free_port()
+    with served(site, port) as (url, process):
+        window.goto(url)
+        window.click(BUTTON)
+        window.get_by_text(re.compile("Running")).wait_for()
+        until(lambda: gateway.of("batch"))
+        process.kill()
+    gateway.batch = finishes
+    with served(site, port) as (url, _):
+        window.goto(url)
+        window.wait_for_selector(PICTURE)
+
+    assert len(gateway.of("submit")) == 1
+
+
+def test_a_refused_picture_says_why(window, tmp_path, gateway):
+    """The service's words stand on the card, with a button to try again that says what that costs."""
+    gateway.submit = [gateways.fails(400, "The prompt <b>shows</b> a brand", "moderation_blocked"), accepts("t")]
+    site = site_for(tmp_path, gateway.base_url)
+    site.write({"index.md": block(prompt="A boat")})
+    with served(site) as (url, _):
+        window.goto(url)
+        window.click(BUTTON)
+        window.get_by_role("button", name="Try again").wait_for()
+        said = window.locator(".gpt-image-desk").inner_text()
+        window.click(BUTTON)
+        window.wait_for_selector(PICTURE)
+
+    assert "The prompt <b>shows</b> a brand" in said
+    assert "Nothing was paid for it. Trying again: $0.01" in said
+
+
+def test_without_a_key(window, tmp_path, gateway):
+    """Without a key there is no button, but the name of the variable to set."""
+    site = site_for(tmp_path, gateway.base_url)
+    site.write({"index.md": block(prompt="A boat")})
+    with served(site, env={}) as (url, _):
+        window.goto(url)
+        window.get_by_text(re.compile("set APIMASTER_API_KEY")).wait_for()
+
+        assert window.locator(BUTTON).count() == 0
+
+
+def test_two_windows(free_browser, window, tmp_path, gateway):
+    """Two windows show the same, and two clicks pay once."""
+    finishes = gateway.batch
+    gateway.batch = lambda request: says({"data": [task(each, "processing") for each in request.json["task_ids"]]})
+    site = site_for(tmp_path, gateway.base_url)
+    site.write({"index.md": block(prompt="A boat"), "other.md": block(prompt="A boat", caption="again")})
+    context = free_browser.new_context()
+    other = context.new_page()
+    with served(site) as (url, _):
+        window.goto(url)
+        other.goto(f"{url}other/")
+        other.wait_for_selector(BUTTON)
+        window.click(BUTTON)
+        other.get_by_text(re.compile("Running")).wait_for()
+        assert other.locator(BUTTON).count() == 0
+        gateway.batch = finishes
+        window.wait_for_selector(PICTURE)
+        other.wait_for_selector(PICTURE)
+    context.close()
+
+    assert len(gateway.of("submit")) == 1
+
+
+def test_generate_under_serve_shows_cards_first(window, tmp_path, drawing):
+    """With `on_missing: generate`, the server starts at once with cards, and the pictures come without a click."""
+    site = site_for(tmp_path, drawing, on_missing="generate")
+    site.write({"index.md": block(prompt="Unasked")})
+    before = submits(drawing)
+    with served(site) as (url, _):
+        window.goto(url)
+        assert window.locator("figure img").get_attribute("src").endswith(".svg")
+        assert submits(drawing) == before
+        window.wait_for_selector(PICTURE)
+
+    assert submits(drawing) == before + 1
+
+
+class _Attacker(BaseHTTPRequestHandler):
+    """A page of another origin that tries what it can."""
+
+    page = ""
+
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write(self.page.encode())
+
+    def log_message(self, *_):
+        """Say nothing."""
+
+
+ATTACKS = """<!doctype html><title>waiting</title><body>
+<form method=post target=hole enctype="text/plain"></form><iframe name=hole></iframe>
+<script>
+const target = "TARGET", site = "SITE", token = "TOKEN", digest = "DIGEST", body = JSON.stringify({digests: [digest]});
+const json = {"Content-Type": "application/json"}, text = {"Content-Type": "text/plain"};
+const add = (name, attributes) => {
+  const element = Object.assign(document.createElement(name), attributes);
+  document.body.append(element);
+  return element;
+};
+const tries = [
+  () => fetch(target, {method: "POST", headers: {...json, "X-Gpt-Image-Token": token}, body}),
+  () => fetch(target, {method: "POST", mode: "no-cors", body}),
+  () => fetch(target, {method: "POST", mode: "no-cors", credentials: "include", headers: text, body}),
+  () => navigator.sendBeacon(target, new Blob([body], {type: "text/plain"})),
+  () => fetch(site).then(answer => answer.text()).then(page => { window.stolen = page; }),
+  () => {
+    const form = document.forms[0];
+    form.append(Object.assign(document.createElement("input"), {name: body.slice(0, -1) + ', "x": "', value: '"}'}));
+    form.action = target;
+    form.submit();
+  },
+  () => {
+    const card = {digest, token, state: "missing", detail: "", pays: {}, ask: "", prompt: "", lacks: ""};
+    add("img", {}).setAttribute("data-gpt-image-cards", JSON.stringify([card]));
+    add("script", {src: site + "assets/gptimage/serve.js"});
+    setTimeout(() => document.querySelector(".gpt-image-desk button").click(), 500);
+  },
+];
+Promise.allSettled(tries.map(attempt => Promise.resolve().then(attempt)))
+  .then(() => setTimeout(() => { document.title = "done"; }, 2000));
+</script>"""
+
+
+def test_a_page_of_another_site_cannot_pay(window, tmp_path, gateway):
+    """A page that another server shows in the same browser gets no picture made, even if it knew token and digest."""
+    site = site_for(tmp_path, gateway.base_url)
+    site.write({"index.md": block(prompt="A boat")})
+    with served(site) as (url, _):
+        window.goto(url)
+        window.wait_for_selector(BUTTON)
+        card = window.locator("figure img").evaluate(
+            "image => JSON.parse(image.getAttribute('data-gpt-image-cards'))[0]"
+        )
+        page = ATTACKS.replace("TARGET", f"{url}assets/gptimage/serve/generate").replace("SITE", url)
+        _Attacker.page = page.replace("DIGEST", card["digest"]).replace("TOKEN", card["token"])
+        server = ThreadingHTTPServer(("127.0.0.1", 0), _Attacker)
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        window.goto(f"http://127.0.0.1:{server.server_port}/")
+        window.wait_for_function("document.title === 'done'")
+        stolen = window.evaluate("window.stolen")
+        server.shutdown()
+        server.server_close()
+
+    assert stolen is None
+    assert gateway.requests == []
+
+
+def test_a_name_that_means_this_machine_cannot_pay(window, tmp_path, gateway):
+    """A page of the server itself, opened under a name of somebody else's, gets no picture made."""
+    site = site_for(tmp_path, gateway.base_url)
+    site.write({"index.md": block(prompt="A boat")})
+    with served(site) as (url, _):
+        window.goto(url.replace("127.0.0.1", EVIL))
+        window.wait_for_selector(BUTTON, state="attached")
+        window.locator(BUTTON).dispatch_event("click")
+        window.get_by_text(re.compile("not the host of this server")).wait_for(state="attached")
+
+    assert gateway.requests == []
+
+
+def test_cards_are_accessible(window, tmp_path, drawing):
+    """Cards, their buttons and what they say pass axe's rules, in light and dark."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    site = site_for(tmp_path, drawing, "material")
+    site.write({"index.md": "# Home\n\n" + block(prompt="One", alt="one") + "\n" + block(prompt="Two", alt="two")})
+    with served(site) as (url, _):
+        for scheme in ("light", "dark"):
+            window.emulate_media(color_scheme=scheme)
+            window.goto(url)
+            window.wait_for_selector(BUTTON)
+            found = Axe().run(window, context=".gpt-image-desk")
+            assert [each["id"] for each in found.response["violations"]] == []
