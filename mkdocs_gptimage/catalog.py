@@ -96,6 +96,8 @@ class Picture:
     shown_by: list[Use] = field(default_factory=list)
     needed_by: list[Use] = field(default_factory=list)
     """Blocks that show a picture which is drawn from this one."""
+    role: str = ""
+    """What it is there when no block declares it, `candidate 2`."""
 
     @property
     def is_shown(self) -> bool:
@@ -111,6 +113,8 @@ class Picture:
     def where(self) -> str:
         """Where the picture is asked for first, `docs/cats.md:14`, with what it is there unless that is the picture."""
         first = self.uses[0]
+        if self.role:
+            return f"{first.where()} ({self.role})"
         if first.reading.spec is not None and first.reading.spec.digest == self.spec.digest:
             return first.where()
         return f"{first.where()} ({'dark' if self.is_shown else 'reference'})"

@@ -1,4 +1,4 @@
-"""The command line: `gptimage plan`, `generate`, `check`, `schema`, `emulator`.
+"""The command line, `gptimage`: what is here needs no site, the rest is in the modules beside it.
 
 Reports go to stdout, everything else to stderr. Exit codes: 0 fine, 1 something is missing, broken or failed, 2 wrong
 usage or configuration.
@@ -6,59 +6,15 @@ usage or configuration.
 
 from __future__ import annotations
 
-import functools
 import json
 import logging
-import os
-import sys
-from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from . import production, reporting, validation
-from .errors import ConfigurationError, GptImageError
-from .planning import Plan
-from .store import Damage
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from .plugin import GptImagePlugin
-
-EXIT_INCOMPLETE = 1
-EXIT_CONFIGURATION = 2
+from . import cli_common, cli_look, cli_make, cli_prune, validation
+from .errors import ConfigurationError
 
 log = logging.getLogger("mkdocs.plugins.gptimage")
-
-_config_file = click.option(
-    "-f",
-    "--config-file",
-    default="mkdocs.yml",
-    show_default=True,
-    type=click.Path(exists=True, dir_okay=False),
-    help="The site's configuration file.",
-)
-_as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
-
-
-def _with_exit_codes(command: Callable[..., None]) -> Callable[..., None]:
-    """Translate our errors into a message and an exit code."""
-
-    @functools.wraps(command)
-    def run(*args: Any, **kwargs: Any) -> None:
-        try:
-            command(*args, **kwargs)
-        except ConfigurationError as error:
-            _fail(error, EXIT_CONFIGURATION)
-        except GptImageError as error:
-            _fail(error, EXIT_INCOMPLETE)
-
-    return run
-
-
-def _fail(error: Exception, code: int) -> NoReturn:
-    click.echo(f"gptimage: {error}", err=True)
-    sys.exit(code)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -78,63 +34,7 @@ def main(verbose: bool) -> None:
 
 
 @main.command()
-@_config_file
-@_as_json
-@_with_exit_codes
-def plan(config_file: str, as_json: bool) -> None:
-    """Show what a build would generate, and what it would cost.
-
-    Needs neither a key nor a network. Exits with 1 when something is not in the store.
-    """
-    plugin = _read(config_file)
-    found = _look_ahead(plugin)
-    _report(found, plugin, as_json=as_json)
-
-
-@main.command()
-@_config_file
-@_as_json
-@_with_exit_codes
-def check(config_file: str, as_json: bool) -> None:
-    """Verify that every picture is in the store, whole, byte by byte.
-
-    Needs neither a key nor a network. Exits with 1 when something is missing, damaged or in flight.
-    """
-    plugin = _read(config_file)
-    # A plan looks twice; the bytes need to be read once.
-    verify = functools.cache(plugin.store.verify)
-    verified = production.look_ahead(plugin.reader.catalog, verify, plugin.settings, with_strays=True)
-    condition = reporting.Condition(
-        {row.digest: found for row in verified.rows if isinstance(found := verify(row.digest), Damage)},
-        plugin.store.leftovers({row.digest for row in verified.rows}),
-    )
-    _report(verified, plugin, as_json=as_json, condition=condition)
-
-
-@main.command()
-@_config_file
-@_as_json
-@click.option(
-    "--retry-unknown",
-    is_flag=True,
-    help="Submit pictures again whose submit has an unknown outcome; they may be paid for twice.",
-)
-@_with_exit_codes
-def generate(config_file: str, as_json: bool, retry_unknown: bool) -> None:
-    """Make every picture that the site asks for and the store does not have.
-
-    Collects what an earlier run left in flight first, which is free. Exits with 1 when a picture is still not there.
-    """
-    plugin = _read(config_file)
-    _stop_at_problems(plugin, as_json=as_json)
-    found = _look_ahead(plugin)
-    result = production.produce(found, plugin.settings, plugin.store, os.environ, log, retry_unknown=retry_unknown)
-    click.echo(reporting.result_as_json(result) if as_json else reporting.result_as_text(result))
-    sys.exit(EXIT_INCOMPLETE if result.problems else 0)
-
-
-@main.command()
-@_with_exit_codes
+@cli_common.with_exit_codes
 def schema() -> None:
     """Print the JSON schema of a block, for editors."""
     click.echo(json.dumps(validation.schema(), indent=2, ensure_ascii=False))
@@ -151,7 +51,7 @@ def schema() -> None:
 )
 @click.option("--speed", default=1.0, show_default=True, help="How many times faster than the real service.")
 @click.option("--key", default=None, help="Accept only this key instead of any.")
-@_with_exit_codes
+@cli_common.with_exit_codes
 def emulator(host: str, port: int, speed: float, key: str | None) -> None:
     """Run the image API on this machine: free, offline, until Ctrl-C.
 
@@ -174,37 +74,12 @@ def emulator(host: str, port: int, speed: float, key: str | None) -> None:
         raise ConfigurationError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
 
 
-def _read(config_file: str) -> GptImagePlugin:
-    """Read the site's pages; importing MkDocs is for those who need it."""
-    from .plugin import read_pages  # noqa: PLC0415
-
-    return read_pages(config_file)
-
-
-def _look_ahead(plugin: GptImagePlugin) -> Plan:
-    return production.look_ahead(plugin.reader.catalog, plugin.reader.look, plugin.settings, with_strays=True)
-
-
-def _stop_at_problems(plugin: GptImagePlugin, *, as_json: bool) -> None:
-    problems = plugin.reader.catalog.problems
-    if not problems:
-        return
-    if as_json:
-        click.echo(reporting.as_json(Plan(()), problems))
-    click.echo("\n".join(problems), err=True)
-    sys.exit(EXIT_INCOMPLETE)
-
-
-def _report(
-    found: Plan, plugin: GptImagePlugin, *, as_json: bool, condition: reporting.Condition | None = None
-) -> NoReturn:
-    """Print a plan, the store's condition where it was checked, and the problems of blocks; exit accordingly."""
-    problems = plugin.reader.catalog.problems
-    if as_json:
-        click.echo(reporting.as_json(found, problems, condition))
-    else:
-        click.echo(reporting.as_text(found, condition))
-        if problems:
-            click.echo("\n".join(problems), err=True)
-    is_fine = found.is_complete and not problems
-    sys.exit(0 if is_fine else EXIT_INCOMPLETE)
+for command in (
+    cli_look.plan,
+    cli_make.generate,
+    cli_make.regenerate,
+    cli_look.check,
+    cli_prune.prune,
+    cli_look.list_pictures,
+):
+    main.add_command(command)

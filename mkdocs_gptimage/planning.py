@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from .errors import BudgetError
@@ -64,6 +64,8 @@ class Plan:
     """One per picture of the catalog, in the order of the pages; what a picture is drawn from stands before it."""
     collectable: tuple[Flight, ...] = ()
     """In flight, and can be brought home by what the journal has of it, whoever asks for it."""
+    selection: frozenset[str] | None = None
+    """The digests that this run is asked for; None for all."""
 
     @functools.cached_property
     def rows(self) -> tuple[Row, ...]:
@@ -77,7 +79,8 @@ class Plan:
                 needed.add(row.digest)
                 if row.state is State.MISSING:
                     needed.update(parent.spec.digest for parent in row.picture.parents)
-        return tuple(row for row in self.candidates if row.digest in needed)
+        chosen = needed if self.selection is None else needed & self.selection
+        return tuple(row for row in self.candidates if row.digest in chosen)
 
     @functools.cached_property
     def strays(self) -> tuple[Flight, ...]:
@@ -161,20 +164,29 @@ def _row(
 
 def with_unknown_as_missing(plan: Plan, prices: Mapping[str, float]) -> Plan:
     """Return the plan that submits again what has an unknown outcome; the flights stay with their rows."""
-    return Plan(
-        tuple(
-            Row(row.picture, State.MISSING, price=prices.get(row.picture.spec.resolution), flight=row.flight)
-            if row.state is State.UNKNOWN
-            else row
-            for row in plan.candidates
-        ),
-        plan.collectable,
+    rows = (
+        Row(row.picture, State.MISSING, price=prices.get(row.picture.spec.resolution), flight=row.flight)
+        if row.state is State.UNKNOWN
+        else row
+        for row in plan.candidates
     )
+    return replace(plan, candidates=tuple(rows))
 
 
 def without_missing(plan: Plan) -> Plan:
     """Return the plan that only collects, and pays for nothing."""
-    return Plan(tuple(row for row in plan.candidates if row.state is not State.MISSING), plan.collectable)
+    return replace(plan, candidates=tuple(row for row in plan.candidates if row.state is not State.MISSING))
+
+
+def only(plan: Plan, digests: Collection[str]) -> Plan:
+    """Return the plan that makes no other pictures than these, and collects what is in flight."""
+    return replace(plan, selection=frozenset(digests))
+
+
+def limited(plan: Plan, most: int) -> Plan:
+    """Return the plan that submits so many pictures; what they are drawn from comes first, and counts."""
+    left_out = {row.digest for row in plan.only(State.MISSING)[most:]}
+    return only(plan, {row.digest for row in plan.rows} - left_out)
 
 
 def why_unknown(flight: Flight) -> str:

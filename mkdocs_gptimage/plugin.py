@@ -336,13 +336,8 @@ def read_pages(config_file: str) -> GptImagePlugin:
     # Built into a folder that is thrown away, because MkDocs empties the site's folder before it reads.
     with tempfile.TemporaryDirectory(prefix="gptimage-") as folder:
         try:
-            config = load_config(config_file=config_file)
-            plugin = next((each for each in config.plugins.values() if isinstance(each, GptImagePlugin)), None)
-            if plugin is None:
-                raise ConfigurationError(f"{config_file}: the plugin 'gptimage' is not in 'plugins'")
+            config, plugin = _configured(config_file)
             plugin.read_only = True
-            # Before the folder is changed: whether the options fit the site that is really built.
-            plugin.settings = _settings(plugin.config, config)
             config.site_dir = folder
             config.plugins.on_startup(command="build", dirty=False)
             try:
@@ -353,6 +348,24 @@ def read_pages(config_file: str) -> GptImagePlugin:
         except (MkDocsException, SystemExit) as error:
             raise ConfigurationError(str(error)) from error
     return plugin
+
+
+def read_settings(config_file: str) -> Settings:
+    """Read what a site has set, and no page; raise `ConfigurationError`."""
+    try:
+        return _configured(config_file)[1].settings
+    except (MkDocsException, SystemExit) as error:
+        raise ConfigurationError(str(error)) from error
+
+
+def _configured(config_file: str) -> tuple[MkDocsConfig, GptImagePlugin]:
+    """A site's configuration and its plugin, whose options are those of the site that is really built."""
+    config = load_config(config_file=config_file)
+    plugin = next((each for each in config.plugins.values() if isinstance(each, GptImagePlugin)), None)
+    if plugin is None:
+        raise ConfigurationError(f"{config_file}: the plugin 'gptimage' is not in 'plugins'")
+    plugin.settings = _settings(plugin.config, config)
+    return config, plugin
 
 
 @contextlib.contextmanager

@@ -27,13 +27,6 @@ if TYPE_CHECKING:
 
 EMULATOR_SPEED = 10.0
 """How much faster than the real service the built-in emulator is."""
-_NEXT = {
-    Step.FAILED: ". Nothing is paid for it; the next build submits it again",
-    Step.UNKNOWN: (
-        ". It may be paid for already, and is not submitted again on its own; 'gptimage generate --retry-unknown' does"
-    ),
-}
-"""What becomes of a picture that a run did not make; of the others, the end of the list of problems tells."""
 _TO_DO = (State.MISSING, State.IN_FLIGHT, State.IN_HAND)
 
 
@@ -48,13 +41,30 @@ class Result:
     def problems(self) -> list[str]:
         """One line for each picture that should be there and is not; first those that nothing was tried for."""
         blocked = [describe(row) for row in self.plan.blocked]
-        order = {row.digest: number for number, row in enumerate(self.plan.rows)}
+        rows = {row.digest: row for row in self.plan.rows}
+        order = {digest: number for number, digest in enumerate(rows)}
         failed = [
-            f"{outcome.where}: {outcome.step.value}: {outcome.problem.rstrip('.')}{_NEXT.get(outcome.step, '')}"
+            f"{outcome.where}: {outcome.step.value}: {outcome.problem.rstrip('.')}"
+            f"{_next(outcome.step, rows[outcome.digest])}"
             for outcome in sorted(self.outcomes, key=lambda outcome: order.get(outcome.digest, 0))
             if outcome.step is not Step.STORED and outcome.digest in order
         ]
         return blocked + failed
+
+
+def _next(step: Step, row: Row) -> str:
+    """What becomes of a picture that a run did not make; of the others, the end of the list of problems tells."""
+    if step is Step.FAILED:
+        again = "the next build submits it again" if not row.picture.role else "nobody submits it again on its own"
+        return f". Nothing is paid for it; {again}"
+    if step is Step.UNKNOWN:
+        return f". It may be paid for already, and is not submitted again on its own; {_retry(row)} does"
+    return ""
+
+
+def _retry(row: Row) -> str:
+    """The command that submits again what has an unknown outcome."""
+    return f"'gptimage {'regenerate' if row.picture.role else 'generate'} --retry-unknown'"
 
 
 def look_ahead(
@@ -193,9 +203,14 @@ def _service(settings: Settings) -> Iterator[str]:
 
 def require_all(plan: Plan) -> None:
     """Raise `MissingPicturesError` that lists everything that is not in the store."""
-    lines = [describe(row) for row in plan.rows if row.state is not State.CACHED]
+    lines = not_stored(plan)
     if lines:
         raise MissingPicturesError(one_line_each(lines))
+
+
+def not_stored(plan: Plan) -> list[str]:
+    """One line for each picture of a plan that is not in the store."""
+    return [describe(row) for row in plan.rows if row.state is not State.CACHED]
 
 
 def describe(row: Row) -> str:
@@ -211,7 +226,7 @@ def describe(row: Row) -> str:
     if row.state is State.UNKNOWN:
         return (
             f"{where}: the picture {digest} may be paid for already: {row.detail}. It is not submitted again on its "
-            "own; 'gptimage generate --retry-unknown' does"
+            f"own; {_retry(row)} does"
         )
     if row.state is State.ELSEWHERE:
         return (

@@ -1,19 +1,30 @@
-"""Plans and results → text for people and JSON for programs."""
+"""Plans, checks and results → text for people and for pipes; `reporting_json.py` has them for programs."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from . import production, progress
-from .planning import Plan, Row, State
+from .inventory import shown
+from .planning import State
+from .spec import SHORT_DIGEST
+from .survey import CHANGED, NEW
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
+    from .catalog import Picture
+    from .orphans import Orphan
+    from .planning import Row
     from .production import Result
+    from .regeneration import End
     from .store import Damage, Leftover
+    from .survey import Survey
+
+BLOCKED = (State.BROKEN, State.UNKNOWN, State.ELSEWHERE)
+"""Somebody has to decide: they are told with their reason."""
 
 _PROMPT_COLUMNS = 50
 
@@ -28,94 +39,132 @@ class Condition:
     """In nobody's way: they do not make a check fail."""
 
 
-def as_text(plan: Plan, condition: Condition | None = None) -> str:
-    """A line per picture, aligned, what is not in the store with its reason; and a line that counts."""
-    cells = [_cells(row) for row in plan.rows]
+def as_text(survey: Survey, *, condition: Condition | None = None, verbose: bool = False) -> str:
+    """A line per picture, aligned, what is not in the store with its reason; and lines that count.
+
+    With `verbose`, each is followed by its whole prompt.
+    """
+    cells = [_cells(survey, row) for row in survey.plan.rows] + [_orphan_cells(survey, each) for each in survey.orphans]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)] if cells else []
+    prompts = [row.picture.spec.prompt for row in survey.plan.rows] + [prompt_of(each) for each in survey.orphans]
+    reasons = [production.describe(row) if row.state in BLOCKED else "" for row in survey.plan.rows]
+    reasons += [""] * len(survey.orphans)
     lines = []
-    for row, each in zip(plan.rows, cells, strict=True):
-        lines.append("  ".join(cell.ljust(width) for cell, width in zip(each, widths, strict=True)).rstrip())
-        if row.state in (State.BROKEN, State.UNKNOWN, State.ELSEWHERE):
-            lines.append(f"    {production.describe(row)}")
+    for each, prompt, reason in zip(cells, prompts, reasons, strict=True):
+        told = each if not verbose else each[:-1]
+        lines.append("  ".join(cell.ljust(width) for cell, width in zip(told, widths, strict=False)).rstrip())
+        lines += [f"    {line}".rstrip() for line in prompt.splitlines()] if verbose else []
+        lines += [f"    {reason}"] if reason else []
     if condition is not None:
-        lines += [f"{each.path}: {each.reason}" for each in condition.leftovers]
-    return "\n".join([*lines, counted(plan), *_strays(plan)])
+        lines += _leftovers(condition.leftovers)
+    return "\n".join([*lines, counted(survey), *notes(survey)])
 
 
-def _strays(plan: Plan) -> list[str]:
-    count = len(plan.strays)
-    if not count:
-        return []
-    verb, them = ("is", "it") if count == 1 else ("are", "them")
-    said = f"{count} more {verb} in flight that no page asks for: 'gptimage generate' collects {them} for free"
-    return [said]
+def _leftovers(leftovers: Iterable[Leftover]) -> list[str]:
+    return [f"{each.path}: {each.reason}" for each in leftovers]
 
 
-def _cells(row: Row) -> tuple[str, ...]:
+def notes(survey: Survey) -> list[str]:
+    """What there is beyond what pages ask for, a line each: in flight, and in the store."""
+    said = []
+    count = len(survey.plan.strays)
+    if count:
+        verb, them = ("is", "it") if count == 1 else ("are", "them")
+        said.append(
+            f"{count} more {verb} in flight that no page asks for: 'gptimage generate' collects {them} for free"
+        )
+    if survey.orphans:
+        states = [survey.state_of_orphan(orphan) for orphan in survey.orphans]
+        kinds = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
+        size = megabytes(sum(orphan.entry.image.bytes for orphan in survey.orphans))
+        said.append(f"Stored, and on no page: {kinds}, {size}: 'gptimage prune' lists what can go")
+    return said
+
+
+def _cells(survey: Survey, row: Row) -> tuple[str, ...]:
     spec = row.picture.spec
     more = len(row.picture.uses) - 1
     where = f"{row.picture.where} (+{more})" if more else row.picture.where
-    price = "" if row.price is None else f"${row.price:.4g}"
-    prompt = " ".join(spec.prompt.split())
-    shortened = prompt if len(prompt) <= _PROMPT_COLUMNS else prompt[: _PROMPT_COLUMNS - 1] + "…"
-    return row.digest[:12], row.state.value, spec.size or "reference", spec.resolution, price, where, shortened
+    cost = "" if row.price is None else f"${row.price:.4g}"
+    size = spec.size or "reference"
+    return row.digest[:SHORT_DIGEST], survey.state(row), size, spec.resolution, cost, where, shortened(spec.prompt)
 
 
-def counted(plan: Plan) -> str:
-    """`12 pictures: 9 cached, 3 missing ($0.042)`."""
+def _orphan_cells(survey: Survey, orphan: Orphan) -> tuple[str, ...]:
+    request = orphan.request
+    size, resolution = str(request.get("size", "reference")), str(request.get("resolution", ""))
+    prompt = shortened(prompt_of(orphan))
+    return orphan.digest[:SHORT_DIGEST], survey.state_of_orphan(orphan), size, resolution, "", "-", prompt
+
+
+def prompt_of(orphan: Orphan) -> str:
+    return str(orphan.request.get("prompt", ""))
+
+
+def shortened(prompt: str, columns: int = _PROMPT_COLUMNS) -> str:
+    """A prompt on one line of so many characters."""
+    line = " ".join(prompt.split())
+    return line if len(line) <= columns else line[: columns - 1] + "…"
+
+
+def counted(survey: Survey) -> str:
+    """`12 pictures: 9 cached, 2 new, 1 changed; 3 to pay for ($0.042)`."""
+    plan = survey.plan
+    changed = sum(bool(survey.changed(row)) for row in plan.only(State.MISSING))
     parts = []
     for state in State:
         count = plan.count(state)
-        if not count and state is not State.CACHED:
-            continue
-        price = ""
         if state is State.MISSING:
-            price = " (price not set)" if plan.price is None else f" (${plan.price:.4g})"
-        parts.append(f"{count} {state.value}{price}")
-    return f"{len(plan.rows)} {'picture' if len(plan.rows) == 1 else 'pictures'}: {', '.join(parts)}"
+            parts += [f"{count - changed} {NEW}"] if count > changed else []
+            parts += [f"{changed} {CHANGED}"] if changed else []
+        elif count or state is State.CACHED:
+            parts.append(f"{count} {state.value}")
+    missing = plan.count(State.MISSING)
+    to_pay = f"; {missing} to pay for ({price(plan.price)})" if missing else ""
+    return f"{pictures(len(plan.rows))}: {', '.join(parts)}{to_pay}"
 
 
-def as_json(plan: Plan, problems: Sequence[str], condition: Condition | None = None) -> str:
-    """A plan as a JSON object: `pictures`, `counts`, `price_usd`, `strays` and the `problems` of blocks.
-
-    With a store that was checked, a picture also has its `damage` or null, and the object the store's `leftovers`.
-    """
-    told = _plan(plan, problems)
-    if condition is not None:
-        for picture in told["pictures"]:
-            picture["damage"] = _damage(condition.damages.get(picture["digest"]))
-        told["leftovers"] = [{"file": str(each.path), "reason": each.reason} for each in condition.leftovers]
-    return _dump(told)
+def pictures(count: int) -> str:
+    return "1 picture" if count == 1 else f"{count} pictures"
 
 
-def _damage(damage: Damage | None) -> dict[str, Any] | None:
-    if damage is None:
-        return None
-    return {"kind": damage.kind.value, "file": str(damage.path) if damage.path else None, "reason": damage.reason}
+def price(usd: float | None) -> str:
+    """`$0.042` or, where the site sets none, that it is not known."""
+    return "price not set" if usd is None else f"${usd:.4g}"
 
 
-def _plan(plan: Plan, problems: Sequence[str]) -> dict[str, Any]:
-    return {
-        "pictures": [_picture(row) for row in plan.rows],
-        "counts": {state.value: plan.count(state) for state in State},
-        "price_usd": plan.price,
-        "strays": [{"digest": flight.digest, "where": flight.where} for flight in plan.strays],
-        "problems": list(problems),
-    }
+def megabytes(count: int) -> str:
+    return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count / 1e3:.1f} kB"
 
 
-def _picture(row: Row) -> dict[str, Any]:
-    spec = row.picture.spec
-    return {
-        "digest": row.digest,
-        "state": row.state.value,
-        "detail": row.detail or None,
-        "prompt": spec.prompt,
-        "size": spec.size,
-        "resolution": spec.resolution,
-        "price_usd": row.price,
-        "uses": [{"page": use.source.name, "line": use.line} for use in row.picture.uses],
-    }
+def orphan_problems(orphans: Iterable[Orphan], project: Path) -> list[str]:
+    """One line for each stored picture that no page asks for, `gptimage/3f/3f9a….json: …`."""
+    return [
+        f"{shown(orphan.entry.path.with_suffix('.json'), project)}: no page asks for the picture "
+        f"{orphan.digest[:SHORT_DIGEST]}, {shortened(prompt_of(orphan))!r}; 'gptimage prune --apply' deletes it"
+        for orphan in orphans
+    ]
+
+
+def damage_problems(damages: Iterable[Damage], project: Path) -> list[str]:
+    """One line for each damaged picture of the store, with what to do."""
+    lines = []
+    for damage in damages:
+        file = f"{shown(damage.path, project)}: " if damage.path else ""
+        remedy = f". {damage.remedy}" if damage.remedy else ""
+        lines.append(f"{file}the picture {damage.digest[:SHORT_DIGEST]} is damaged: {damage.reason}{remedy}")
+    return lines
+
+
+def store_as_text(count: int, damages: Sequence[Damage], leftovers: Iterable[Leftover], project: Path) -> str:
+    """What is wrong with the store, a line each, and a line that counts."""
+    return "\n".join([*damage_problems(damages, project), *_leftovers(leftovers), verified(count, damages)])
+
+
+def verified(count: int, damages: Sequence[Damage]) -> str:
+    """`12 pictures in the store: 11 whole, 1 damaged`."""
+    broken = f", {len(damages)} damaged" if damages else ""
+    return f"{pictures(count)} in the store: {count - len(damages)} whole{broken}"
 
 
 def result_as_text(result: Result) -> str:
@@ -124,18 +173,20 @@ def result_as_text(result: Result) -> str:
     return "\n".join(filter(None, [*result.problems, progress.summary(result.plan, result.outcomes), advice]))
 
 
-def result_as_json(result: Result) -> str:
-    """A result as JSON: its plan, what was made, and what was not."""
-    made = [outcome.entry for outcome in result.outcomes if outcome.entry is not None]
-    return _dump(
-        {
-            **_plan(result.plan, result.problems),
-            "generated": [
-                {"digest": entry.digest, "file": str(entry.path), "cost_usd": entry.made.cost_usd} for entry in made
-            ],
-        }
-    )
-
-
-def _dump(value: dict[str, Any]) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False)
+def regeneration_as_text(result: Result, ends: Sequence[End], children: Sequence[Picture], project: Path) -> str:
+    """A result, what became of each picture that was drawn anew, and what was drawn from its former."""
+    lines = [result_as_text(result)]
+    for end in ends:
+        digest = end.picture.spec.digest[:SHORT_DIGEST]
+        if end.taken is not None:
+            lines.append(f"{end.picture.where}: {digest} is the new picture, {shown(end.taken.path, project)}")
+        for orphan in end.waiting:
+            file = shown(orphan.entry.path, project)
+            taking = f"'gptimage regenerate --accept {orphan.digest[:SHORT_DIGEST]}' takes it"
+            lines.append(f"{end.picture.where}: candidate for {digest}: {file}; {taking}")
+    lines += [
+        f"{child.where}: {digest} was drawn from the former picture; 'gptimage regenerate {digest}' draws it anew"
+        for child in children
+        if (digest := child.spec.digest[:SHORT_DIGEST])
+    ]
+    return "\n".join(lines)

@@ -124,13 +124,16 @@ class Store:
     def verify(self, digest: str) -> Entry | Damage | None:
         """Find a picture and compare its bytes with the record."""
         entry = self.look(digest)
-        if not isinstance(entry, Entry):
-            return entry
+        return self.compare(entry) if isinstance(entry, Entry) else entry
+
+    @staticmethod
+    def compare(entry: Entry) -> Entry | Damage:
+        """Compare the bytes of a picture with its record; may be called in several threads."""
         try:
             reason = comparing.compare(entry.image, entry.path.name, sha256(entry.path), entry.path)
         except OSError as error:
-            return damaged(digest, entry.path, error)
-        return Damage(digest, reason, Kind.MISMATCH, entry.path) if reason else entry
+            return damaged(entry.digest, entry.path, error)
+        return Damage(entry.digest, reason, Kind.MISMATCH, entry.path) if reason else entry
 
     def digests(self) -> list[str]:
         """Return the digests of all pictures that lie where they are looked for, whole or not; sorted."""
@@ -155,6 +158,18 @@ class Store:
         durable.flush_names(path.parent)
         self._shelves.forget(digest)
         return Entry(digest, path, image, made)
+
+    def remove(self, digest: str) -> None:
+        """Delete all files of a picture; raise `ConfigurationError` where that cannot be done."""
+        try:
+            # The record goes first: without it, nobody takes what may be left for a picture.
+            for ending in ("json", *FORMATS):
+                self._path(digest, ending).unlink(missing_ok=True)
+        except OSError as error:
+            raise ConfigurationError(f"'{self.root}': cannot delete {digest}: {error.strerror or error}") from error
+        with contextlib.suppress(OSError):  # others lie there, or it is gone
+            self._path(digest, "").parent.rmdir()
+        self._shelves.forget(digest)
 
     def _land(self, path: Path, part: Path, record: bytes) -> None:
         """What may fail for want of room comes first, the moves to the final names last, the record's at the end."""

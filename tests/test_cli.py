@@ -69,8 +69,8 @@ def test_plan_as_text(site):
     planned = site.gptimage("plan")
 
     assert planned.code == 1
-    assert re.search(r"^[0-9a-f]{12}  missing  16:9  1k  \$0\.25  docs/index\.md:3 +Plain$", planned.out, re.MULTILINE)
-    assert planned.out.endswith("4 pictures: 0 cached, 4 missing ($1)\n")
+    assert re.search(r"^[0-9a-f]{12}  new  16:9  1k  \$0\.25  docs/index\.md:3 +Plain$", planned.out, re.MULTILINE)
+    assert planned.out.endswith("4 pictures: 0 cached, 4 new; 4 to pay for ($1)\n")
 
 
 def test_generate_then_check(site, service):

@@ -24,7 +24,7 @@ import yaml
 from gateway import KEY, Answer, accepts, fails, picture, says, task
 from runs import Site, steps
 
-from mkdocs_gptimage import journal, leases, planning, production, references, regular, reporting, spec
+from mkdocs_gptimage import journal, leases, planning, production, references, regular, reporting, reporting_json, spec
 from mkdocs_gptimage.blocks import Block
 from mkdocs_gptimage.catalog import Catalog, Source, Use
 from mkdocs_gptimage.errors import BudgetError, MissingPicturesError
@@ -35,6 +35,7 @@ from mkdocs_gptimage.planning import State
 from mkdocs_gptimage.settings import Budget
 from mkdocs_gptimage.spec import ImageSpec, reference_to
 from mkdocs_gptimage.store import Entry, ImageFacts, Made
+from mkdocs_gptimage.survey import Survey
 
 TWINS = {"prompt": "a cat", "dark": {"prompt": "a cat by night"}}
 SKETCH = ImageSpec("a sketch")
@@ -249,12 +250,12 @@ def test_a_picture_that_is_tried_again_needs_its_parents_again():
 def test_a_plan_shows_and_prices_both(make_site):
     """The plan has a line for each twin, with the line of the block, and costs what both cost."""
     site = make_site(TWINS, prices={"1k": 0.25})
-    lines = reporting.as_text(site.plan()).splitlines()
-    told = json.loads(reporting.as_json(site.plan(), []))
+    lines = reporting.as_text(Survey(site.plan())).splitlines()
+    told = json.loads(reporting_json.survey(Survey(site.plan()), []))
 
     assert "  docs/index.md:1         a cat" in lines[0]
     assert "  docs/index.md:1 (dark)  a cat by night" in lines[1]
-    assert lines[2] == "2 pictures: 0 cached, 2 missing ($0.5)"
+    assert lines[2] == "2 pictures: 0 cached, 2 new; 2 to pay for ($0.5)"
     assert [each["uses"] for each in told["pictures"]] == [[{"page": "docs/index.md", "line": 1}]] * 2
 
 

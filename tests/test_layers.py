@@ -45,11 +45,18 @@ UPSTAIRS = {
     "publishing",
     "plugin",
     "cli",
+    "cli_common",
+    "cli_look",
+    "cli_make",
+    "cli_prune",
     "options",
     "pages",
     "generation",
     "client",
     "reporting",
+    "regeneration",
+    "pruning",
+    "tables",
 }
 
 
@@ -113,7 +120,7 @@ def test_the_adapters_know_the_host(module):
     assert any(name.startswith("mkdocs.") for name in imports(MODULES[module]))
 
 
-@pytest.mark.parametrize("module", sorted(set(MODULES) - {"cli"}))
+@pytest.mark.parametrize("module", sorted(set(MODULES) - {name for name in MODULES if name.startswith("cli")}))
 def test_nothing_imports_the_plugin(module):
     """Nothing but the command line imports the plugin, and nothing imports the command line."""
     assert not ours(MODULES[module]) & {"plugin", "cli"}

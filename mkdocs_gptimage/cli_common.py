@@ -1,0 +1,112 @@
+"""What the commands share: options, exit codes, the site that they read, and whether somebody can be asked."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from . import orphans, planning, production, reporting, reporting_json
+from .errors import BudgetError, ConfigurationError, GptImageError
+from .planning import Plan, State
+from .survey import Survey
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from .plugin import GptImagePlugin
+    from .settings import Settings
+
+EXIT_INCOMPLETE = 1
+EXIT_CONFIGURATION = 2
+
+config_file_option = click.option(
+    "-f",
+    "--config-file",
+    default="mkdocs.yml",
+    show_default=True,
+    type=click.Path(exists=True, dir_okay=False),
+    help="The site's configuration file.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
+yes_option = click.option("-y", "--yes", is_flag=True, help="Pay without asking; where nobody can be asked, so it is.")
+retry_option = click.option(
+    "--retry-unknown",
+    is_flag=True,
+    help="Submit pictures again whose submit has an unknown outcome; they may be paid for twice.",
+)
+
+
+def with_exit_codes(command: Callable[..., None]) -> Callable[..., None]:
+    """Translate our errors into a message and an exit code."""
+
+    @functools.wraps(command)
+    def run(*args: Any, **kwargs: Any) -> None:
+        try:
+            command(*args, **kwargs)
+        except ConfigurationError as error:
+            _fail(error, EXIT_CONFIGURATION)
+        except GptImageError as error:
+            _fail(error, EXIT_INCOMPLETE)
+
+    return run
+
+
+def _fail(error: Exception, code: int) -> NoReturn:
+    click.echo(f"gptimage: {error}", err=True)
+    sys.exit(code)
+
+
+def read(config_file: str) -> GptImagePlugin:
+    """Read the site's pages; importing MkDocs is for those who need it."""
+    from .plugin import read_pages  # noqa: PLC0415
+
+    return read_pages(config_file)
+
+
+def read_settings(config_file: str) -> Settings:
+    """Read what the site has set, and none of its pages."""
+    from .plugin import read_settings  # noqa: PLC0415
+
+    return read_settings(config_file)
+
+
+def look_ahead(plugin: GptImagePlugin) -> Plan:
+    return production.look_ahead(plugin.reader.catalog, plugin.reader.look, plugin.settings, with_strays=True)
+
+
+def survey(plan: Plan, plugin: GptImagePlugin) -> Survey:
+    return Survey(plan, orphans.find(plugin.store, plugin.reader.catalog.pictures))
+
+
+def stop_at_problems(plugin: GptImagePlugin, *, as_json: bool = False) -> None:
+    """End the command when blocks of the site are not valid."""
+    problems = plugin.reader.catalog.problems
+    if not problems:
+        return
+    if as_json:
+        click.echo(reporting_json.survey(Survey(Plan(())), problems))
+    click.echo("\n".join(problems), err=True)
+    sys.exit(EXIT_INCOMPLETE)
+
+
+def may_pay(plan: Plan, settings: Settings, environment: Mapping[str, str], *, yes: bool) -> bool:
+    """Say what a run would pay for, and ask where somebody can answer; whether to go on."""
+    missing = plan.only(State.MISSING)
+    if not missing or not production.has_key(settings, environment) or _exceeds_budget(plan, settings):
+        return True  # nothing is paid; what stands in the way is told by the run
+    asked = f"{reporting.pictures(len(missing))} ({reporting.price(plan.price)})"
+    if yes or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        click.echo(f"Making {asked}", err=True)
+        return True
+    return click.confirm(f"Make {asked}?", err=True)
+
+
+def _exceeds_budget(plan: Plan, settings: Settings) -> bool:
+    try:
+        planning.check_budget(plan, settings.budget)
+    except BudgetError:
+        return True
+    return False

@@ -1,0 +1,96 @@
+"""What can be deleted: stored pictures that nobody asks for, and files of the cache that no used picture needs."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from . import publishing, regular, sheets
+from .errors import ConfigurationError
+from .spec import SHORT_DIGEST
+from .store import Entry
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from .catalog import Catalog
+    from .orphans import Orphan
+    from .store import Store
+
+_SETTLED_SECONDS = 3600
+"""A file of the cache that is younger may be what a build has made and not yet written down."""
+
+
+@dataclass(frozen=True)
+class Pruning:
+    """What can go."""
+
+    orphans: Sequence[Orphan]
+    files: Sequence[Path]
+    """Of the cache."""
+
+    @property
+    def stored_bytes(self) -> int:
+        return sum(orphan.entry.image.bytes for orphan in self.orphans)
+
+    @property
+    def cached_bytes(self) -> int:
+        sizes = 0
+        for path in self.files:
+            with contextlib.suppress(OSError):
+                sizes += path.lstat().st_size
+        return sizes
+
+
+def find(orphans: Iterable[Orphan], kept: Collection[str], catalog: Catalog, store: Store, cache: Path) -> Pruning:
+    """Return what can go; `kept` are the digests that other branches ask for."""
+    gone = [orphan for orphan in orphans if orphan.digest not in kept]
+    used = {*catalog.pictures, *kept}
+    entries = [entry for digest in used if isinstance(entry := store.look(digest), Entry)]
+    return Pruning(gone, [*_versions(entries, cache), *_cards(used, cache)])
+
+
+def apply(pruning: Pruning, store: Store) -> None:
+    """Delete; raises `ConfigurationError` where that cannot be done."""
+    for orphan in pruning.orphans:
+        store.remove(orphan.digest)
+    for path in pruning.files:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise ConfigurationError(f"'{path}' cannot be deleted: {error.strerror or error}") from error
+
+
+def _versions(entries: Iterable[Entry], cache: Path) -> Iterator[Path]:
+    """Sheets of pictures that are not used, and files that no sheet of a used one names."""
+    named = set()
+    for entry in entries:
+        named.add(f"{entry.digest}.json")
+        sheet = sheets.read(cache, entry)
+        named.update(file.name for file in (sheet.files if sheet else {}).values())
+    yield from _settled(path for path in _files(cache / sheets.WEB) if path.name not in named)
+
+
+def _cards(used: Iterable[str], cache: Path) -> Iterator[Path]:
+    """Cards of pictures that no page asks for; their names end with digits of the digest."""
+    known = {digest[:SHORT_DIGEST] for digest in used}
+    yield from _settled(
+        path for path in _files(cache / publishing.PLACEHOLDERS) if path.stem[-SHORT_DIGEST:] not in known
+    )
+
+
+def _settled(paths: Iterable[Path]) -> Iterator[Path]:
+    for path in paths:
+        with contextlib.suppress(OSError):
+            if time.time() - regular.status(path).st_mtime > _SETTLED_SECONDS:
+                yield path
+
+
+def _files(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError:
+        return []

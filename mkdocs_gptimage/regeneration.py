@@ -1,0 +1,121 @@
+"""Stored pictures drawn anew: their candidates are a site of their own, made as any picture, then taken or kept."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from . import candidates, orphans, production
+from .catalog import Catalog
+from .errors import MissingPicturesError, one_line_each
+from .spec import SHORT_DIGEST
+from .store import Entry
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from .catalog import Picture
+    from .flights import Flight
+    from .orphans import Orphan
+    from .planning import Plan
+    from .settings import Settings
+    from .store import Store
+
+
+@dataclass(frozen=True)
+class Run:
+    """What is to be drawn, and what becomes of it then."""
+
+    plan: Plan
+    pictures: Sequence[Picture]
+    """The stored pictures that are drawn anew."""
+    keeps: bool
+    """Whether somebody chooses later."""
+
+
+@dataclass(frozen=True)
+class End:
+    """What became of one picture."""
+
+    picture: Picture
+    taken: Entry | None
+    """The picture in its new form; None while it stays what it was."""
+    waiting: Sequence[Orphan]
+    """Candidates that wait for a decision."""
+
+
+def prepare(pictures: Sequence[Picture], store: Store, settings: Settings, count: int, *, keeps: bool) -> Run:
+    """Plan so many candidates for each picture; one that is in flight since an earlier run is one of them.
+
+    Without `keeps`, a picture that has a stored candidate already is refused with `MissingPicturesError`, as one that
+    is not stored is: that candidate is paid for, and nobody has decided about it.
+    """
+    there = orphans.find(store, ())
+    flights = _flights(settings)
+    problems, wanted = [], Catalog()
+    for picture in pictures:
+        known = candidates.known(picture.spec.digest, there, flights)
+        problem = _why_not(picture, known, store, keeps=keeps)
+        if problem:
+            problems.append(problem)
+            continue
+        for number in known.numbers(count):
+            _enter(candidates.drawn(picture, number), wanted)
+    if problems:
+        raise MissingPicturesError(one_line_each(problems))
+    return Run(production.look_ahead(wanted, store.look, settings), pictures, keeps)
+
+
+def finish(run: Run, store: Store, cache: Path) -> list[End]:
+    """Take what was drawn in place of its picture, unless it is to be kept or there is a choice."""
+    there = orphans.find(store, ())
+    ends = []
+    for picture in run.pictures:
+        waiting = [orphan for orphan in there if orphan.candidate_of == picture.spec.digest]
+        taken = candidates.take(waiting.pop(), store, cache) if len(waiting) == 1 and not run.keeps else None
+        ends.append(End(picture, taken, waiting))
+    return ends
+
+
+def drawn_from(ends: Sequence[End], catalog: Catalog, store: Store) -> list[Picture]:
+    """Return the stored pictures that were drawn from one which has changed since."""
+    changed = {end.picture.spec.digest for end in ends if end.taken is not None}
+    return [
+        picture
+        for digest, picture in catalog.pictures.items()
+        if digest not in changed
+        and any(parent.spec.digest in changed for parent in picture.parents)
+        and isinstance(store.look(digest), Entry)
+    ]
+
+
+def _flights(settings: Settings) -> list[Flight]:
+    from . import journal  # noqa: PLC0415 - slow to import
+
+    return list(journal.recorded(settings.cache).values())
+
+
+def _enter(picture: Picture, catalog: Catalog) -> None:
+    """Add a picture behind those that it is drawn from, which are not shown for their own sake."""
+    for parent in picture.parents:
+        _enter(dataclasses.replace(parent, shown_by=[], needed_by=picture.uses), catalog)
+    catalog.pictures.setdefault(picture.spec.digest, picture)
+
+
+def _why_not(picture: Picture, known: candidates.Known, store: Store, *, keeps: bool) -> str:
+    digest = picture.spec.digest
+    said = f"{picture.where}: the picture {digest[:SHORT_DIGEST]}"
+    found = store.look(digest)
+    if found is None:
+        return f"{said} is not in the store yet; 'gptimage generate' makes it"
+    if not isinstance(found, Entry):
+        return f"{said} in the store is damaged: {found.reason}. {found.remedy}".rstrip(". ")
+    if known.stored and not keeps:
+        names = ", ".join(orphan.digest[:SHORT_DIGEST] for _, orphan in sorted(known.stored.items()))
+        return (
+            f"{said} has candidates that are paid for: {names}; take one with 'gptimage regenerate --accept', delete "
+            "them with '--discard', or draw one more beside them with '--keep'"
+        )
+    return ""
