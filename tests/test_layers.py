@@ -39,6 +39,8 @@ FLOOR = {
     "wire": {"errors"},
 }
 UPSTAIRS = {
+    "approvals",
+    "serving",
     "reading",
     "production",
     "site",
