@@ -223,11 +223,10 @@ class Approvals:
             self._log.warning("%s", problem)
         there = {digest for digest in run.digests if isinstance(store.look(digest), Entry)}
         with self._lock:
-            for digest in run.digests:
-                work = self._works.get(digest)
-                if work is not None and not work.is_over:
-                    work.phase, work.text = ("ready", "") if digest in there else ("failed", "; ".join(problems))
-        if there:
+            rest = {digest: work for digest in run.digests if (work := self._works.get(digest)) and not work.is_over}
+            for digest, work in rest.items():
+                work.phase, work.text = ("ready", "") if digest in there else ("failed", "; ".join(problems))
+        if there.intersection(rest):
             self._signal(run.settings.cache)
 
     def _tell(self, event: Event, run: _Run) -> None:

@@ -3,7 +3,7 @@
   "use strict";
   const CARDS = "data-gpt-image-cards";
   const endpoint = new URL("serve/", document.currentScript.src);
-  const desks = new Map(); // image → its desk
+  const desks = new Map(); // image → its cards, with a row each on the desk of its figure
   let states = {};
   let failures = 0;
 
@@ -111,17 +111,22 @@
     if (image.src.endsWith("#only-dark")) cards[0].dark = true;
     const rows = cards.map(() => element("div", {className: "gpt-image-desk__row"}));
     for (const row of rows) row.setAttribute("role", "status");
-    const desk = element("div", {className: "gpt-image-desk"}, ...rows);
-    const outdated = cards.some(card => card.outdated);
+    // A picture and its twin, of which a palette hides one, share a desk.
+    const figure = image.closest("figure") ?? image;
+    const desk = [...desks.values()].find(each => each.figure === figure)?.desk ?? element("div", {className: "gpt-image-desk"});
+    const outdated = cards.find(card => card.outdated);
     if (outdated) {
       image.classList.add("gpt-image-outdated");
-      const prompt = cards.find(card => card.outdated).prompt;
-      desk.prepend(element("strong", {}, "Outdated: the block now asks for"), element("span", {className: "gpt-image-desk__prompt"}, prompt));
+      desk.append(
+        element("strong", {}, "Outdated: the block now asks for"),
+        element("span", {className: "gpt-image-desk__prompt"}, outdated.prompt),
+      );
     }
+    desk.append(...rows);
     let place = image;
     while (place.parentElement?.matches("a, picture")) place = place.parentElement;
     place.after(desk);
-    desks.set(image, {cards, rows, desk});
+    desks.set(image, {cards, rows, desk, figure});
   };
 
   // Also what instant navigation puts into the page.

@@ -74,7 +74,7 @@ def test_only_what_is_asked_for_is_made(site, service, approvals):
     assert submits(service) == ["a"]
     assert isinstance(site.store.look(first), Entry)
     assert phase(approvals, second) is None
-    assert (site.settings.cache / module.FOLDER / "stored").exists()
+    wait((site.settings.cache / module.FOLDER / "stored").exists)
 
 
 def test_two_windows_pay_once(site, service, approvals):

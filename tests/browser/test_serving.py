@@ -83,7 +83,7 @@ def free_port():
 
 
 @contextlib.contextmanager
-def served(site, port=None, env=KEY):
+def served(site, port=None, env=KEY, path="project/"):
     """A real `mkdocs serve`; gives its URL and its process."""
     port = port or free_port()
     command = [sys.executable, "-m", "mkdocs", "serve", "-a", f"127.0.0.1:{port}"]
@@ -93,7 +93,7 @@ def served(site, port=None, env=KEY):
     said: list[str] = []
     reader = threading.Thread(target=lambda: said.extend(process.stdout), daemon=True)
     reader.start()
-    url = f"http://127.0.0.1:{port}/project/"
+    url = f"http://127.0.0.1:{port}/{path}"
     try:
         until(lambda: answers(url))
         yield url, process
@@ -174,6 +174,29 @@ def test_all_of_a_page_at_once(window, tmp_path, drawing):
         until(lambda: window.locator(PICTURE).count() == 2 and window.locator(".gpt-image-desk").count() == 0)
 
     assert submits(drawing) == before + 3
+
+
+def test_twins_share_a_desk(window, tmp_path, drawing):
+    """Where a palette hides a picture or its twin, the desk of both is there once, whichever is shown."""
+    palette = [{"scheme": "default", "media": f"(prefers-color-scheme: {each})"} for each in ("light", "dark")]
+    palette[1]["scheme"] = "slate"
+    site = site_for(tmp_path, drawing, "material")
+    site.configure(
+        theme={**THEMES["material"], "palette": palette},
+        gptimage={"api": {"base_url": drawing}, "prices": {"1k": 0.01}},
+    )
+    site.write({"index.md": "# Home\n\n" + block(prompt="A boat", dark=True)})
+    with served(site, path="") as (url, _):
+        window.emulate_media(color_scheme="dark")
+        window.goto(url)
+        window.wait_for_selector(BUTTON)
+
+        assert window.locator("figure img").count() == 2
+        assert window.locator(".gpt-image-desk").count() == 1
+        assert window.locator(".gpt-image-desk__text").all_inner_texts() == [
+            "1:1 · 1k · $0.01",
+            "Dark · 1:1 · 1k · $0.02",
+        ]
 
 
 def test_killed_while_in_flight(window, tmp_path, gateway):
