@@ -45,9 +45,12 @@ def _asked_for(config_file: Path) -> set[str]:
     done = subprocess.run(  # noqa: S603 - this Python
         command, cwd=config_file.parent, capture_output=True, text=True, encoding="utf-8", check=False
     )
-    if done.returncode:
+    if done.returncode and not done.stdout:
         raise ValueError(_last_line(done.stderr))
-    return {picture["digest"] for picture in json.loads(done.stdout)["pictures"] if picture["pages"]}
+    told = json.loads(done.stdout)
+    if told["problems"]:
+        raise ValueError(told["problems"][0])
+    return {picture["digest"] for picture in told["pictures"] if picture["pages"]}
 
 
 @contextmanager

@@ -3,25 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 
 import pytest
-from gateway import picture
+from stock import put
 
 from mkdocs_gptimage import orphans
 from mkdocs_gptimage.spec import ImageSpec
-from mkdocs_gptimage.store import ImageFacts, Made, Store
-
-MADE = Made("2026-11-23T21:16:57Z", "api.example", "t", 1.0, None)
-
-
-def put(store, spec, data=None):
-    """Store a picture for a spec."""
-    data = data or picture()
-    part = store.root.parent / "part"
-    part.write_bytes(data)
-    facts = ImageFacts(hashlib.sha256(data).hexdigest(), len(data), 32, 18, "png")
-    return store.put(spec.canonical, spec.digest, part, facts, MADE)
+from mkdocs_gptimage.store import Store
 
 
 @pytest.fixture
