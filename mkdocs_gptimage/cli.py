@@ -11,7 +11,7 @@ import logging
 
 import click
 
-from . import cli_common, cli_look, cli_make, cli_prune, validation
+from . import cli_common, cli_gallery, cli_look, cli_make, cli_prune, validation
 from .errors import ConfigurationError
 
 log = logging.getLogger("mkdocs.plugins.gptimage")
@@ -81,5 +81,6 @@ for command in (
     cli_look.check,
     cli_prune.prune,
     cli_look.list_pictures,
+    cli_gallery.gallery,
 ):
     main.add_command(command)

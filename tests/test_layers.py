@@ -48,6 +48,7 @@ UPSTAIRS = {
     "plugin",
     "cli",
     "cli_common",
+    "cli_gallery",
     "cli_look",
     "cli_make",
     "cli_prune",

@@ -24,7 +24,7 @@ _DESCRIBE = """images => images.map(image => ({
   colour: image.style.backgroundColor,
 }))"""
 _SCROLL = "(image) => image.closest('figure').scrollIntoView({block: 'start', behavior: 'instant'})"
-_TWO_FRAMES = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+TWO_FRAMES = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
 _COMPLETE = "image => image.complete && image.naturalWidth > 0"
 
 
@@ -67,7 +67,7 @@ def images(page: Page) -> list[Image]:
 def scroll_to(page: Page, index: int) -> None:
     """Put a figure at the top of the window, and let the browser paint it."""
     page.locator(IMAGES).nth(index).evaluate(_SCROLL)
-    page.evaluate(_TWO_FRAMES)
+    page.evaluate(TWO_FRAMES)
 
 
 def wait_for(page: Page, index: int) -> None:

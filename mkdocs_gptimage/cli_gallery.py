@@ -1,0 +1,41 @@
+"""The command `gallery`: it looks at everything that there is, and needs neither a key nor a network."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from . import cli_common
+from .cli_common import EXIT_INCOMPLETE
+
+
+@click.command()
+@cli_common.config_file_option
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The file to write.  [default: gallery.html in the cache folder]",
+)
+@click.option("--open", "opens", is_flag=True, help="Show it in the browser.")
+@cli_common.with_exit_codes
+def gallery(config_file: str, output: Path | None, opens: bool) -> None:
+    """Write one page that shows every picture, what it cost, who uses it and how it stands.
+
+    Exits with 1 when blocks have problems: their pictures are not on it.
+    """
+    from . import exhibits, gallery  # noqa: PLC0415 - for this command alone
+
+    plugin = cli_common.read(config_file)
+    problems = plugin.reader.catalog.problems
+    found = exhibits.exhibits(cli_common.survey(cli_common.look_ahead(plugin), plugin))
+    target = output or plugin.settings.cache / gallery.FILE
+    gallery.write(target, found, problems, plugin.settings)
+    click.echo(target)
+    if opens:
+        click.launch(str(target.resolve()))
+    if problems:
+        click.echo("\n".join(problems), err=True)
+        sys.exit(EXIT_INCOMPLETE)

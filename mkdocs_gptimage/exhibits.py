@@ -1,0 +1,152 @@
+"""Survey → what the gallery shows: every picture of a site, how it stands, and what it replaces. Pure."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from . import orphans
+from .planning import State
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from .catalog import Picture, Use
+    from .flights import Flight
+    from .orphans import Orphan
+    from .planning import Row
+    from .store import Entry
+    from .survey import Survey
+
+
+class Standing(enum.Enum):
+    USED = "used"
+    MISSING = "missing"
+    IN_FLIGHT = "in flight"
+    UNKNOWN = "unknown"
+    """Submitted, and nobody knows what came of it."""
+    BROKEN = "broken"
+    OUTDATED = "outdated"
+    """Stored, and what a block showed before it was edited."""
+    CANDIDATE = "candidate"
+    """Stored, and drawn to replace another one."""
+    ORPHANED = "orphaned"
+    """Stored, and nothing asks for it."""
+
+
+_STANDINGS = {
+    State.CACHED: Standing.USED,
+    State.MISSING: Standing.MISSING,
+    State.IN_FLIGHT: Standing.IN_FLIGHT,
+    State.IN_HAND: Standing.IN_FLIGHT,
+    State.ELSEWHERE: Standing.IN_FLIGHT,
+    State.UNKNOWN: Standing.UNKNOWN,
+    State.BROKEN: Standing.BROKEN,
+}
+
+
+@dataclass(frozen=True)
+class Place:
+    """A block that asks for a picture."""
+
+    page: str
+    """The name of its file, as messages show it."""
+    line: int | None
+    """Of the opening fence; None for a block that was included or made by a macro."""
+    role: str = ""
+    """What the picture is there, unless it is what the block describes: `dark` or `reference`."""
+    anchor: str | None = None
+    """The id of the figure."""
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """One picture."""
+
+    digest: str
+    standing: Standing
+    request: Mapping[str, Any]
+    """The canonical form of what was asked for; empty where a damaged journal does not tell."""
+    places: tuple[Place, ...] = ()
+    entry: Entry | None = None
+    price: float | None = None
+    """USD that drawing it would cost, as far as the site says."""
+    detail: str = ""
+    """Why it is broken or unknown, or where it is in flight."""
+    of: str | None = None
+    """The digest of the picture that it may replace, as a candidate, or that has replaced it."""
+    number: int = 0
+    """Counts the candidates of a picture from 1; 0 for what is none."""
+    pixels: tuple[int, int] = (1, 1)
+    """(width, height), or a shape, that the picture is expected to have."""
+
+    @property
+    def ratio(self) -> float:
+        """The width by the height, of the picture that is there or of the one that is expected."""
+        width, height = (self.entry.image.width, self.entry.image.height) if self.entry else self.pixels
+        return width / height
+
+
+def exhibits(survey: Survey) -> list[Exhibit]:
+    """Return what there is, in the order of the pages; what belongs to a picture stands behind it, the rest last."""
+    plan = survey.plan
+    needed = {row.digest for row in plan.rows}
+    shown = [_of_row(row, survey) for row in plan.candidates if row.digest in needed or row.entry is not None]
+    replaced_by = {orphan.digest: digest for digest, orphan in survey.formers.items()}
+    others = [_of_orphan(orphan, replaced_by.get(orphan.digest)) for orphan in survey.orphans]
+    flown = [_of_flight(flight) for flight in plan.strays]
+    return _grouped(shown, sorted([*others, *flown], key=lambda each: (each.number, each.digest)))
+
+
+def spoiled(exhibit: Exhibit, reason: str) -> Exhibit:
+    """Return the exhibit of a stored picture whose bytes turn out not to be those of its record."""
+    return replace(exhibit, standing=Standing.BROKEN, entry=None, detail=reason)
+
+
+def _grouped(shown: Sequence[Exhibit], others: Sequence[Exhibit]) -> list[Exhibit]:
+    known = {each.digest for each in shown}
+    beside: dict[str, list[Exhibit]] = {}
+    for each in others:
+        if each.of in known:
+            beside.setdefault(each.of or "", []).append(each)
+    grouped = [member for each in shown for member in (each, *beside.get(each.digest, ()))]
+    return [*grouped, *(each for each in others if each.of not in known)]
+
+
+def _of_row(row: Row, survey: Survey) -> Exhibit:
+    picture = row.picture
+    changed = survey.changed(row)
+    return Exhibit(
+        row.digest,
+        _STANDINGS[row.state],
+        picture.spec.canonical,
+        tuple(_place(use, picture) for use in picture.uses),
+        row.entry,
+        row.price,
+        row.detail or (f"changed: {', '.join(changed)}" if changed else ""),
+        pixels=picture.spec.pixels,
+    )
+
+
+def _place(use: Use, picture: Picture) -> Place:
+    role = ""
+    if use.reading.spec is None or use.reading.spec.digest != picture.spec.digest:
+        role = "dark" if picture.is_shown else "reference"
+    return Place(use.source.name, use.line, role, None if role else use.presentation.id)
+
+
+def _of_orphan(orphan: Orphan, replaced_by: str | None) -> Exhibit:
+    candidate = orphans.candidate(orphan.request)
+    if candidate is not None:
+        number, of = candidate
+        return Exhibit(orphan.digest, Standing.CANDIDATE, orphan.request, entry=orphan.entry, of=of, number=number)
+    standing = Standing.ORPHANED if replaced_by is None else Standing.OUTDATED
+    return Exhibit(orphan.digest, standing, orphan.request, entry=orphan.entry, of=replaced_by)
+
+
+def _of_flight(flight: Flight) -> Exhibit:
+    """A picture that is paid for and on its way, and that no page asks for any more."""
+    number, of = orphans.candidate(flight.request) or (0, None)
+    asked = f"asked for at {flight.where}" if flight.where else ""
+    return Exhibit(flight.digest, Standing.IN_FLIGHT, flight.request, detail=asked, of=of, number=number)
