@@ -73,6 +73,7 @@ class Options(base.Config):
     assets = c.Type(str, default="assets/gptimage")
     on_missing = c.Choice(ON_MISSING, default="auto")
     require_alt = c.Type(bool, default=False)
+    gallery = c.Type(bool, default=False)
     defaults = c.Type(dict, default={})
     styles = c.Type(dict, default={})
     api = c.SubConfig(ApiOptions)

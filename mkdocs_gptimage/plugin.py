@@ -262,8 +262,21 @@ class GptImagePlugin(BasePlugin[Options]):
             for asset in self._serving.assets:
                 name = f"{self.settings.assets}/{asset.name}"
                 files.append(File.generated(config, name, abs_src_path=os.fspath(asset)))
+        self._publish_gallery(delivery, config, files)
         self.reader.deliver(delivery.shown)
         self._finish(delivery, config)
+
+    def _publish_gallery(self, delivery: site.Delivery, config: MkDocsConfig, files: Files) -> None:
+        if not self.config.gallery:
+            return
+        from . import gallery, planning  # noqa: PLC0415 - few sites publish one
+
+        plan = planning.plan(self.reader.catalog, self.store.look, {}, {}, "")
+        name = f"{self.settings.assets}/{gallery.PUBLISHED}"
+        addresses = {pages.current(page, config, self.settings).source.name: page.url for page in self._pages}
+        title = f"Pictures of {config.site_name}"
+        text = gallery.published(plan, delivery.shown, title, addresses, name)
+        files.append(File.generated(config, name, content=text))
 
     def _finish(self, delivery: site.Delivery, config: MkDocsConfig) -> None:
         """Fill in what the pages were waiting for."""

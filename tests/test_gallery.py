@@ -6,7 +6,7 @@ import base64
 import io
 import re
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 import pytest
 from galleries import CANDIDATES, CAT, EDITED, FORMER, HILL, HOSTILE, OLD, TORN, URL, data, put, survey, written
@@ -211,3 +211,31 @@ def test_command_with_problems(site):
     assert (done.code, len(told["pictures"])) == (1, 1)
     assert told["problems"] == ["docs/bad.md:3: size: '16:10' is not a size; did you mean '16:9'?"]
     assert told["problems"][0] in done.err
+
+
+def test_no_site_publishes_it_unasked(site):
+    """Without the option, a built site has no gallery, and its prompts are nowhere but in alternative texts."""
+    assert site.build().code == 0
+
+    assert not list((site.root / "site").rglob("gallery*"))
+
+
+@pytest.mark.parametrize("directory_urls", [True, False])
+def test_published(site, directory_urls):
+    """`gallery: true` publishes what pages show with the site's own files and links to the pages, and no costs."""
+    text = (site.root / "mkdocs.yml").read_text("utf-8").replace("- gptimage:\n", "- gptimage:\n    gallery: true\n")
+    (site.root / "mkdocs.yml").write_text(f"{text}use_directory_urls: {directory_urls}\n", encoding="utf-8")
+    built = site.build()
+    assert built.code == 0, built.err
+
+    path = site.root / "site/assets/gptimage/gallery/index.html"
+    (cat,) = shown(path).values()
+    assert re.fullmatch(r"\.\./cat-on-windowsill-[0-9a-f]{12}-480\.webp", cat["thumb"])
+    assert all((path.parent / cat[name]).is_file() for name in ("thumb", "full"))
+    pages = [urlsplit(place["href"]) for place in cat["places"]]
+    assert [each.fragment for each in pages] == ["cat", "cat"]
+    for each, name in zip(pages, ("index", "guide/cats"), strict=True):
+        target = path.parent / each.path / ("index.html" if directory_urls else "")
+        expected = f"{name}/index.html" if directory_urls and name != "index" else f"{name}.html"
+        assert target.resolve() == (site.root / "site" / expected).resolve()
+    assert (cat["cost"], cat["price"], cat["service"]) == (None, None, "")
