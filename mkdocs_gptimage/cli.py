@@ -11,7 +11,7 @@ import logging
 
 import click
 
-from . import cli_common, cli_gallery, cli_look, cli_make, cli_prune, validation
+from . import cli_common, cli_gallery, cli_look, cli_make, cli_prune, schemas
 from .errors import ConfigurationError
 
 log = logging.getLogger("mkdocs.plugins.gptimage")
@@ -34,10 +34,11 @@ def main(verbose: bool) -> None:
 
 
 @main.command()
+@click.argument("of", type=click.Choice(tuple(schemas.FILES)), default="block")
 @cli_common.with_exit_codes
-def schema() -> None:
-    """Print the JSON schema of a block, for editors."""
-    click.echo(json.dumps(validation.schema(), indent=2, ensure_ascii=False))
+def schema(of: str) -> None:
+    """Print a JSON schema for editors: of a block, of a file of specs, or of the options in mkdocs.yml."""
+    click.echo(json.dumps(schemas.schema(of), indent=2, ensure_ascii=False))
 
 
 @main.command()

@@ -70,12 +70,17 @@ class Violation:
 @functools.cache
 def schema() -> dict[str, Any]:
     """Return the schema of a block; raise `ConfigurationError` when its file cannot be read."""
+    return load(SCHEMA_NAME)
+
+
+def load(name: str) -> dict[str, Any]:
+    """Read a schema that the package ships; raise as above."""
     try:
-        text = importlib.resources.files("mkdocs_gptimage.schema").joinpath(SCHEMA_NAME).read_text(encoding="utf-8")
+        text = importlib.resources.files("mkdocs_gptimage.schema").joinpath(name).read_text(encoding="utf-8")
         parsed: dict[str, Any] = json.loads(text)
     except (OSError, ValueError, ModuleNotFoundError) as error:
         raise ConfigurationError(
-            f"the schema file '{SCHEMA_NAME}' cannot be read ({error}); install mkdocs-gptimage again"
+            f"the schema file '{name}' cannot be read ({error}); install mkdocs-gptimage again"
         ) from error
     return parsed
 
