@@ -1,4 +1,4 @@
-"""Pictures that are shown by the id of the block that declared them: `![alt](gpt-image:ID)`, `image: gpt-image:ID`."""
+"""Pictures that are shown by the id of what declares them: `![alt](gpt-image:ID)`, `image: gpt-image:ID`."""
 
 from __future__ import annotations
 
@@ -6,21 +6,18 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from .spelling import nearest
-from .validation import quote
+from .blocks import Block
+from .catalog import Use
+from .spec import BY_ID, Presentation, Reading
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from .catalog import Source
+    from .declared import Declaration
 
-    from .catalog import Catalog
-    from .spec import ImageSpec
-
-SCHEME = "gpt-image:"
-
-IMAGE = re.compile(rf'<img\b[^>]*?\ssrc="{SCHEME}(?P<id>[^"]*)"[^>]*>')
+IMAGE = re.compile(rf'<img\b[^>]*?\ssrc="{BY_ID}(?P<id>[^"]*)"[^>]*>')
 """An image of a page's content; Python-Markdown escapes quotes and `>` inside attributes."""
 
-LINK = re.compile(rf'(?<=\shref="){SCHEME}(?P<id>[^"]*)(?=")')
+LINK = re.compile(rf'(?<=\shref="){BY_ID}(?P<id>[^"]*)(?=")')
 """The address of a link that a neighbour has put around such an image."""
 
 
@@ -31,70 +28,42 @@ class Mention:
     page: str
     """The name of its file, as messages show it."""
     id: str
-    text: Callable[[], str] = field(default=str, compare=False)
-    """Reads the page's file."""
+    source: Source = field(compare=False)
+
+    @property
+    def line(self) -> int | None:
+        """The line in the page's file; None for what was included or made by a macro."""
+        try:
+            before, found, _ = self.source.text().partition(f"{BY_ID}{self.id}")
+        except (OSError, UnicodeError):
+            return None
+        return before.count(chr(10)) + 1 if found else None
 
     @property
     def where(self) -> str:
-        """The page and line, `docs/a.md:7`; the page alone for what was included or made by a macro."""
-        try:
-            before, found, _ = self.text().partition(f"{SCHEME}{self.id}")
-        except (OSError, UnicodeError):
-            return self.page
-        return f"{self.page}:{before.count(chr(10)) + 1}" if found else self.page
+        """The page and line, `docs/a.md:7`; the page alone where there is no line."""
+        line = self.line
+        return self.page if line is None else f"{self.page}:{line}"
 
 
-class Mentions:
-    """All mentions of a build, and what they stand for once all pages are read."""
+@dataclass(frozen=True)
+class UseById(Use):
+    """A page that shows a picture of a specs file."""
 
-    def __init__(self) -> None:
-        self._found: dict[Mention, None] = {}
-        self._pictures: dict[Mention, ImageSpec] = {}
-        self._unique: dict[str, ImageSpec] = {}
+    mention: Mention
+    declared: str
+    """The place of its declaration, `images/cats.yml:3`."""
 
-    def add(self, mention: Mention) -> None:
-        self._found[mention] = None
+    @property
+    def line(self) -> int | None:
+        return self.mention.line
 
-    def resolve(self, catalog: Catalog) -> list[str]:
-        """Find the picture of each mention; return a problem for each that has none, or several."""
-        declared = _declared(catalog)
-        self._unique = {name: one for name, pages in declared.items() if (one := _only(pages.values())) is not None}
-        problems = []
-        for mention in self._found:
-            candidates = declared.get(mention.id, {})
-            found = candidates.get(mention.page) or _only(candidates.values())
-            if found is None:
-                problems.append(f"{mention.where}: {SCHEME}{_why_not(mention.id, candidates, declared)}")
-            else:
-                self._pictures[mention] = found
-        return problems
-
-    def picture(self, page: str, name: str) -> ImageSpec | None:
-        """The picture that a page means by an id; on pages that show parts of others, the only one of that id."""
-        return self._pictures.get(Mention(page, name)) or self._unique.get(name)
+    def where(self, offset: int = -1) -> str:  # noqa: ARG002 - a valid spec has no lines to tell apart
+        return self.declared
 
 
-def _only(pictures: Iterable[ImageSpec]) -> ImageSpec | None:
-    """The picture that all of these are, if they are one."""
-    found = {spec.digest: spec for spec in pictures}
-    return next(iter(found.values())) if len(found) == 1 else None
-
-
-def _declared(catalog: Catalog) -> dict[str, dict[str, ImageSpec]]:
-    """Id → the pages that declare it, with the picture that they mean."""
-    declared: dict[str, dict[str, ImageSpec]] = {}
-    for picture in catalog.pictures.values():
-        for use in picture.shown_by:
-            if use.presentation.id and use.reading.spec is not None:
-                declared.setdefault(use.presentation.id, {})[use.source.name] = use.reading.spec
-    return declared
-
-
-def _why_not(name: str, candidates: Collection[str], declared: Collection[str]) -> str:
-    shown = quote(name).strip("'")
-    if candidates:
-        pages = " and ".join(sorted(candidates))
-        return f"{shown} is declared for different pictures on {pages}; give them ids of their own"
-    best = nearest(name, list(declared)) if declared else None
-    advice = f"did you mean '{best}'?" if best else "expected the id of a block on any page"
-    return f"{shown} is not the id of a block; {advice}"
+def use_of(mention: Mention, declaration: Declaration, reading: Reading) -> UseById:
+    """Return the use of a picture of a specs file on a page, which shows no twin of it."""
+    presentation = Presentation(id=mention.id, alt=reading.presentation.alt, prompt=reading.presentation.prompt)
+    shown = Reading(reading.spec, presentation)
+    return UseById(mention.source, Block("", ""), 0, shown, mention, declaration.where(-1))

@@ -12,7 +12,7 @@ from .errors import BlockError, one_line_each
 from .validation import quote
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from .blocks import Block
     from .spec import ImageSpec, Presentation, Reading
@@ -150,6 +150,17 @@ class Catalog:
     def add(self, use: Use) -> None:
         for offset, message in use.reading.problems:
             self.problems.append(f"{use.where(offset)}: {message}")
+        self.enter(use)
+
+    def replace(self, uses: Iterable[Use]) -> None:
+        """Take these uses, in the order of the pages, for all that there are; the problems stay."""
+        self.pictures.clear()
+        self.uses.clear()
+        for use in uses:
+            self.enter(use)
+
+    def enter(self, use: Use) -> None:
+        """Add the pictures of a use; what is wrong with it has been told."""
         if use.reading.spec is not None:
             self.uses.append(use)
         for spec in use.shows:

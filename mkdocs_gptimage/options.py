@@ -76,6 +76,7 @@ class Options(base.Config):
     gallery = c.Type(bool, default=False)
     defaults = c.Type(dict, default={})
     styles = c.Type(dict, default={})
+    specs = c.ListOfItems(c.Type(str), default=[])
     api = c.SubConfig(ApiOptions)
     budget = c.SubConfig(BudgetOptions)
     prices = c.Type(dict, default={})
@@ -104,6 +105,7 @@ def settings(options: Options, config: MkDocsConfig) -> Settings:
         require_alt=options.require_alt,
         defaults={key: value for key, value in options.defaults.items() if value is not None},
         styles=found.styles,
+        specs=tuple(options.specs),
         api=Api(
             base_url=api.base_url.rstrip("/"),
             submit_path="/" + api.submit_path.lstrip("/"),
@@ -142,11 +144,21 @@ def _problems(options: Options, config: MkDocsConfig) -> list[str]:
     return [
         *(f"defaults.{violation}" for violation in validation.violations(options.defaults, partial=True)),
         *styles.problems_of_default(options.defaults, options.styles),
+        *_pattern_problems(options.specs),
         *_folder_problems(options, config),
         *_api_problems(options.api),
         *_money_problems(options),
         *_output_problems(options.output),
         *([] if options.fence.strip() and not options.fence.split()[1:] else ["fence: expected one word"]),
+    ]
+
+
+def _pattern_problems(patterns: list[str]) -> list[str]:
+    return [
+        f"specs[{index}]: {validation.quote(pattern)} is not a pattern of files below the folder of mkdocs.yml; "
+        "expected one like images/*.yml"
+        for index, pattern in enumerate(patterns)
+        if not pattern.strip() or Path(pattern).anchor or ".." in Path(pattern).parts
     ]
 
 

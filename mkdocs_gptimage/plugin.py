@@ -17,12 +17,13 @@ from mkdocs.exceptions import MkDocsException, PluginError
 from mkdocs.plugins import BasePlugin, CombinedEvent, event_priority
 from mkdocs.structure.files import File
 
-from . import blocks, by_id, pages, production, publishing, site
+from . import blocks, pages, production, publishing, site
 from . import options as plugin_options
 from .errors import ConfigurationError, GptImageError
 from .fences import GptImageExtension
 from .options import Options
 from .reading import Reader
+from .spec import BY_ID
 from .store import Store
 
 if TYPE_CHECKING:
@@ -119,6 +120,9 @@ class GptImagePlugin(BasePlugin[Options]):
         self._on_missing = self._resolve_on_missing(config)
         if not (self.read_only and self._has_several_builds(config) and hasattr(self, "reader")):
             self.reader = Reader(self.settings, self.store, may_generate=self._on_missing == "generate")
+            for pattern in self.reader.specs.unmatched:
+                log.warning("%s: plugins.gptimage.specs: no file fits '%s'", self.settings.config_file, pattern)
+        config.watch.extend(map(str, self.reader.specs.files))
         extensions: list[Any] = config.markdown_extensions
         if self._extension is None or self._extension not in extensions:
             self._extension = GptImageExtension(self._render, self.settings.fence, self._show_by_id)
@@ -227,24 +231,22 @@ class GptImagePlugin(BasePlugin[Options]):
     def _mentions(self, html: str, page: Page, config: MkDocsConfig) -> bool:
         """Note the pictures that a page shows by their ids, in its content or as the image of its front matter."""
         cover = page.meta.get("image")
-        if isinstance(cover, str) and cover.startswith(by_id.SCHEME):
-            name = cover.removeprefix(by_id.SCHEME)
+        if isinstance(cover, str) and cover.startswith(BY_ID):
+            name = cover.removeprefix(BY_ID)
             self._covers.append((page, name))
             mention = self.reader.mention(name, pages.current(page, config, self.settings).source)
             if not config.site_url:
                 problem = f"{mention.where}: image: an absolute URL needs 'site_url' in {self.settings.config_file}"
                 self.reader.catalog.problems.append(problem)
-        return by_id.SCHEME in html and self.reader.collect_mentions(
-            html, pages.current(page, config, self.settings).source
-        )
+        return BY_ID in html and self.reader.collect_mentions(html, pages.current(page, config, self.settings).source)
 
     @event_priority(75)
     def on_env(self, env: Environment, *, config: MkDocsConfig, files: Files) -> None:  # noqa: ARG002
         if not self._is_active:
             return
+        self.reader.resolve_ids()
         if self.read_only and self._has_several_builds(config):
             return
-        self.reader.resolve_mentions()
         if self.read_only:
             raise PagesRead
         try:

@@ -14,10 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import by_id, caption, markup, references, shown, spec
+from . import by_id, caption, markup, requirements, shown, spec, spec_files
+from .asked import Asked
 from .catalog import Catalog, Source, Use, squeeze
+from .images_by_id import ImagesById, without_files
 from .prompts import DARK_INSTRUCTION
 from .references import References
+from .spec import BY_ID, House, Reading
 from .validation import quote
 from .visibility import pieces
 
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
     from .blocks import Block
     from .settings import Settings
     from .shown import Shown
-    from .spec import ImageSpec, Reading
+    from .spec import ImageSpec
     from .store import Damage, Entry, Store
 
 PLACEHOLDER_FORMAT = "svg"
@@ -60,13 +63,21 @@ class Reader:
         self._format_of_missing = "png" if may_generate else PLACEHOLDER_FORMAT
         self._references = References(settings.project, settings.docs)
         self._token = secrets.token_hex(8)
-        self._uses: list[Use] = []
         self._ordinals: dict[tuple[Source, str], int] = {}
         self._found: dict[str, Entry | Damage | None] = {}
         self._expected: dict[str, tuple[str, str]] = {}
         self._shown: Mapping[str, Shown] = {}
+        self._is_delivered = False
         self._firsts: set[int] = set()
-        self._mentions = by_id.Mentions()
+        self._stand_ins: dict[tuple[int, bool], tuple[str, str]] = {}
+        """The names that figures were written with whose own are not known until all pages are read."""
+        self._images_by_id = ImagesById(settings)
+        house = House(settings.defaults, settings.styles, settings.dark_instruction or DARK_INSTRUCTION)
+        self.specs = spec_files.read(
+            settings.project, settings.specs, house, self._references.resolve, require_alt=settings.require_alt
+        )
+        self.catalog.problems.extend(self.specs.problems)
+        self._asked = Asked(self.catalog, self.specs.specs)
         key = f'="{self._token}-(?P<key>[0-9]+)"'
         self._marker = re.compile(f" data-gptimage{key}")
         self._any_marker = re.compile(f" data-gptimage(?:-dark)?{key}")
@@ -90,8 +101,7 @@ class Reader:
             # Text that some plugin converts before there are pages: nobody is known to see it.
             return f"<pre><code>{html.escape(block.original)}</code></pre>"
         use = Use(page.source, block, self._count(page.source, block), self._read(block, page))
-        key = len(self._uses)
-        self._uses.append(use)
+        key = self._asked.note(use)
         if use.reading.spec is None:
             return f'<figure data-gptimage="{self._token}-{key}"></figure>'
         return self._figure(use, page, key, md)
@@ -100,13 +110,9 @@ class Reader:
         presentation = use.presentation
         light, *twins = use.shows
         has_two_images = bool(twins) and self._settings.has_palette_toggle
-        parts = [
-            self._part(
-                light, use, page, f'data-gptimage="{self._token}-{key}"', "#only-light" if has_two_images else ""
-            )
-        ]
+        parts = [self._part(light, use, page, key, "#only-light" if has_two_images else "")]
         if has_two_images:
-            parts.append(self._part(twins[0], use, page, f'data-gptimage-dark="{self._token}-{key}"', "#only-dark"))
+            parts.append(self._part(twins[0], use, page, key, "#only-dark"))
         return markup.figure(
             light,
             presentation,
@@ -115,9 +121,13 @@ class Reader:
             label=LABEL if self._settings.output.disclosure else "",
         )
 
-    def _part(self, picture: ImageSpec, use: Use, page: Page, marker: str, fragment: str) -> markup.Part:
+    def _part(self, picture: ImageSpec, use: Use, page: Page, key: int, fragment: str) -> markup.Part:
         known = self._shown.get(picture.digest)
-        name, original = (known.src.name, known.original) if known else self._expect(picture)
+        is_dark = picture is not use.reading.spec
+        marker = f'data-gptimage{"-dark" if is_dark else ""}="{self._token}-{key}"'
+        if use.reading.wants:
+            self._stand_ins[key, is_dark] = self._stand_in(picture, f"{key}{'-dark' if is_dark else ''}")
+        name, original = (known.src.name, known.original) if known else self._written(picture, key, is_dark=is_dark)
         prefix = page.url(f"{self._settings.assets}/")
         presentation = use.presentation
         rest = self._rest(known, prefix, use, loading=presentation.loading or "lazy") if known else marker
@@ -144,7 +154,7 @@ class Reader:
     def _rest(self, known: Shown, prefix: str, use: Use, *, loading: str, plain: bool = False) -> str:
         width = use.presentation.width
         found = shown.attributes(known, prefix, sizes=shown.sizes_of(self._sizes, width), loading=loading)
-        found = _plain(found) if plain else found
+        found = without_files(found) if plain else found
         found |= shown.style(known, width, None if plain else self._twin(use))
         found |= {} if plain else shown.cards(known, self._twin(use))
         return "".join(markup.attribute(name, value) for name, value in found.items())
@@ -156,6 +166,14 @@ class Reader:
             ending = self._store.ending(picture.digest) or self._format_of_missing
             self._expected[picture.digest] = shown.expected(picture, ending, self._settings.output)
         return self._expected[picture.digest]
+
+    def _stand_in(self, picture: ImageSpec, key: str) -> tuple[str, str]:
+        """Names that no other picture has, to be replaced when that of the picture is known."""
+        return shown.expected(picture, "png", self._settings.output, f"{picture.slug}-{self._token}-{key}")
+
+    def _written(self, picture: ImageSpec, key: int, *, is_dark: bool) -> tuple[str, str]:
+        """The names that a figure was, or is, written with."""
+        return self._stand_ins.get((key, is_dark)) or self._expect(picture)
 
     def _count(self, source: Source, block: Block) -> int:
         key = (source, squeeze(block.body))
@@ -174,14 +192,12 @@ class Reader:
         problems = list(reading.problems)
         if block.header:
             problems.append((-1, f"{quote(block.header)} stands behind the fence; write options as lines in the block"))
-        if reading.spec is not None:
-            if self._settings.require_alt and reading.presentation.alt is None:
-                problems.append((0, 'alt: is missing, and this site requires it; `alt: ""` marks a decorative picture'))
-            try:
-                references.check_together(reading.spec.references)
-            except spec.UnusableReferenceError as error:
-                problems.append((0, f"image_urls: {error}"))
-        return spec.Reading(None, reading.presentation, tuple(problems)) if problems else reading
+        problems += [(0, said) for said in requirements.unmet(reading, alt=self._settings.require_alt)]
+        if problems:
+            return Reading(None, reading.presentation, tuple(problems))
+        if self._is_delivered and reading.wants:
+            return self._asked.completed(reading, page.source.name)
+        return reading
 
     def collect(self, content: str) -> list[Use]:
         """Add what a page's finished content asks for to the catalog; return its uses."""
@@ -193,17 +209,15 @@ class Reader:
             if is_visible
             for match in self._marker.finditer(piece)
         ]
-        uses = [self._uses[key] for key in keys]
-        for use in uses:
-            self.catalog.add(use)
+        self._asked.collect(keys)
         self._firsts.update(keys[:1])
-        return uses
+        return [self._asked.uses[key] for key in keys]
 
     def collect_mentions(self, content: str, source: Source) -> bool:
         """Note the pictures that a page's finished content shows by their ids; whether there are any."""
         names = [
             html.unescape(match["id"])
-            for piece, is_visible in pieces(content, by_id.SCHEME)
+            for piece, is_visible in pieces(content, BY_ID)
             if is_visible
             for match in by_id.IMAGE.finditer(piece)
         ]
@@ -213,83 +227,62 @@ class Reader:
 
     def mention(self, name: str, source: Source) -> by_id.Mention:
         """Note that a page shows the picture of a block with this id."""
-        mention = by_id.Mention(source.name, name, source.text)
-        self._mentions.add(mention)
+        mention = by_id.Mention(source.name, name, source)
+        self._asked.mention(mention)
         return mention
 
-    def resolve_mentions(self) -> None:
-        """Find what all mentions mean, when all pages are read; those that mean nothing are problems."""
-        self.catalog.problems.extend(self._mentions.resolve(self.catalog))
+    def resolve_ids(self) -> None:
+        """Find what ids stand for, when all pages are read, and complete what was waiting for that."""
+        self._asked.resolve()
 
     def picture_of(self, name: str, source: Source) -> ImageSpec | None:
         """The picture that a page means by an id."""
-        return self._mentions.picture(source.name, name)
+        reading = self._asked.reading_of(name, source.name)
+        return reading.spec if reading is not None else None
 
     def deliver(self, known: Mapping[str, Shown]) -> None:
         """Take what the site shows, by digest; from now on figures are written finished."""
         self._shown = known
+        self._is_delivered = True
 
     def complete(self, attributes: dict[str, str]) -> None:
         """Give an `<img>` that shows a picture by its id what it takes, as soon as pictures are known."""
-        name = attributes.get("src", "").removeprefix(by_id.SCHEME)
+        name = attributes.get("src", "").removeprefix(BY_ID)
         if self.page is not None and attributes.get("src") != name and (known := self._known(name, self.page)):
-            found = self._by_id(known, self.page)
-            attributes.update({key: value for key, value in found.items() if key == "src" or key not in attributes})
+            self._images_by_id.complete(attributes, self.page.url(f"{self._settings.assets}/"), *known)
 
-    def _known(self, name: str, page: Page) -> Shown | None:
-        picture = self.picture_of(name, page.source)
-        return self._shown.get(picture.digest) if picture else None
-
-    def _by_id(self, known: Shown, page: Page) -> dict[str, str]:
-        prefix = page.url(f"{self._settings.assets}/")
-        found = shown.attributes(known, prefix, sizes=self._sizes, loading="lazy")
-        found |= shown.style(known) | shown.cards(known)
-        return {"src": f"{prefix}{known.src.name}", **found, "decoding": "async"}
-
-    def _show_by_id(self, image: str, name: str, page: Page, *, plain: bool) -> str:
-        """Return an `<img>` that shows a picture by its id, with what it takes; as it was for one that is not known."""
-        known = self._known(name, page)
-        if known is None:
-            return image
-        found = self._by_id(known, page)
-        completed = shown.completed(image, _plain(found) if plain else found)
-        return (
-            completed
-            if plain
-            else shown.picture(completed, shown.sources(known, page.url(f"{self._settings.assets}/"), self._sizes))
-        )
+    def _known(self, name: str, page: Page) -> tuple[Shown, str] | None:
+        """What the site shows for an id, and its alternative text."""
+        reading = self._asked.reading_of(name, page.source.name)
+        if reading is None or reading.spec is None or reading.spec.digest not in self._shown:
+            return None
+        return self._shown[reading.spec.digest], reading.presentation.alt or ""
 
     def finish(self, content: str, page: Callable[[], Page], *, plain: bool = False) -> str:
         """Fill in what the figures of a page's content were waiting for, and the pictures that it shows by id.
 
         A `plain` one names no file but in `src` and `href`, for a neighbour that will move it and knows no other.
         """
-        if by_id.SCHEME in content:
+        if BY_ID in content:
             current = page()
-            content = by_id.IMAGE.sub(
-                lambda match: self._show_by_id(match[0], html.unescape(match["id"]), current, plain=plain), content
-            )
-            content = by_id.LINK.sub(lambda match: self._link_by_id(match, current), content)
+            prefix = current.url(f"{self._settings.assets}/")
+            content = self._images_by_id.finish(content, prefix, lambda name: self._known(name, current), plain=plain)
         return self._finish_figures(content, plain=plain)
 
     def unmarked(self, content: str) -> str:
         """A page's content for a neighbour that takes it before the pictures are there."""
         return self._any_marker.sub("", content)
 
-    def _link_by_id(self, match: re.Match[str], page: Page) -> str:
-        known = self._known(html.unescape(match["id"]), page)
-        return f"{page.url(f'{self._settings.assets}/')}{known.src.name}" if known else match[0]
-
     def _finish_figures(self, content: str, *, plain: bool) -> str:
         renamed: dict[str, str] = {}
 
         def fill(match: re.Match[str]) -> str:
-            use = self._uses[int(match["key"])]
+            use = self._asked.uses[int(match["key"])]
             light, *twins = use.shows
             picture = twins[0] if match["dark"] else light
             known = self._shown[picture.digest]
-            expected, original = self._expect(picture)
-            renamed.update({expected: known.src.name, original: known.original})
+            expected, original = self._written(picture, int(match["key"]), is_dark=bool(match["dark"]))
+            renamed.update({original: known.original or known.src.name, expected: known.src.name})
             prefix = shown.src_of(match[0]).rpartition(expected)[0]
             loading = self._loading(int(match["key"]), use)
             rest = self._rest(known, prefix, use, loading=loading, plain=plain)
@@ -311,9 +304,3 @@ class Reader:
         """
         is_one_of_two = use.dark is not None and self._settings.has_palette_toggle
         return use.presentation.loading or ("eager" if key in self._firsts and not is_one_of_two else "lazy")
-
-
-def _plain(attributes: Mapping[str, str]) -> dict[str, str]:
-    """Without what names further files, and without what waits to be scrolled to."""
-    left_out = ("srcset", "sizes", "loading", "fetchpriority")
-    return {name: value for name, value in attributes.items() if name not in left_out}

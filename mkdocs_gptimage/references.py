@@ -1,4 +1,4 @@
-"""An entry of `image_urls` → a reference image: a URL, a data URI, or a file inside the project."""
+"""An entry of `image_urls` → a reference image: a URL, a data URI, a file inside the project, or another picture."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from .errors import ConfigurationError
 from .imagetype import MEDIA_TYPES, sniff
-from .spec import ImageSpec, Reference, UnusableReferenceError
+from .spec import BY_ID, ImageSpec, Reference, UnusableReferenceError
 from .validation import printable, quote
 
 if TYPE_CHECKING:
@@ -40,6 +40,8 @@ class References:
             return Reference(identity=entry, uri=entry)
         if entry.lower().startswith("data:"):
             return _from_data_uri(entry)
+        if entry.startswith(BY_ID):
+            return Reference(identity=entry, uri=None, wanted=entry.removeprefix(BY_ID))
         shown = quote(entry, _LONGEST_PATH)
         if "://" in entry:
             raise UnusableReferenceError(f"{shown} is neither an http(s) URL nor a path of a local image")

@@ -78,6 +78,8 @@ class Settings:
     """USD per picture, by resolution."""
     styles: Mapping[str, Style] = field(default_factory=dict)
     """By name."""
+    specs: tuple[str, ...] = ()
+    """Patterns of the files with specs, relative to the project."""
     output: Output = field(default_factory=Output)
     dark_instruction: str = ""
     """What follows the prompt of a picture in that of its dark twin."""

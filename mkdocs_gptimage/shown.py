@@ -163,10 +163,14 @@ def file_name(stem: str, ending: str, width: int | None = None) -> str:
     return f"{stem}-{width}.{ending}" if width else f"{stem}.{ending}"
 
 
-def expected(spec: ImageSpec, ending: str, output: Output) -> tuple[str, str]:
-    """The names of the file to show and of the original, for a picture that is stored or expected as `ending`."""
-    original = file_name(spec.stem, ending)
+def expected(spec: ImageSpec, ending: str, output: Output, stem: str = "") -> tuple[str, str]:
+    """The names of the file to show and of the original, for a picture that is stored or expected as `ending`.
+
+    `stem` takes the place of the picture's own, where that is not known yet.
+    """
+    stem = stem or spec.stem
+    original = file_name(stem, ending)
     last = output.formats[-1]
     if ending == "svg" or last == "original":
         return original, original
-    return file_name(spec.stem, last, widths(spec.pixels[0], output.widths)[-1]), original
+    return file_name(stem, last, widths(spec.pixels[0], output.widths)[-1]), original

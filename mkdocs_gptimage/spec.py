@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 VERSION = 1
 DEFAULT_MODEL = "gpt-image-2"
+BY_ID = "gpt-image:"
+"""Stands before the id of a picture, where that takes the place of an address."""
 SHORT_DIGEST = 12
 """Hexadecimal digits of the digest in file names and messages."""
 
@@ -48,6 +50,8 @@ class Reference:
     """Bytes of the image; 0 for a URL, where nobody knows, and for another picture, which may not be there yet."""
     of: ImageSpec | None = None
     """The picture of this plan that is the reference, its parent."""
+    wanted: str | None = None
+    """The id of the picture that will be its parent when all pages are read."""
 
 
 @dataclass(frozen=True)
@@ -162,6 +166,17 @@ class House:
 
 
 @dataclass(frozen=True)
+class Want:
+    """A picture that another one is drawn from, by its id."""
+
+    id: str
+    line: int
+    """Of the field that names it, counted from 0 in the block's text."""
+    field: str
+    """As messages show it, `image_urls[2]`."""
+
+
+@dataclass(frozen=True)
 class Reading:
     """What became of a block's text: a picture with its presentation, or the problems that prevent it."""
 
@@ -171,6 +186,8 @@ class Reading:
     """(line, message); lines count from 0 in the block's text."""
     dark: ImageSpec | None = None
     """The picture's twin for dark pages, where the block asks for one."""
+    wants: tuple[Want, ...] = ()
+    """What is not known until all pages are read; until then, neither digest is the final one."""
 
 
 class UnusableReferenceError(ValueError):
@@ -208,11 +225,16 @@ def read_fields(
     if problems or style is None:
         return Reading(None, Presentation(), tuple(problems))
     references = list(style.references)
+    wants = [Want(each.wanted, line_of("style"), "style") for each in references if each.wanted is not None]
     for index, entry in enumerate(fields.get("image_urls", ())):
+        place = f"image_urls[{index}]"
         try:
             references.append(resolve(entry))
         except UnusableReferenceError as error:
-            problems.append((line_of("image_urls"), f"image_urls[{index}]: {error}"))
+            problems.append((line_of("image_urls"), f"{place}: {error}"))
+            continue
+        if (wanted := references[-1].wanted) is not None:
+            wants.append(Want(wanted, line_of("image_urls"), place))
     most = validation.schema()["properties"]["image_urls"]["maxItems"]
     if len(references) > most:
         said = f"image_urls: {len(references)} entries with those of the style, expected at most {most}"
@@ -222,7 +244,7 @@ def read_fields(
     problems += [(line_of(name), said) for name, said in _too_long(light, dark, fields)]
     if problems:
         return Reading(None, Presentation(), tuple(problems))
-    return Reading(light, _presentation(fields), dark=dark)
+    return Reading(light, _presentation(fields), dark=dark, wants=tuple(wants))
 
 
 def _filled_in(given: Any, house: House) -> tuple[Any, Style | None]:

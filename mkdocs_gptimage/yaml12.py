@@ -72,13 +72,15 @@ class Document:
     value: Any
     lines: dict[str, int] = field(default_factory=dict)
     """Top-level key → line in the text, counted from 0."""
+    inner: dict[str, dict[str, int]] = field(default_factory=dict, compare=False)
+    """Top-level key → the lines of the keys of its mapping, if it is written out there."""
 
 
-def read(text: str) -> Document:
-    """Read one YAML document; raise `YamlError` for anything that is not one, plainly."""
+def read(text: str, most: int = MAX_VALUES) -> Document:
+    """Read one YAML document of at most so many values; raise `YamlError` for anything that is not one, plainly."""
     lines = _Lines(text)
     try:
-        return _Builder(yaml.parse(text, Loader=_Loader), lines).document()
+        return _Builder(yaml.parse(text, Loader=_Loader), lines, most).document()
     except yaml.MarkedYAMLError as error:
         # For libyaml, the text ends on a line of its own.
         line = min(lines.of(error.problem_mark or error.context_mark), len(_LINE_END.findall(text)))
@@ -138,8 +140,9 @@ class _Lines:
 class _Builder:
     """Events → values, with bounded depth and a bounded number of values."""
 
-    def __init__(self, events: Iterator[yaml.Event], lines: _Lines) -> None:
+    def __init__(self, events: Iterator[yaml.Event], lines: _Lines, most: int) -> None:
         self._events = events
+        self._most = most
         self._line_of = lines.of
         self._anchors: dict[str, Any] = {}
         self._weights: dict[str, tuple[int, int]] = {}
@@ -148,6 +151,9 @@ class _Builder:
         self._characters = 0
         self._repeated = 0
         self._lines: dict[str, int] = {}
+        self._inner: dict[str, dict[str, int]] = {}
+        self._top = ""
+        """The top-level key whose value is read."""
 
     def document(self) -> Document:
         value: Any = None
@@ -158,7 +164,7 @@ class _Builder:
                 if documents > 1:
                     raise YamlError("more than one YAML document in a block", self._line_of(event.start_mark))
                 value = self._value(next(self._events), 0)
-        return Document(value, self._lines)
+        return Document(value, self._lines, self._inner)
 
     def _value(self, event: yaml.Event, depth: int) -> Any:
         line = self._line_of(event.start_mark)
@@ -201,8 +207,8 @@ class _Builder:
 
     def _spend(self, values: int, line: int) -> None:
         self._count += values
-        if self._count > MAX_VALUES:
-            raise YamlError(f"more than {MAX_VALUES} values, aliases written out", line)
+        if self._count > self._most:
+            raise YamlError(f"more than {self._most} values, aliases written out", line)
 
     def _sequence(self, depth: int) -> list[Any]:
         values = []
@@ -221,6 +227,8 @@ class _Builder:
             if key in values:
                 raise YamlError(f"the key '{key}' is given twice", line)
             if depth == 0:
-                self._lines[key] = line
+                self._lines[key], self._top = line, key
+            elif depth == 1:
+                self._inner.setdefault(self._top, {})[key] = line
             values[key] = self._value(next(self._events), depth + 1)
         return values

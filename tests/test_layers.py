@@ -35,6 +35,9 @@ FLOOR = {
     "caption": {"markup"},
     "placeholder": {"markup"},
     "catalog": {"blocks", "errors", "validation"},
+    "declared": {"spec", "spelling", "validation"},
+    "requirements": {"references", "spec"},
+    "spec_files": {"declared", "requirements", "spec", "validation", "yaml12"},
     "references": {"errors", "imagetype", "spec", "validation"},
     "wire": {"errors"},
 }
