@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sys
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from . import cli_common, inventory, production, reporting, reporting_json, verification, workflow
 from .cli_common import EXIT_INCOMPLETE
 from .store import Damage, Store
+
+if TYPE_CHECKING:
+    from .survey import Survey
 
 
 @click.command()
@@ -27,12 +30,8 @@ def plan(config_file: str, as_json: bool, verbose: bool) -> None:
     problems = plugin.reader.catalog.problems
     if as_json:
         click.echo(reporting_json.survey(found, problems))
-    elif sys.stdout.isatty():
-        from . import tables  # noqa: PLC0415 - loads rich, for those who look
-
-        tables.show(found, verbose=verbose)
     else:
-        click.echo(reporting.as_text(found, verbose=verbose))
+        _print(found, verbose=verbose)
     _end(found.plan.is_complete, problems, told=as_json)
 
 
@@ -67,8 +66,17 @@ def check(config_file: str, as_json: bool, allow_orphans: bool, github: bool, st
         lines = [*problems, *production.not_stored(plan), *reporting.orphan_problems(orphans, plugin.settings.project)]
         click.echo("\n".join([*workflow.errors(lines, plugin.settings.project), reporting.counted(found)]))
     else:
-        click.echo(reporting.as_text(found, condition=condition))
+        _print(found, condition=condition)
     _end(plan.is_complete and (allow_orphans or not found.orphans), problems, told=as_json or github)
+
+
+def _print(found: Survey, *, condition: reporting.Condition | None = None, verbose: bool = False) -> None:
+    if sys.stdout.isatty():
+        from . import tables  # noqa: PLC0415 - loads rich, for those who look
+
+        tables.show(found, condition=condition, verbose=verbose)
+    else:
+        click.echo(reporting.as_text(found, condition=condition, verbose=verbose))
 
 
 def _check_store(config_file: str, *, as_json: bool, github: bool) -> NoReturn:

@@ -10,6 +10,7 @@ from .inventory import shown
 from .planning import State
 from .spec import SHORT_DIGEST
 from .survey import CHANGED, NEW
+from .validation import quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -56,12 +57,12 @@ def as_text(survey: Survey, *, condition: Condition | None = None, verbose: bool
         lines += [f"    {line}".rstrip() for line in prompt.splitlines()] if verbose else []
         lines += [f"    {reason}"] if reason else []
     if condition is not None:
-        lines += _leftovers(condition.leftovers)
+        lines += leftovers(condition.leftovers)
     return "\n".join([*lines, counted(survey), *notes(survey)])
 
 
-def _leftovers(leftovers: Iterable[Leftover]) -> list[str]:
-    return [f"{each.path}: {each.reason}" for each in leftovers]
+def leftovers(found: Iterable[Leftover]) -> list[str]:
+    return [f"{each.path}: {each.reason}" for each in found]
 
 
 def notes(survey: Survey) -> list[str]:
@@ -140,10 +141,18 @@ def megabytes(count: int) -> str:
 def orphan_problems(orphans: Iterable[Orphan], project: Path) -> list[str]:
     """One line for each stored picture that no page asks for, `gptimage/3f/3f9a….json: …`."""
     return [
-        f"{shown(orphan.entry.path.with_suffix('.json'), project)}: no page asks for the picture "
-        f"{orphan.digest[:SHORT_DIGEST]}, {shortened(prompt_of(orphan))!r}; 'gptimage prune --apply' deletes it"
-        for orphan in orphans
+        f"{shown(orphan.entry.path.with_suffix('.json'), project)}: {_orphan_problem(orphan)}" for orphan in orphans
     ]
+
+
+def _orphan_problem(orphan: Orphan) -> str:
+    digest, prompt = orphan.digest[:SHORT_DIGEST], quote(shortened(prompt_of(orphan)))
+    if orphan.candidate_of is None:
+        return f"no page asks for the picture {digest}, {prompt}; 'gptimage prune --apply' deletes it"
+    return (
+        f"the candidate {digest} for the picture {orphan.candidate_of[:SHORT_DIGEST]}, {prompt}, waits for a decision: "
+        f"'gptimage regenerate --accept {digest}', or '--discard {digest}'"
+    )
 
 
 def damage_problems(damages: Iterable[Damage], project: Path) -> list[str]:
@@ -156,9 +165,9 @@ def damage_problems(damages: Iterable[Damage], project: Path) -> list[str]:
     return lines
 
 
-def store_as_text(count: int, damages: Sequence[Damage], leftovers: Iterable[Leftover], project: Path) -> str:
+def store_as_text(count: int, damages: Sequence[Damage], left: Iterable[Leftover], project: Path) -> str:
     """What is wrong with the store, a line each, and a line that counts."""
-    return "\n".join([*damage_problems(damages, project), *_leftovers(leftovers), verified(count, damages)])
+    return "\n".join([*damage_problems(damages, project), *leftovers(left), verified(count, damages)])
 
 
 def verified(count: int, damages: Sequence[Damage]) -> str:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from .orphans import Orphan
     from .planning import Row
+    from .reporting import Condition
     from .survey import Survey
 
 _WIDE = 100
@@ -51,8 +52,8 @@ class _Line:
     below: str = ""
 
 
-def show(survey: Survey, *, verbose: bool) -> None:
-    """Print a survey to the terminal; with `verbose`, whole prompts."""
+def show(survey: Survey, *, condition: Condition | None = None, verbose: bool = False) -> None:
+    """Print a survey to the terminal, and what a check of the store has found; with `verbose`, whole prompts."""
     console = Console(highlight=False)
     is_wide = console.width >= _WIDE
     groups: dict[str, list[_Line]] = {}
@@ -69,6 +70,8 @@ def show(survey: Survey, *, verbose: bool) -> None:
                 console.print(Padding(Text(line.prompt), (0, 0, 0, 4)))
             if line.below:
                 console.print(Padding(Text(line.below, style="dim"), (0, 0, 0, 4)))
+    for leftover in reporting.leftovers(condition.leftovers) if condition else ():
+        console.print(Text(leftover), soft_wrap=True)
     console.print(Text(reporting.counted(survey), style="bold"))
     for note in reporting.notes(survey):
         console.print(Text(note, style="dim"))
@@ -78,15 +81,18 @@ def _line(survey: Survey, row: Row, *, is_wide: bool) -> _Line:
     spec, uses = row.picture.spec, row.picture.uses
     fields = ", ".join(survey.changed(row)) if row.state is State.MISSING else ""
     state = survey.state(row) if is_wide or not fields else CHANGED
-    below = production.describe(row) if row.state in reporting.BLOCKED else ""
+    where = row.picture.where
+    below = production.describe(row).removeprefix(f"{where}: ") if row.state in reporting.BLOCKED else ""
     if fields and not is_wide:
         below = f"{CHANGED}: {fields}"
     line = uses[0].line
+    # Behind the line stands what it is there, `docs/a.md:3 (dark)`.
+    role = "" if line is None else where.removeprefix(uses[0].where()).strip("() ")
     more = f" +{len(uses) - 1}" if len(uses) > 1 else ""
     return _Line(
         row.digest[: SHORT_DIGEST if is_wide else _NARROW_DIGEST],
         state,
-        f"{'' if line is None else line}{more}",
+        f"{role} {'' if line is None else line}{more}".strip(),
         f"{spec.size or 'reference'} {spec.resolution}",
         "" if row.price is None else f"${row.price:.4g}",
         spec.prompt,
