@@ -291,6 +291,22 @@ def test_excerpts_of_a_blog(site, books):
     assert books.paid() == {"Parent": 1, "Child": 1}
 
 
+def test_beside_neighbours_that_copy_figures(site, books):
+    """A lightbox and a print page, which take the name of the file early, end with the one that is there."""
+    made, configure = site
+    configure(plugins=["search", "glightbox", "print-site"], nav=[{"A": "a.md"}, {"B": "index.md"}])
+    made.write({"a.md": drawn("Child", "parent", dark=True), "index.md": block(prompt="Parent", id="parent")})
+    built = made.build(env=ENV)
+    site_folder = made.root / "site"
+
+    assert built.code == 0, built.err
+    for path in ("a/index.html", "print_page/index.html"):
+        named = set(re.findall(r'assets/gptimage/([^"#\s]*)', made.page(path)))
+        assert any(name.startswith("child-") for name in named)
+        assert all((site_folder / "assets/gptimage" / name).is_file() for name in named)
+    assert books.paid()["Child"] == 1
+
+
 def test_in_several_languages(site, books):
     """Each language means its own pages, all of them are read before the first picture is paid for, and checked."""
     made, configure = site

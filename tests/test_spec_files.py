@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import re
+import signal
+import subprocess
+import sys
+import time
+from urllib.request import urlopen
 
 import gateway as gateways
 import pytest
-from gateway import KEY, picture
-from sites import FAST, Site, block
+from gateway import KEY, picture, unused_port
+from sites import FAST, Site, block, environment
 
 ENV = {"APIMASTER_API_KEY": KEY}
 IMAGE = re.compile(r"<img[^>]*>")
@@ -216,3 +222,37 @@ def test_many_specs(site):
 
     assert built.code == 0, built.err
     assert "images/cats.yml:1: more than 100000 values, aliases written out" in made.build().err
+
+
+def shows(url, text):
+    """Whether a page of a server has a text within half a minute."""
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        with contextlib.suppress(OSError), urlopen(url, timeout=5) as answer:
+            if text in answer.read().decode():
+                return True
+        time.sleep(0.1)
+    return False
+
+
+def test_a_server_watches_the_files(site):
+    """A change of a specs file outside the pages is seen by a running server."""
+    made, configure = site
+    configure()
+    declare(made, CATS)
+    made.write({"index.md": "![](gpt-image:tabby)\n"})
+    port = unused_port()
+    command = [sys.executable, "-m", "mkdocs", "serve", "-a", f"127.0.0.1:{port}"]
+    server = subprocess.Popen(
+        command, cwd=made.root, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        before = shows(f"http://127.0.0.1:{port}/", 'alt="A striped cat"')
+        declare(made, CATS.replace("A striped cat", "A cat in stripes"))
+        after = shows(f"http://127.0.0.1:{port}/", 'alt="A cat in stripes"')
+    finally:
+        server.send_signal(signal.SIGINT)
+        server.wait(20)
+
+    assert before
+    assert after
