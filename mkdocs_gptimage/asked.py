@@ -82,6 +82,16 @@ class Asked:
             if found is not None and found[0] is self._outside.get(mention.id):
                 self._by_mentions[mention] = by_id.use_of(mention, *found)
 
+    @property
+    def mentions(self) -> dict[str, list[Mention]]:
+        """Where pages show a picture by its id, by digest; once ids are resolved."""
+        found: dict[str, list[Mention]] = {}
+        for mention in dict.fromkeys(each for each in self._asked if not isinstance(each, int)):
+            reading = self.reading_of(mention.id, mention.page)
+            if reading is not None and reading.spec is not None:
+                found.setdefault(reading.spec.digest, []).append(mention)
+        return found
+
     def reading_of(self, name: str, page: str) -> Reading | None:
         """What a page means by an id, once ids are resolved."""
         with contextlib.suppress(NoPictureError):

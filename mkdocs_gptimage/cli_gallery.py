@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import webbrowser
 from pathlib import Path
 
 import click
@@ -30,12 +31,13 @@ def gallery(config_file: str, output: Path | None, opens: bool) -> None:
 
     plugin = cli_common.read(config_file)
     problems = plugin.reader.catalog.problems
-    found = exhibits.exhibits(cli_common.survey(cli_common.look_ahead(plugin), plugin))
+    survey = cli_common.survey(cli_common.look_ahead(plugin), plugin)
+    found = exhibits.exhibits(survey, plugin.reader.mentions)
     target = output or plugin.settings.cache / gallery.FILE
     gallery.write(target, found, problems, plugin.settings)
     click.echo(target)
     if opens:
-        click.launch(str(target.resolve()))
+        webbrowser.open(target.resolve().as_uri())
     if problems:
         click.echo("\n".join(problems), err=True)
         sys.exit(EXIT_INCOMPLETE)

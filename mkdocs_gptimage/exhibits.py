@@ -7,17 +7,22 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from . import orphans
+from .by_id import UseById
 from .planning import State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from .by_id import Mention
     from .catalog import Picture, Use
     from .flights import Flight
     from .orphans import Orphan
     from .planning import Row
     from .store import Entry
     from .survey import Survey
+
+
+BY_ID = "by id"
 
 
 class Standing(enum.Enum):
@@ -48,14 +53,14 @@ _STANDINGS = {
 
 @dataclass(frozen=True)
 class Place:
-    """A block that asks for a picture."""
+    """Where a page asks for a picture."""
 
     page: str
     """The name of its file, as messages show it."""
     line: int | None
     """Of the opening fence; None for a block that was included or made by a macro."""
     role: str = ""
-    """What the picture is there, unless it is what the block describes: `dark` or `reference`."""
+    """What the picture is there, unless it is what a block describes: `dark`, `reference`, or shown `by id`."""
     anchor: str | None = None
     """The id of the figure."""
 
@@ -88,11 +93,19 @@ class Exhibit:
         return width / height
 
 
-def exhibits(survey: Survey) -> list[Exhibit]:
-    """Return what there is, in the order of the pages; what belongs to a picture stands behind it, the rest last."""
+def exhibits(survey: Survey, mentions: Mapping[str, Sequence[Mention]] | None = None) -> list[Exhibit]:
+    """Return what there is, in the order of the pages; what belongs to a picture stands behind it, the rest last.
+
+    `mentions` are the places that show a picture by its id, by digest.
+    """
     plan = survey.plan
     needed = {row.digest for row in plan.rows}
-    shown = [_of_row(row, survey) for row in plan.candidates if row.digest in needed or row.entry is not None]
+    by_ids = mentions or {}
+    shown = [
+        _of_row(row, survey, by_ids.get(row.digest, ()))
+        for row in plan.candidates
+        if row.digest in needed or row.entry is not None
+    ]
     replaced_by = {orphan.digest: digest for digest, orphan in survey.formers.items()}
     others = [_of_orphan(orphan, replaced_by.get(orphan.digest)) for orphan in survey.orphans]
     flown = [_of_flight(flight) for flight in plan.strays]
@@ -114,14 +127,16 @@ def _grouped(shown: Sequence[Exhibit], others: Sequence[Exhibit]) -> list[Exhibi
     return [*grouped, *(each for each in others if each.of not in known)]
 
 
-def _of_row(row: Row, survey: Survey) -> Exhibit:
+def _of_row(row: Row, survey: Survey, mentions: Sequence[Mention]) -> Exhibit:
     picture = row.picture
+    places = [_place(use, picture) for use in picture.uses]
+    places += [Place(mention.page, mention.line, BY_ID) for mention in mentions]
     changed = survey.changed(row)
     return Exhibit(
         row.digest,
         _STANDINGS[row.state],
         picture.spec.canonical,
-        tuple(_place(use, picture) for use in picture.uses),
+        tuple(dict.fromkeys(places)),
         row.entry,
         row.price,
         row.detail or (f"changed: {', '.join(changed)}" if changed else ""),
@@ -130,6 +145,8 @@ def _of_row(row: Row, survey: Survey) -> Exhibit:
 
 
 def _place(use: Use, picture: Picture) -> Place:
+    if isinstance(use, UseById):
+        return Place(use.source.name, use.line, BY_ID)
     role = ""
     if use.reading.spec is None or use.reading.spec.digest != picture.spec.digest:
         role = "dark" if picture.is_shown else "reference"

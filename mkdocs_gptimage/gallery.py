@@ -16,14 +16,12 @@ from . import cache_folder, exhibits, variants
 from .errors import ConfigurationError
 from .settings import EMULATOR, Output
 from .store import Damage
-from .survey import Survey
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from .exhibits import Exhibit, Place
-    from .planning import Plan
     from .settings import Settings
     from .shown import Shown
     from .variants import Derived
@@ -62,14 +60,15 @@ def write(target: Path, found: Sequence[Exhibit], problems: Sequence[str], setti
         ) from error
 
 
-def published(plan: Plan, shown: Mapping[str, Shown], title: str, addresses: Mapping[str, str], name: str) -> str:
+def published(
+    found: Sequence[Exhibit], shown: Mapping[str, Shown], title: str, addresses: Mapping[str, str], name: str
+) -> str:
     """Return the gallery that lies inside a site: what its pages show, with their files, and nothing of what it cost.
 
     `shown` are the site's files by digest, `addresses` the URLs of its pages by the names of their files, and `name`
     is the gallery's own file; both as seen from the site's root.
     """
     root = "../" * name.count("/")
-    found = exhibits.exhibits(Survey(plan))
     told = [_as_shown(each, shown[each.digest], root, addresses) for each in found if each.digest in shown]
     return page(title, told, tells_costs=False)
 

@@ -271,13 +271,14 @@ class GptImagePlugin(BasePlugin[Options]):
     def _publish_gallery(self, delivery: site.Delivery, config: MkDocsConfig, files: Files) -> None:
         if not self.config.gallery:
             return
-        from . import gallery, planning  # noqa: PLC0415 - few sites publish one
+        from . import exhibits, gallery, planning, survey  # noqa: PLC0415 - few sites publish one
 
         plan = planning.plan(self.reader.catalog, self.store.look, {}, {}, "")
+        found = exhibits.exhibits(survey.Survey(plan), self.reader.mentions)
         name = f"{self.settings.assets}/{gallery.PUBLISHED}"
         addresses = {pages.current(page, config, self.settings).source.name: page.url for page in self._pages}
         title = f"Pictures of {config.site_name}"
-        text = gallery.published(plan, delivery.shown, title, addresses, name)
+        text = gallery.published(found, delivery.shown, title, addresses, name)
         files.append(File.generated(config, name, content=text))
 
     def _finish(self, delivery: site.Delivery, config: MkDocsConfig) -> None:

@@ -235,6 +235,11 @@ class Reader:
         """Find what ids stand for, when all pages are read, and complete what was waiting for that."""
         self._asked.resolve()
 
+    @property
+    def mentions(self) -> dict[str, list[by_id.Mention]]:
+        """Where pages show a picture by its id, by digest; once ids are resolved."""
+        return self._asked.mentions
+
     def picture_of(self, name: str, source: Source) -> ImageSpec | None:
         """The picture that a page means by an id."""
         reading = self._asked.reading_of(name, source.name)

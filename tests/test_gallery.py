@@ -202,6 +202,33 @@ def test_command(site):
     assert (site.root / "out/of" / moved["full"]).resolve().is_file()
 
 
+def test_pages_that_show_it_by_id(site):
+    """Pages that show a picture by its id are among its places, of blocks and of specs files."""
+    (site.root / "more.yml").write_text(f"also:\n  prompt: {HILL.prompt}\n", encoding="utf-8")
+    text = (
+        (site.root / "mkdocs.yml").read_text("utf-8").replace("- gptimage:\n", "- gptimage:\n    specs: [more.yml]\n")
+    )
+    (site.root / "mkdocs.yml").write_text(text, encoding="utf-8")
+    site.write({"last.md": "# Last\n\n![A cat](gpt-image:cat)\n\n![](gpt-image:also)\n"})
+    assert site.gptimage("gallery").code == 0
+
+    found = shown(site.root / ".cache/gptimage/gallery.html")
+    last = {"page": "docs/last.md", "role": "by id"}
+    assert found[CAT.digest]["places"][-1] == {**last, "line": 3}
+    assert found[HILL.digest]["places"] == [{**last, "line": 5}]
+    assert found[HILL.digest]["state"] == "missing"
+
+
+def test_command_opens_it(site):
+    """`--open` shows the page in the browser that the system names."""
+    (site.root / "browser").write_text('#!/bin/sh\nprintf %s "$1" > "$(dirname "$0")/opened"\n', encoding="utf-8")
+    (site.root / "browser").chmod(0o755)
+    done = site.gptimage("gallery", "--open", env={"BROWSER": f"{site.root}/browser %s"})
+
+    assert done.code == 0
+    assert (site.root / "opened").read_text("utf-8") == (site.root / ".cache/gptimage/gallery.html").as_uri()
+
+
 def test_command_with_problems(site):
     """Blocks with problems are told on the page and in the terminal, and exit with 1."""
     site.write({"bad.md": block(prompt="x", size="16:10")})
