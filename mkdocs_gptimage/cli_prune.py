@@ -8,19 +8,21 @@ from typing import TYPE_CHECKING
 
 import click
 
-from . import branches, cli_common, orphans, pruning, reporting
+from . import branches, cli_common, orphans, pruning, reporting, reporting_json
 from .cli_common import EXIT_INCOMPLETE
 from .errors import MissingPicturesError
 from .inventory import shown
 from .spec import SHORT_DIGEST
 
 if TYPE_CHECKING:
+    from .orphans import Orphan
     from .plugin import GptImagePlugin
     from .pruning import Pruning
 
 
 @click.command()
 @cli_common.config_file_option
+@cli_common.json_option
 @click.option("--apply", "applies", is_flag=True, help="Delete what is listed.")
 @click.option(
     "--since",
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     help="Keep what the pages of this branch, tag or commit ask for; may be repeated.",
 )
 @cli_common.with_exit_codes
-def prune(config_file: str, applies: bool, refs: tuple[str, ...]) -> None:
+def prune(config_file: str, as_json: bool, applies: bool, refs: tuple[str, ...]) -> None:
     """List stored pictures that no page asks for, candidates included, and files of the cache that nobody needs.
 
     Deletes them with --apply, but never while blocks of the site have problems, or when a branch of --since cannot be
@@ -44,15 +46,18 @@ def prune(config_file: str, applies: bool, refs: tuple[str, ...]) -> None:
     kept = set[str]().union(*(branches.asked_for(ref, Path(config_file)) for ref in refs))
     found = _find(plugin, kept)
     survey = cli_common.survey(cli_common.look_ahead(plugin), plugin)
-    for orphan in found.orphans:
-        click.echo(
-            f"{orphan.digest[:SHORT_DIGEST]}  {survey.state_of_orphan(orphan):9}  "
-            f"{reporting.megabytes(orphan.entry.image.bytes):>8}  {reporting.shortened(reporting.prompt_of(orphan))}"
-        )
+    if not as_json:
+        for orphan in found.orphans:
+            click.echo(_line(orphan, survey.state_of_orphan(orphan)))
     if applies:
         _require_pictures(found, plugin)
         pruning.apply(found, plugin.store)
-    click.echo(_summary(found, applies=applies))
+    click.echo(reporting_json.pruning(found, survey, applied=applies) if as_json else _summary(found, applies=applies))
+
+
+def _line(orphan: Orphan, state: str) -> str:
+    size = reporting.megabytes(orphan.entry.image.bytes)
+    return f"{orphan.digest[:SHORT_DIGEST]}  {state:9}  {size:>8}  {reporting.shortened(reporting.prompt_of(orphan))}"
 
 
 def _find(plugin: GptImagePlugin, kept: set[str]) -> Pruning:

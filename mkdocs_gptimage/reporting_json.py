@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .orphans import Orphan
     from .planning import Plan, Row
     from .production import Result
+    from .pruning import Pruning
     from .regeneration import End
     from .reporting import Condition
     from .store import Damage, Leftover
@@ -61,6 +62,12 @@ def regeneration(made: Result, ends: Iterable[End]) -> str:
         for end in ends
     ]
     return _dump({**_result(made), "regenerated": pictures})
+
+
+def pruning(found: Pruning, known: Survey, *, applied: bool) -> str:
+    """What nobody needs: `orphans` of the store and `files` of the cache, and whether they were `deleted`."""
+    gone = [{**_orphan(each), "state": known.state_of_orphan(each)} for each in found.orphans]
+    return _dump({"orphans": gone, "files": [str(path) for path in found.files], "deleted": applied})
 
 
 def _plan(plan: Plan, problems: Sequence[str]) -> dict[str, Any]:

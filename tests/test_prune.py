@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import time
@@ -65,6 +66,15 @@ def test_prune_lists_and_deletes_on_apply(site):
     applied = site.gptimage("prune", "--apply")
     assert applied.code == 0
     assert "Deleted 1 picture" in applied.out
+    assert stored(site) == {CAT.digest, DOG.digest}
+
+
+def test_prune_for_programs(site):
+    """--json names what nobody needs, and whether it was deleted."""
+    told = [json.loads(site.gptimage("prune", "--json", *more).out) for more in ([], ["--apply"])]
+
+    assert [each["deleted"] for each in told] == [False, True]
+    assert all([orphan["digest"] for orphan in each["orphans"]] == [OLD.digest] for each in told)
     assert stored(site) == {CAT.digest, DOG.digest}
 
 
