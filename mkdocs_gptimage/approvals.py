@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
     from pathlib import Path
 
-    from .catalog import Catalog, Picture
+    from .catalog import Catalog
     from .planning import Row
     from .settings import Settings
 
@@ -96,7 +96,7 @@ class Approvals:
         `rows` are all of the plan, by digest: what the picture is drawn from may have to be made and paid for, too.
         """
         spec = row.picture.spec
-        needed = [rows[digest] for digest in _with_ancestors(row.picture)]
+        needed = [rows[digest] for digest in row.picture.lineage]
         return {
             "token": self.token,
             "lacks": "" if production.has_key(settings, self._environment) else settings.api.key_env,
@@ -260,15 +260,10 @@ class _Run:
 
     def plan(self, whole: Plan) -> Plan:
         """The part of a plan for these pictures and those that they are drawn from."""
-        pictures = (row.picture for row in whole.candidates if row.digest in self.digests)
-        wanted = set().union(*map(_with_ancestors, pictures))
+        lines = (row.picture.lineage for row in whole.candidates if row.digest in self.digests)
+        wanted = set().union(*lines)
         kept = (row for row in whole.candidates if row.digest in wanted)
         return Plan(tuple(row for row in kept if not self.is_free or row.state in (*_FREE, State.CACHED)))
-
-
-def _with_ancestors(picture: Picture) -> set[str]:
-    """The digests of a picture and of all that it is drawn from."""
-    return {picture.spec.digest}.union(*map(_with_ancestors, picture.parents))
 
 
 def prepare(cache: Path) -> str:

@@ -110,6 +110,18 @@ class Picture:
         return self.shown_by or self.needed_by
 
     @property
+    def lineage(self) -> set[str]:
+        """The digests of the picture and of all that it is drawn from, and those are drawn from."""
+        found: set[str] = set()
+        waiting = [self]
+        while waiting:
+            picture = waiting.pop()
+            if picture.spec.digest not in found:
+                found.add(picture.spec.digest)
+                waiting += picture.parents
+        return found
+
+    @property
     def where(self) -> str:
         """Where the picture is asked for first, `docs/cats.md:14`, with what it is there unless that is the picture."""
         first = self.uses[0]
@@ -163,16 +175,20 @@ class Catalog:
         """Add the pictures of a use; what is wrong with it has been told."""
         if use.reading.spec is not None:
             self.uses.append(use)
+        entered: dict[str, Picture] = {}
         for spec in use.shows:
-            self._enter(spec, use).shown_by.append(use)
+            self._enter(spec, use, entered).shown_by.append(use)
 
-    def _enter(self, spec: ImageSpec, use: Use) -> Picture:
-        """Return the picture of a spec, behind those that it is drawn from."""
-        parents = tuple(self._enter(parent, use) for parent in spec.parents)
+    def _enter(self, spec: ImageSpec, use: Use, entered: dict[str, Picture]) -> Picture:
+        """Return the picture of a spec, behind those that it is drawn from; `entered` are those of this use so far."""
+        if spec.digest in entered:
+            return entered[spec.digest]
+        parents = tuple(self._enter(parent, use, entered) for parent in spec.parents)
         for parent in parents:
             if not parent.needed_by or parent.needed_by[-1] is not use:
                 parent.needed_by.append(use)
-        return self.pictures.setdefault(spec.digest, Picture(spec, parents))
+        entered[spec.digest] = self.pictures.setdefault(spec.digest, Picture(spec, parents))
+        return entered[spec.digest]
 
 
 def _repeats(alt: str, prompt: str) -> str:

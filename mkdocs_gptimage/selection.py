@@ -30,7 +30,7 @@ def of_pages(names: Iterable[str], catalog: Catalog, docs: str) -> set[str]:
     problems = []
     for name in names:
         found = _of_page(name, catalog, docs) or _of_id(name, catalog, is_whole=True) or _of_digest(name, catalog)
-        chosen.update(digest for picture in found for digest in _with_parents(picture))
+        chosen.update(digest for picture in found for digest in picture.lineage)
         if not found:
             problems.append(_why_not(name, catalog, "a page, an id or a digest"))
     _require(problems)
@@ -90,11 +90,6 @@ def _of_digest(name: str, catalog: Catalog) -> list[Picture]:
     if not _DIGEST.fullmatch(name):
         return []
     return [picture for digest, picture in catalog.pictures.items() if digest.startswith(name)]
-
-
-def _with_parents(picture: Picture) -> set[str]:
-    digests = {picture.spec.digest}
-    return digests.union(*map(_with_parents, picture.parents))
 
 
 def _why_not(name: str, catalog: Catalog, expected: str) -> str:

@@ -223,6 +223,25 @@ def test_a_chain_has_an_end(site, service):
     assert service.requests == []
 
 
+def test_many_ways_from_a_child_to_an_ancestor(site, service):
+    """A lattice, in which the ways to an ancestor double with each generation, is planned at once."""
+    made, _ = site
+    rows = [
+        drawn(f"P{level}{side}", *(f"p{level + 1}{parent}" for parent in "ab"), id=f"p{level}{side}")
+        for level in range(LONGEST_CHAIN - 5)
+        for side in "ab"
+    ]
+    last = [block(prompt=f"Last {side}", id=f"p{LONGEST_CHAIN - 5}{side}") for side in "ab"]
+    made.write({"index.md": "\n".join([*rows, *last])})
+    planned = made.gptimage("plan", "--json")
+    generated = made.gptimage("generate", "--yes", "--only", "p0a", "--limit", "0", env=ENV)
+
+    assert planned.code == 1, planned.err
+    assert planned.out.count('"prompt"') == 2 * (LONGEST_CHAIN - 4)
+    assert "Traceback" not in generated.err
+    assert service.of("submit") == []
+
+
 @pytest.mark.parametrize("on_missing", ["placeholder", "error"])
 def test_without_generating(site, service, on_missing):
     """A child that may not be made is a card, or listed; one that is in the store is shown as it is."""
