@@ -82,6 +82,7 @@ def _configuration(name: str, base_url: str) -> dict[str, Any]:
         config["plugins"].append("glightbox")
     if name == "modern":
         options["output"] |= {"formats": ["avif", "webp"], "widths": [480, 960]}
+        options["gallery"] = True
         config["exclude_docs"] = "ten.md"
     if name == "cards":
         options |= {"on_missing": "placeholder", "store": "empty", "cache": ".cache/cards"}

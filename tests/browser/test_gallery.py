@@ -220,6 +220,19 @@ def test_many_pictures(look, page_of_all, tmp_path):
     assert between_frames < PAUSE
 
 
+def test_published(opened, web):
+    """The gallery of a site loads small files of the site's own as they come into view, and leads to the pages."""
+    page = opened("modern/assets/gptimage/gallery/", width=1440)
+    page.wait_for_function("() => document.querySelector('#pictures img').naturalWidth === 480")
+    small = set(web.pictures)
+    page.locator(CARDS).first.click()
+    page.wait_for_function("() => document.querySelector('#large-image').naturalWidth === 960")
+    page.get_by_role("link", name="docs/index.md").click()
+
+    assert all(name.endswith("-480.webp") for name in small)
+    assert page.url.endswith("/modern/")
+
+
 def test_blocks_with_problems_are_told(look, tmp_path):
     """Where blocks have problems, the gallery says that their pictures are not listed, and why."""
     path = tmp_path / "page.html"
