@@ -22,7 +22,8 @@ from mkdocs.plugins import CombinedEvent
 from mkdocs.structure.files import File
 
 from mkdocs_gptimage import fences
-from mkdocs_gptimage.plugin import GptImagePlugin, PublishedFile
+from mkdocs_gptimage.files import PublishedFile
+from mkdocs_gptimage.plugin import GptImagePlugin
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -61,14 +61,14 @@ def _fail(error: Exception, code: int) -> NoReturn:
 
 def read(config_file: str) -> GptImagePlugin:
     """Read the site's pages; importing MkDocs is for those who need it."""
-    from .plugin import read_pages  # noqa: PLC0415
+    from .whole_site import read_pages  # noqa: PLC0415
 
     return read_pages(config_file)
 
 
 def read_settings(config_file: str) -> Settings:
     """Read what the site has set, and none of its pages."""
-    from .plugin import read_settings  # noqa: PLC0415
+    from .whole_site import read_settings  # noqa: PLC0415
 
     return read_settings(config_file)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import logging
 import os
@@ -11,23 +10,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urljoin
 
-from mkdocs.commands.build import build
-from mkdocs.config import load_config
-from mkdocs.exceptions import MkDocsException, PluginError
+from mkdocs.exceptions import PluginError
 from mkdocs.plugins import BasePlugin, CombinedEvent, event_priority
 from mkdocs.structure.files import File
 
-from . import blocks, pages, production, publishing, site
+from . import blocks, pages, production, site, whole_site
 from . import options as plugin_options
-from .errors import ConfigurationError, GptImageError
+from .errors import GptImageError
 from .fences import GptImageExtension
+from .files import PublishedFile
 from .options import Options
 from .reading import Reader
 from .spec import BY_ID
 from .store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from jinja2 import Environment
     from markdown import Markdown
@@ -54,34 +52,6 @@ _SERVED_PREFIXES = ("mkdocs_", "properdocs_")
 _PRINTED = "html"
 # Plugins that build the site once more for every language, after the first language is written.
 _PLUGINS_OF_SEVERAL_BUILDS = ("i18n",)
-
-
-class PagesRead(Exception):  # noqa: N818 - not an error: all pages are read, and nobody wants the site
-    """Ends a build that was only started to read the pages."""
-
-
-class PublishedFile(File):
-    """A file of the cache that is put into the site by a link."""
-
-    @property
-    def src_path(self) -> str:
-        """As every file has it; ours are given by URIs, which MkDocs' own setter takes for paths, one object each."""
-        return os.path.normpath(self.src_uri)
-
-    @src_path.setter
-    def src_path(self, value: str) -> None:
-        self.src_uri = value
-
-    @classmethod
-    def beside(cls, other: File, uri: str, path: str) -> PublishedFile:
-        """A generated file as another one is; asking MkDocs' configuration for each of them would take longer."""
-        file = cls(uri, None, other.dest_dir, other.use_directory_urls, inclusion=other.inclusion)
-        file.generated_by, file.abs_src_path = other.generated_by, path
-        return file
-
-    def copy_file(self, dirty: bool = False) -> None:  # noqa: ARG002 - linking is cheaper than asking
-        assert self.abs_src_path is not None
-        publishing.place(self.abs_src_path, self.abs_dest_path)
 
 
 class GptImagePlugin(BasePlugin[Options]):
@@ -118,8 +88,10 @@ class GptImagePlugin(BasePlugin[Options]):
             self.settings = _settings(self.config, config)
         self.store = Store(self.settings.store)
         self._on_missing = self._resolve_on_missing(config)
+        self._offers = self._on_missing != "error" and not self.read_only and self._serves(config)
         if not (self.read_only and self._has_several_builds(config) and hasattr(self, "reader")):
-            self.reader = Reader(self.settings, self.store, may_generate=self._on_missing == "generate")
+            makes = self._on_missing == "generate" and not self._offers
+            self.reader = Reader(self.settings, self.store, may_generate=makes)
             for pattern in self.reader.specs.unmatched:
                 log.warning("%s: plugins.gptimage.specs: no file fits '%s'", self.settings.config_file, pattern)
         config.watch.extend(map(str, self.reader.specs.files))
@@ -129,7 +101,6 @@ class GptImagePlugin(BasePlugin[Options]):
             extensions.append(self._extension)
         if self._stylesheet not in config.extra_css:
             config.extra_css.append(self._stylesheet)
-        self._offers = self._on_missing != "error" and not self.read_only and self._serves(config)
         if self._offers:
             from .serving import Serving  # noqa: PLC0415 - no build needs it
 
@@ -248,7 +219,7 @@ class GptImagePlugin(BasePlugin[Options]):
         if self.read_only and self._has_several_builds(config):
             return
         if self.read_only:
-            raise PagesRead
+            raise whole_site.PagesRead
         try:
             delivery = self._make(config)
         except GptImageError as error:
@@ -330,7 +301,7 @@ class GptImagePlugin(BasePlugin[Options]):
 
     def _make_for_all_builds(self, config: MkDocsConfig) -> None:
         """Read the pages of all languages before the first picture is paid for, and make what they miss together."""
-        whole = read_pages(config.config_file_path or "mkdocs.yml")
+        whole = whole_site.read_pages(config.config_file_path or "mkdocs.yml")
         whole.reader.catalog.require_valid()
         plan = production.look_ahead(whole.reader.catalog, whole.reader.look, self.settings)
         result = production.produce(plan, self.settings, self.store, os.environ, log)
@@ -342,55 +313,3 @@ def _settings(options: Options, config: MkDocsConfig) -> Settings:
         return plugin_options.settings(options, config)
     except GptImageError as error:
         raise PluginError(f"gptimage: {error}") from error
-
-
-def read_pages(config_file: str) -> GptImagePlugin:
-    """Read all pages of a site as a build does, macros and snippets included, and write nothing.
-
-    Returns the plugin, whose `reader` holds the catalog. Raises `ConfigurationError` for a site that cannot be read.
-    """
-    # Built into a folder that is thrown away, because MkDocs empties the site's folder before it reads.
-    with tempfile.TemporaryDirectory(prefix="gptimage-") as folder:
-        try:
-            config, plugin = _configured(config_file)
-            plugin.read_only = True
-            config.site_dir = folder
-            config.plugins.on_startup(command="build", dirty=False)
-            try:
-                with _quiet(), contextlib.suppress(PagesRead):
-                    build(config)
-            finally:
-                config.plugins.on_shutdown()
-        except (MkDocsException, SystemExit) as error:
-            raise ConfigurationError(str(error)) from error
-    return plugin
-
-
-def read_settings(config_file: str) -> Settings:
-    """Read what a site has set, and no page; raise `ConfigurationError`."""
-    try:
-        return _configured(config_file)[1].settings
-    except (MkDocsException, SystemExit) as error:
-        raise ConfigurationError(str(error)) from error
-
-
-def _configured(config_file: str) -> tuple[MkDocsConfig, GptImagePlugin]:
-    """A site's configuration and its plugin, whose options are those of the site that is really built."""
-    config = load_config(config_file=config_file)
-    plugin = next((each for each in config.plugins.values() if isinstance(each, GptImagePlugin)), None)
-    if plugin is None:
-        raise ConfigurationError(f"{config_file}: the plugin 'gptimage' is not in 'plugins'")
-    plugin.settings = _settings(plugin.config, config)
-    return config, plugin
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the lines in which MkDocs tells of the folder that is thrown away."""
-    logger = logging.getLogger("mkdocs.commands.build")
-    level = logger.level
-    logger.setLevel(logging.WARNING)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)

@@ -235,7 +235,7 @@ def test_all_languages_are_read_before_the_first_submit(site, service):
     assert invalid.code == 1
     assert "docs/index.de.md:3: size: '16:10' is not a size" in invalid.err
     assert paid == before
-    assert "2 missing" in unmade.out
+    assert "2 new" in unmade.out
     assert built.code == 0, built.err
     assert stats(service)["submits"] == before["submits"] + 2
     assert site.gptimage("check").code == 0

@@ -11,7 +11,7 @@ import mkdocs_gptimage
 
 PACKAGE = Path(mkdocs_gptimage.__file__).parent
 MODULES = {path.stem: path for path in PACKAGE.glob("*.py") if path.stem != "__init__"}
-HOST_ADAPTERS = {"options", "pages", "plugin"}
+HOST_ADAPTERS = {"files", "options", "pages", "plugin", "whole_site"}
 SLOW = ("httpx", "PIL", "jsonschema", "rich", "asyncio", "anyio", "diskcache", "starlette", "uvicorn")
 
 # Module → all that it may import of ours at run time. What is only needed by the type checker does not count.
@@ -43,6 +43,7 @@ FLOOR = {
 }
 UPSTAIRS = {
     "approvals",
+    "endpoint",
     "serving",
     "reading",
     "production",
@@ -57,6 +58,8 @@ UPSTAIRS = {
     "cli_prune",
     "options",
     "pages",
+    "files",
+    "whole_site",
     "generation",
     "client",
     "reporting",
