@@ -26,7 +26,7 @@ class Asked:
         """By their keys, seen by a reader or not."""
         self._catalog = catalog
         self._outside = outside
-        self._declared = Declared([], {})
+        self._declared = self._early = Declared([], outside)
         self._asked: list[int | Mention] = []
         """Keys of uses, and mentions."""
         self._resolved = 0
@@ -99,9 +99,15 @@ class Asked:
             return found[1] if found is not None else None
         return None
 
-    def completed(self, reading: Reading, page: str) -> Reading:
-        """A reading of a page that is converted after ids were resolved; as it was when that cannot be done."""
-        return self._declared.complete(Declaration(None, page, reading, str)) or reading
+    def completed(self, reading: Reading, page: str, *, is_late: bool) -> Reading:
+        """A reading with what it wants, as far as that is known; `is_late` when ids have been resolved.
+
+        Before that, it is what specs files draw from each other.
+        """
+        if not reading.wants:
+            return reading
+        declared = self._declared if is_late else self._early
+        return declared.complete(Declaration(None, page, reading, str)) or reading
 
 
 def _declaration(use: Use) -> Declaration:

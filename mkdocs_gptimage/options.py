@@ -158,8 +158,14 @@ def _pattern_problems(patterns: list[str]) -> list[str]:
         f"specs[{index}]: {validation.quote(pattern)} is not a pattern of files below the folder of mkdocs.yml; "
         "expected one like images/*.yml"
         for index, pattern in enumerate(patterns)
-        if not pattern.strip() or Path(pattern).anchor or ".." in Path(pattern).parts
+        if not _is_pattern(pattern)
     ]
+
+
+def _is_pattern(pattern: str) -> bool:
+    parts = Path(pattern).parts
+    is_below = bool(pattern.strip() and parts) and not Path(pattern).anchor and ".." not in parts
+    return is_below and not any("**" in part and part != "**" for part in parts)
 
 
 def _folder_problems(options: Options, config: MkDocsConfig) -> list[str]:

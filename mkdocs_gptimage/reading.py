@@ -195,9 +195,7 @@ class Reader:
         problems += [(0, said) for said in requirements.unmet(reading, alt=self._settings.require_alt)]
         if problems:
             return Reading(None, reading.presentation, tuple(problems))
-        if self._is_delivered and reading.wants:
-            return self._asked.completed(reading, page.source.name)
-        return reading
+        return self._asked.completed(reading, page.source.name, is_late=self._is_delivered)
 
     def collect(self, content: str) -> list[Use]:
         """Add what a page's finished content asks for to the catalog; return its uses."""

@@ -99,9 +99,11 @@ def _flights(settings: Settings) -> list[Flight]:
 
 def _enter(picture: Picture, catalog: Catalog) -> None:
     """Add a picture behind those that it is drawn from, which are not shown for their own sake."""
+    if picture.spec.digest in catalog.pictures:
+        return
     for parent in picture.parents:
         _enter(dataclasses.replace(parent, shown_by=[], needed_by=picture.uses), catalog)
-    catalog.pictures.setdefault(picture.spec.digest, picture)
+    catalog.pictures[picture.spec.digest] = picture
 
 
 def _why_not(picture: Picture, known: candidates.Known, store: Store, *, keeps: bool) -> str:

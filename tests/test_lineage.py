@@ -11,7 +11,11 @@ from books import Books
 from gateway import KEY, fails
 from sites import FAST, Site, block
 
-from mkdocs_gptimage.declared import LONGEST_CHAIN
+from mkdocs_gptimage import spec
+from mkdocs_gptimage.asked import Asked
+from mkdocs_gptimage.catalog import Catalog
+from mkdocs_gptimage.declared import LONGEST_CHAIN, Declaration
+from mkdocs_gptimage.references import References
 
 ENV = {"APIMASTER_API_KEY": KEY}
 SRC = re.compile(r'<img[^>]*\ssrc="([^"#]*)')
@@ -124,6 +128,23 @@ def test_parents_in_specs_files(site, service, books):
     assert built.code == planned.code == 0, built.err
     assert sent(service) == {"First": [], "Middle": [pictures["First"]], "Last": [pictures["Middle"]]}
     assert "Middle" not in planned.out
+
+
+def test_what_is_drawn_from_specs_only_is_known_at_once(tmp_path):
+    """A figure whose ancestors are all in specs files is written with its final name, before other pages are read."""
+    references = References(tmp_path, tmp_path)
+
+    def read(text):
+        return spec.read(text, {}, lambda entry: references.resolve(entry, tmp_path))
+
+    specs = {"one": "prompt: One", "two": "prompt: Two\nimage_urls: [gpt-image:one]"}
+    asked = Asked(Catalog(), {name: Declaration(name, "s.yml", read(text), str) for name, text in specs.items()})
+    known, other = (read(f"prompt: Child\nimage_urls: [gpt-image:{name}]") for name in ("two", "block"))
+    completed = asked.completed(known, "docs/a.md", is_late=False)
+
+    assert [parent.prompt for parent in completed.spec.parents] == ["Two"]
+    assert completed.wants == ()
+    assert asked.completed(other, "docs/a.md", is_late=False) is other
 
 
 def test_a_failed_parent_fails_its_children_by_name(site, service, books):
