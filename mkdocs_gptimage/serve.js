@@ -16,7 +16,8 @@
   const price = cards => {
     const prices = Object.values(Object.assign({}, ...cards.map(card => card.pays)));
     if (prices.includes(null)) return "price not set";
-    return `$${Number(prices.reduce((sum, each) => sum + each, 0).toPrecision(4))}`;
+    const sum = prices.reduce((before, each) => before + each, 0);
+    return sum ? `$${Number(sum.toPrecision(4))}` : "free";
   };
 
   const post = async (name, body) => {
