@@ -204,7 +204,8 @@ def read(
     """Read a block's text.
 
     `defaults` are fields for whatever the block does not set. `resolve` turns an entry of `image_urls` into a
-    reference, or raises `UnusableReferenceError`. `dark_instruction` says how a dark twin differs from its picture.
+    reference, or raises `UnusableReferenceError`. `dark_instruction` says how a dark twin differs from its picture;
+    `styles` are those that the block can name.
     """
     try:
         document = yaml12.read(text)
@@ -241,7 +242,7 @@ def read_fields(
         problems.append((line_of("image_urls"), said))
     light = _spec(fields, style.prompt(fields["prompt"]), tuple(references))
     dark = _dark(light, fields.get("dark", False), style, house.dark_instruction)
-    problems += [(line_of(name), said) for name, said in _too_long(light, dark, fields)]
+    problems += [(line_of(name), said) for name, said in _too_long(light, dark, fields.get("dark"), style)]
     if problems:
         return Reading(None, Presentation(), tuple(problems))
     return Reading(light, _presentation(fields), dark=dark, wants=tuple(wants))
@@ -270,19 +271,18 @@ def no_style(found: str, styles: Iterable[str]) -> str:
     return f"{validation.quote(found)} is not a style{advice}"
 
 
-def _too_long(light: ImageSpec, dark: ImageSpec | None, fields: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+def _too_long(light: ImageSpec, dark: ImageSpec | None, asked: Any, style: Style) -> Iterable[tuple[str, str]]:
     """The fields whose prompts are too long with what is put around them, and what to say about it."""
     longest = validation.schema()["properties"]["prompt"]["maxLength"]
-    if len(light.prompt) > longest:
+    if style.template != PROMPT_PLACE and len(light.prompt) > longest:
         yield "prompt", f"prompt: {len(light.prompt)} characters with its style, expected at most {longest}"
     elif dark is not None and len(dark.prompt) > longest:
-        added, advice = "its style", ""
-        if fields["dark"] is True:
-            added, advice = "its instruction", "; give the dark picture a prompt of its own"
-        yield (
-            "dark",
-            f"dark: a prompt of {len(dark.prompt)} characters with {added}, expected at most {longest}{advice}",
-        )
+        found = f"dark: a prompt of {len(dark.prompt)} characters"
+        if asked is True:
+            advice = "give the dark picture a prompt of its own"
+            yield "dark", f"{found} with its instruction, expected at most {longest}; {advice}"
+        elif style.template != PROMPT_PLACE:
+            yield "dark", f"{found} with its style, expected at most {longest}"
 
 
 def _is_left_open(key: str, value: Any) -> bool:
