@@ -207,6 +207,7 @@ class Approvals:
         """Make some pictures; the body of a thread."""
         store = Store(run.settings.store)
         watcher = Watcher(lambda event: self._tell(event, run), self._closing.is_set)
+        unknown: set[str] = set()
         try:
             plan = run.plan(production.look_ahead(run.catalog, store.look, run.settings))
             result = production.produce(
@@ -219,10 +220,11 @@ class Approvals:
                 watcher=watcher,
             )
             problems = result.problems
+            unknown = {row.digest for row in result.plan.only(State.UNKNOWN)}
         except SystemExit:  # the server ends
             return
-        except (GptImageError, OSError) as error:
-            problems = [str(error)]
+        except Exception as error:  # noqa: BLE001 - whatever it is, no card waits for it for ever
+            problems = [str(error) or type(error).__name__]
         for problem in problems:
             self._log.warning("%s", problem)
         there = {digest for digest in run.digests if isinstance(store.look(digest), Entry)}
@@ -230,6 +232,7 @@ class Approvals:
             rest = {digest: work for digest in run.digests if (work := self._works.get(digest)) and not work.is_over}
             for digest, work in rest.items():
                 work.phase, work.text = ("ready", "") if digest in there else ("failed", "; ".join(problems))
+                work.again = "unknown" if digest in unknown else work.again
         if there.intersection(rest):
             self._signal(run.settings.cache)
 

@@ -128,12 +128,27 @@ def test_an_unknown_outcome_is_repeated_only_when_that_is_asked_for(site, servic
     assert approvals.states([first])[first]["again"] == "unknown"
     approvals.ask([first])
     wait(lambda: phase(approvals, first) == "failed")
+    assert approvals.states([first])[first]["again"] == "unknown"
     assert submits(service) == ["a"]
 
     approvals.ask([first], retry_unknown=True)
     wait(lambda: phase(approvals, first) == "ready")
 
     assert submits(service) == ["a", "a"]
+
+
+def test_no_card_waits_for_ever(site, approvals, monkeypatch):
+    """Whatever goes wrong in the background is told by the card."""
+
+    def fail(*_, **__):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(module.production, "produce", fail)
+    update(approvals, site)
+    approvals.ask(site.digests)
+    wait(lambda: phase(approvals, site.digests[1]) == "failed")
+
+    assert approvals.states(site.digests)[site.digests[0]]["text"] == "ZeroDivisionError"
 
 
 def test_the_budget_holds_for_every_click(tmp_path, service, approvals):
