@@ -7,7 +7,7 @@ import os
 import secrets
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from . import cache_folder, production
@@ -171,7 +171,8 @@ class Approvals:
         told: dict[str, dict[str, Any]] = {}
         with self._lock:
             parts = {digest: part for part in self._parts.values() for digest in part.cards}
-            asked = [(digest, parts[digest].settings, self._works.get(digest)) for digest in digests if digest in parts]
+            works = {digest: replace(work) for digest, work in self._works.items()}
+            asked = [(digest, parts[digest].settings, works.get(digest)) for digest in digests if digest in parts]
         for digest, settings, work in asked:
             if isinstance(Store(settings.store).look(digest), Entry):
                 told[digest] = {"phase": "ready"}
