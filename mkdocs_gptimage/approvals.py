@@ -198,8 +198,9 @@ class Approvals:
             thread.join(max(0.0, until - time.monotonic()))
 
     def _start(self, part: _Part, digests: list[str], *, retry_unknown: bool = False, is_free: bool = False) -> None:
-        self._works.update((digest, _Work(time.time())) for digest in digests)
-        run = _Run(part.catalog, part.settings, frozenset(digests), retry_unknown, is_free)
+        works = {digest: _Work(time.time()) for digest in digests}
+        self._works.update(works)
+        run = _Run(part.catalog, part.settings, works, retry_unknown, is_free)
         thread = threading.Thread(target=self._make, args=(run,), name="gptimage", daemon=True)
         self._threads = [*(each for each in self._threads if each.is_alive()), thread]
         thread.start()
@@ -228,9 +229,9 @@ class Approvals:
             problems = [str(error) or type(error).__name__]
         for problem in problems:
             self._log.warning("%s", problem)
-        there = {digest for digest in run.digests if isinstance(store.look(digest), Entry)}
+        there = {digest for digest in run.works if isinstance(store.look(digest), Entry)}
         with self._lock:
-            rest = {digest: work for digest in run.digests if (work := self._works.get(digest)) and not work.is_over}
+            rest = {digest: work for digest, work in run.works.items() if not work.is_over}
             for digest, work in rest.items():
                 work.phase, work.text = ("ready", "") if digest in there else ("failed", "; ".join(problems))
                 work.again = "unknown" if digest in unknown else work.again
@@ -242,7 +243,8 @@ class Approvals:
 
         self._log.info(progress.line(event))
         with self._lock:
-            work = self._works.setdefault(event.digest, _Work(time.time()))
+            # One that was not asked for: another one is drawn from it.
+            work = run.works.get(event.digest) or self._works.setdefault(event.digest, _Work(time.time()))
             work.phase, work.text = _PHASES.get(event.step, "failed"), event.text
             work.again = _AGAIN.get(event.step, "paid")
         if event.step is Step.STORED:
@@ -262,13 +264,14 @@ class _Run:
 
     catalog: Catalog
     settings: Settings
-    digests: frozenset[str]
+    works: Mapping[str, _Work]
+    """What was asked for, by digest."""
     retry_unknown: bool
     is_free: bool
 
     def plan(self, whole: Plan) -> Plan:
         """The part of a plan for these pictures and those that they are drawn from."""
-        lines = (row.picture.lineage for row in whole.candidates if row.digest in self.digests)
+        lines = (row.picture.lineage for row in whole.candidates if row.digest in self.works)
         wanted = set().union(*lines)
         kept = (row for row in whole.candidates if row.digest in wanted)
         return Plan(tuple(row for row in kept if not self.is_free or row.state in (*_FREE, State.CACHED)))
