@@ -103,11 +103,7 @@ class Approvals:
             "digest": row.digest,
             "state": row.state.value,
             "detail": row.detail,
-            "pays": {
-                each.digest: 0 if settings.api.emulated else each.price
-                for each in needed
-                if each.state is State.MISSING
-            },
+            "pays": {each.digest: each.price for each in needed if each.state is State.MISSING},
             "ask": f"{spec.size or 'like its reference'} · {spec.resolution}",
             "prompt": spec.prompt,
         }

@@ -116,7 +116,7 @@ def settings(options: Options, config: MkDocsConfig) -> Settings:
             timeout=_timeouts(api.timeout),
         ),
         budget=Budget(images=options.budget.images, usd=options.budget.usd),
-        prices={str(tier): float(price) for tier, price in options.prices.items()},
+        prices=_prices(options),
         output=Output(
             formats=tuple(options.output.formats),
             widths=tuple(sorted(set(options.output.widths))),
@@ -127,6 +127,13 @@ def settings(options: Options, config: MkDocsConfig) -> Settings:
         dark_instruction=options.dark_instruction,
         has_palette_toggle=config.theme.name == _THEME_WITH_TOGGLE,
     )
+
+
+def _prices(options: Options) -> dict[str, float]:
+    """What pictures cost; the built-in emulator is free, unless a site rehearses with prices of its own."""
+    if options.api.base_url == EMULATOR and not options.prices:
+        return dict.fromkeys(sizes.TIERS, 0.0)
+    return {str(tier): float(price) for tier, price in options.prices.items()}
 
 
 def project_folder(config: MkDocsConfig) -> Path:

@@ -190,6 +190,15 @@ def running(*arguments, cwd, env=None):
             process.kill()
 
 
+@pytest.mark.parametrize(("prices", "total"), [({}, 0), ({"1k": 0.25}, 0.5)])
+def test_pictures_of_the_built_in_emulator_are_free(site, prices, total):
+    """A plan for the built-in emulator names no price to look up, but takes one that a site rehearses with."""
+    site.configure(gptimage={"api": {"base_url": "emulator"}, "prices": prices})
+    site.write({"index.md": block(prompt="One") + "\n" + block(prompt="Two"), "macro.md": ""})
+
+    assert json.loads(site.gptimage("plan", "--json").out)["price_usd"] == total
+
+
 def test_emulator_command(site):
     """`gptimage emulator` prints its address, answers there, and ends at Ctrl-C."""
     command = ["-c", "from mkdocs_gptimage.cli import main; main()", "emulator", "--port", "0", "--key", "k"]
