@@ -89,6 +89,10 @@ class Approvals:
         self._works: dict[str, _Work] = {}
         self._parts: dict[str, _Part] = {}
         self._seen: dict[str, float] = {}
+        self._is_held = False
+        self._unasked: dict[str, float] = {}
+        """What was made without being asked for, by digest, with its price in USD, or 0."""
+        self._is_spent = False
 
     def card(self, row: Row, rows: Mapping[str, Row], settings: Settings) -> dict[str, Any]:
         """What a page says of a picture that is not there, for the script that offers to make it.
@@ -103,45 +107,72 @@ class Approvals:
             "digest": row.digest,
             "state": row.state.value,
             "detail": row.detail,
-            "pays": {each.digest: each.price for each in needed if each.state is State.MISSING},
+            "pays": {
+                **{each.digest: each.price for each in needed if each.state is State.MISSING},
+                row.digest: settings.prices.get(spec.resolution),
+            },
             "ask": f"{spec.size or 'like its reference'} · {spec.resolution}",
             "prompt": spec.prompt,
         }
 
-    def update(self, name: str, catalog: Catalog, plan: Plan, settings: Settings, *, unasked: bool) -> None:
+    def hold(self) -> None:
+        """A build begins, which may fail: until it is there, nobody knows what the pages ask for."""
+        with self._lock:
+            self._is_held = True
+
+    def update(self, name: str, catalog: Catalog, plan: Plan, settings: Settings, unasked: Collection[str]) -> None:
         """Take what a part of the site asks for now; a site of one language has one part.
 
-        What is in flight is collected at once; if `unasked`, what does not change is made.
+        What is in flight is collected at once, for pictures that no page asks for any more as well. `unasked` are the
+        digests of missing pictures that are made when they have not changed for a while.
         """
         with self._lock:
+            self._is_held = False
             cards = frozenset(row.digest for row in plan.rows if row.state is not State.CACHED)
             part = self._parts[name] = _Part(catalog, settings, cards)
             for digest in [digest for digest, work in self._works.items() if work.phase == "ready"]:
                 del self._works[digest]
             free = [row.digest for row in plan.only(*_FREE) if row.digest not in self._works]
-            if free and production.has_key(settings, self._environment):
+            if (free or plan.strays) and production.has_key(settings, self._environment):
                 self._start(part, free, is_free=True)
-            if unasked:
-                self._wait_for_rest(part, plan)
+            self._wait_for(unasked, part)
 
-    def _wait_for_rest(self, part: _Part, plan: Plan) -> None:
+    def _wait_for(self, unasked: Collection[str], part: _Part) -> None:
         now = time.monotonic()
-        missing = [row.digest for row in plan.only(State.MISSING)]
-        part.seen.update((digest, self._seen.get(digest, now)) for digest in missing)
+        part.seen.update((digest, self._seen.get(digest, now)) for digest in unasked)
         self._seen = {digest: seen for each in self._parts.values() for digest, seen in each.seen.items()}
-        if any(digest not in self._works for digest in missing):
+        if any(digest not in self._works for digest in unasked):
             timer = threading.Timer(SETTLED_SECONDS + 0.1, self._make_settled, [part])
             timer.daemon = True
             timer.start()
 
     def _make_settled(self, part: _Part) -> None:
-        """Make what has not changed, unless a later build has begun to wait anew."""
+        """Make what has not changed, unless a later build is under way or has begun to wait anew."""
         with self._lock:
             until = time.monotonic() - SETTLED_SECONDS
-            settled = [digest for digest, seen in part.seen.items() if seen <= until and digest not in self._works]
-            current = [digest for digest in settled if digest in self._seen]
-            if current and not self._closing.is_set():
-                self._start(part, current)
+            settled = [
+                digest
+                for digest in part.seen
+                if self._seen.get(digest, until + 1) <= until and digest not in self._works
+            ]
+            if settled and not self._is_held and not self._closing.is_set() and self._has_budget(settled, part):
+                self._start(part, settled)
+
+    def _has_budget(self, digests: Iterable[str], part: _Part) -> bool:
+        """Whether this server may make so many more unasked: its runs are short, and each has the whole budget."""
+        prices, budget = part.settings.prices, part.settings.budget
+        pictures = part.catalog.pictures
+        wanted = {digest: prices.get(pictures[digest].spec.resolution, 0.0) for digest in digests}
+        total = self._unasked | wanted
+        is_over = (budget.images is not None and len(total) > budget.images) or (
+            budget.usd is not None and sum(total.values()) > budget.usd
+        )
+        if not is_over:
+            self._unasked = total
+        elif not self._is_spent:
+            self._is_spent = True
+            self._log.info("the budget of this server is spent on pictures that nobody asked for; cards have buttons")
+        return not is_over
 
     def ask(self, digests: Collection[str], *, retry_unknown: bool = False) -> None:
         """Make pictures of the current site; those that are under way already are left alone.
@@ -207,7 +238,8 @@ class Approvals:
         watcher = Watcher(lambda event: self._tell(event, run), self._closing.is_set)
         unknown: set[str] = set()
         try:
-            plan = run.plan(production.look_ahead(run.catalog, store.look, run.settings))
+            whole = production.look_ahead(run.catalog, store.look, run.settings, with_strays=run.is_free)
+            plan = run.plan(whole)
             result = production.produce(
                 plan,
                 run.settings,
@@ -224,7 +256,8 @@ class Approvals:
         except Exception as error:  # noqa: BLE001 - whatever it is, no card waits for it for ever
             problems = [str(error) or type(error).__name__]
         for problem in problems:
-            self._log.warning("%s", problem)
+            # The card says it. A warning, from whatever thread, would fail a strict build that is under way.
+            self._log.info("%s", problem)
         there = {digest for digest in run.works if isinstance(store.look(digest), Entry)}
         with self._lock:
             rest = {digest: work for digest, work in run.works.items() if not work.is_over}
@@ -266,11 +299,13 @@ class _Run:
     is_free: bool
 
     def plan(self, whole: Plan) -> Plan:
-        """The part of a plan for these pictures and those that they are drawn from."""
+        """The part of a plan for these pictures and those that they are drawn from; with all strays, if it is free."""
         lines = (row.picture.lineage for row in whole.candidates if row.digest in self.works)
         wanted = set().union(*lines)
         kept = (row for row in whole.candidates if row.digest in wanted)
-        return Plan(tuple(row for row in kept if not self.is_free or row.state in (*_FREE, State.CACHED)))
+        if not self.is_free:
+            return Plan(tuple(kept))
+        return Plan(tuple(row for row in kept if row.state in (*_FREE, State.CACHED)), whole.collectable)
 
 
 def prepare(cache: Path) -> str:

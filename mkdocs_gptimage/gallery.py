@@ -12,16 +12,18 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from . import cache_folder, exhibits, variants
+from . import cache_folder, exhibits, planning, variants
 from .errors import ConfigurationError
 from .settings import EMULATOR, Output
 from .store import Damage
+from .survey import Survey
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from .exhibits import Exhibit, Place
+    from .reading import Reader
     from .settings import Settings
     from .shown import Shown
     from .variants import Derived
@@ -58,6 +60,12 @@ def write(target: Path, found: Sequence[Exhibit], problems: Sequence[str], setti
             f"the gallery '{target}' cannot be written: {error.strerror or error}; make room, change permissions, or "
             "name another file with '-o'"
         ) from error
+
+
+def of_site(reader: Reader, shown: Mapping[str, Shown], title: str, addresses: Mapping[str, str], name: str) -> str:
+    """Return the gallery of all that the pages of a build show; the rest as for `published`."""
+    plan = planning.plan(reader.catalog, reader.look, {}, {}, "")
+    return published(exhibits.exhibits(Survey(plan), reader.mentions), shown, title, addresses, name)
 
 
 def published(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import logging
 import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urljoin
@@ -14,12 +13,13 @@ from mkdocs.exceptions import PluginError
 from mkdocs.plugins import BasePlugin, CombinedEvent, event_priority
 from mkdocs.structure.files import File
 
-from . import blocks, pages, production, site, whole_site
+from . import blocks, pages, production, served, site, whole_site
 from . import options as plugin_options
 from .errors import GptImageError
 from .fences import GptImageExtension
 from .files import PublishedFile
 from .options import Options
+from .planning import State
 from .reading import Reader
 from .spec import BY_ID
 from .store import Store
@@ -46,8 +46,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("mkdocs.plugins.gptimage")
 
 _STYLESHEET = Path(__file__).with_name("gptimage.css")
-# The folders that `mkdocs serve` and `properdocs serve` build into.
-_SERVED_PREFIXES = ("mkdocs_", "properdocs_")
 # Where print-site keeps what it saw of a page in on_page_content; it moves `src` and `href`, but no `srcset`.
 _PRINTED = "html"
 # Plugins that build the site once more for every language, after the first language is written.
@@ -62,33 +60,45 @@ class GptImagePlugin(BasePlugin[Options]):
 
     def __init__(self) -> None:
         self._command = "build"
+        self._is_dirty = False
         self._is_active = False
         self._extension: GptImageExtension | None = None
         self._pages: list[Page] = []
         self._covers: list[tuple[Page, str]] = []
         """Pages whose front matter names a picture, with its id."""
+        self._drafts: set[str] = set()
+        """Names of pages that only a development server shows."""
         self._entered: tuple[Page, MkDocsConfig] | None = None
         self._markdown: str | None = None
         self._serving: Serving | None = None
         self._offers = False
+        self._has_looked_for_strays = False
+        """Whether this server knows what an earlier one has left in flight for nobody."""
         self.read_only = False
         """Set by `read_pages`: nothing is made, and the build ends when all pages of all languages are read."""
 
-    def on_startup(self, *, command: Literal["build", "gh-deploy", "serve"], dirty: bool) -> None:  # noqa: ARG002
+    def on_startup(self, *, command: Literal["build", "gh-deploy", "serve"], dirty: bool) -> None:
         """Defining it keeps the plugin alive across the rebuilds of `serve`."""
-        self._command = command
+        self._command, self._is_dirty = command, dirty
 
     def on_config(self, config: MkDocsConfig) -> MkDocsConfig | None:
         self._is_active = self.config.enabled or self.read_only
+        if self._serving is not None:
+            self._serving.hold()
         self._entered = None
-        self._pages, self._covers = [], []
+        self._pages, self._covers, self._drafts = [], [], set()
         if not self._is_active:
             return None
         if not self.read_only:
             self.settings = _settings(self.config, config)
         self.store = Store(self.settings.store)
         self._on_missing = self._resolve_on_missing(config)
-        self._offers = self._on_missing != "error" and not self.read_only and self._serves(config)
+        is_served = self._serves(config) and not self.read_only and self._on_missing != "error"
+        self._offers = is_served and not self._is_dirty
+        if is_served and self._is_dirty:
+            # A part of the pages says nothing of what the others ask for.
+            log.info("with --dirty, pictures that are missing are only shown as cards")
+            self._on_missing = "placeholder"
         if not (self.read_only and self._has_several_builds(config) and hasattr(self, "reader")):
             makes = self._on_missing == "generate" and not self._offers
             self.reader = Reader(self.settings, self.store, may_generate=makes)
@@ -139,9 +149,7 @@ class GptImagePlugin(BasePlugin[Options]):
 
     def _serves(self, config: MkDocsConfig) -> bool:
         """Whether this is `mkdocs serve`; `serve --clean` says that it is a build, but builds where serve does."""
-        folder = Path(config.site_dir)
-        is_temporary = folder.parent == Path(tempfile.gettempdir()) and folder.name.startswith(_SERVED_PREFIXES)
-        return self._command == "serve" or is_temporary
+        return self._command == "serve" or served.is_of_a_server(Path(config.site_dir))
 
     @staticmethod
     def _has_several_builds(config: MkDocsConfig) -> bool:
@@ -190,6 +198,8 @@ class GptImagePlugin(BasePlugin[Options]):
             self._markdown = page.markdown
             page.markdown = blocks.without(page.markdown or "", self.settings.fence)
             page.content = self.reader.unmarked(html)
+            if self._offers and (page.meta.get("draft") or not page.file.inclusion.is_included()):
+                self._drafts.add(pages.current(page, config, self.settings).source.name)
 
     @event_priority(-100)
     def _give_back(self, html: str, *, page: Page, config: MkDocsConfig, files: Files) -> None:  # noqa: ARG002
@@ -242,14 +252,12 @@ class GptImagePlugin(BasePlugin[Options]):
     def _publish_gallery(self, delivery: site.Delivery, config: MkDocsConfig, files: Files) -> None:
         if not self.config.gallery:
             return
-        from . import exhibits, gallery, planning, survey  # noqa: PLC0415 - few sites publish one
+        from . import gallery  # noqa: PLC0415 - few sites publish one
 
-        plan = planning.plan(self.reader.catalog, self.store.look, {}, {}, "")
-        found = exhibits.exhibits(survey.Survey(plan), self.reader.mentions)
         name = f"{self.settings.assets}/{gallery.PUBLISHED}"
         addresses = {pages.current(page, config, self.settings).source.name: page.url for page in self._pages}
         title = f"Pictures of {config.site_name}"
-        text = gallery.published(found, delivery.shown, title, addresses, name)
+        text = gallery.of_site(self.reader, delivery.shown, title, addresses, name)
         files.append(File.generated(config, name, content=text))
 
     def _finish(self, delivery: site.Delivery, config: MkDocsConfig) -> None:
@@ -274,7 +282,11 @@ class GptImagePlugin(BasePlugin[Options]):
             log.info(hint)
         pays = self._on_missing == "generate" and not self._offers
         warn = None if pays else log.warning
-        plan = production.look_ahead(self.reader.catalog, self.reader.look, self.settings, warn=warn)
+        is_first = self._offers and not self._has_looked_for_strays
+        self._has_looked_for_strays |= is_first
+        plan = production.look_ahead(
+            self.reader.catalog, self.reader.look, self.settings, with_strays=is_first, warn=warn
+        )
         if self._on_missing == "error":
             production.require_all(plan)
         result = production.Result(plan)
@@ -294,7 +306,12 @@ class GptImagePlugin(BasePlugin[Options]):
         if self._serving is None or not self._offers:
             return None
         language = str(config.theme.get("language") or config.theme.get("locale"))
-        return self._serving.desk(language, self.reader, plan, self.settings, unasked=self._on_missing == "generate")
+        unasked = [
+            row.digest
+            for row in (plan.only(State.MISSING) if self._on_missing == "generate" else ())
+            if any(use.source.name not in self._drafts for use in row.picture.uses)
+        ]
+        return self._serving.desk(language, self.reader, plan, self.settings, unasked)
 
     def _picture_of(self, page: Page, name: str, config: MkDocsConfig) -> ImageSpec | None:
         return self.reader.picture_of(name, pages.current(page, config, self.settings).source)

@@ -1,6 +1,12 @@
 // On pages of a development server: offers to make the pictures that are not there, and follows those that are made.
 (() => {
   "use strict";
+  // In a frame of another site, a click may be meant for something else.
+  try {
+    if (window.top.location.origin !== location.origin) return;
+  } catch {
+    return;
+  }
   const CARDS = "data-gpt-image-cards";
   const endpoint = new URL("serve/", document.currentScript.src);
   const desks = new Map(); // image → its cards, with a row each on the desk of its figure

@@ -13,6 +13,7 @@ from .site import Desk
 
 if TYPE_CHECKING:
     import logging
+    from collections.abc import Collection
 
     from .planning import Plan
     from .reading import Reader
@@ -29,9 +30,16 @@ class Serving:
         self._log = log
         self._approvals = Approvals(os.environ, log)
 
-    def desk(self, part: str, reader: Reader, plan: Plan, settings: Settings, *, unasked: bool) -> Desk:
-        """Take what a part of the site asks for, and say how its pages show what is not there."""
-        self._approvals.update(part, reader.catalog, plan, settings, unasked=unasked)
+    def hold(self) -> None:
+        """A build begins."""
+        self._approvals.hold()
+
+    def desk(self, part: str, reader: Reader, plan: Plan, settings: Settings, unasked: Collection[str]) -> Desk:
+        """Take what a part of the site asks for, and say how its pages show what is not there.
+
+        `unasked` are the digests of missing pictures that are made without being asked for.
+        """
+        self._approvals.update(part, reader.catalog, plan, settings, unasked)
         known = formers.find(reader.catalog, reader.look, settings.cache)
         rows = {row.digest: row for row in plan.candidates}
         return Desk(functools.partial(self._approvals.card, rows=rows, settings=settings), known)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,6 @@ from .spec import SHORT_DIGEST
 from .store import Damage
 
 if TYPE_CHECKING:
-    import logging
     from collections.abc import Callable, Collection, Mapping
 
     from .production import Result
@@ -98,12 +98,13 @@ def _deliver(  # noqa: PLR0913 - the world is passed in
     )
     problems = result.problems
     for row in rows:
-        found = derived.get(row.digest)
+        found, shown = derived.get(row.digest), row
         if found is not None and not isinstance(found, Damage):
             delivery.shown[row.digest] = _shown(row.picture.spec.stem, found, settings, delivery)
             continue
         if found is not None:
-            problems.append(production.describe(Row(row.picture, State.BROKEN, found.reason, damage=found)))
+            shown = Row(row.picture, State.BROKEN, found.reason, damage=found)
+            problems.append(production.describe(shown))
         former = derived.get(formers[row.digest].digest) if row.digest in formers else None
         if former is None or isinstance(former, Damage):
             _show_card(row, settings, delivery)
@@ -111,7 +112,7 @@ def _deliver(  # noqa: PLR0913 - the world is passed in
             stem = f"outdated-{formers[row.digest].digest[:SHORT_DIGEST]}"
             delivery.shown[row.digest] = _shown(stem, former, settings, delivery)
         if desk is not None:
-            card = {**desk.card(row), "outdated": row.digest in formers}
+            card = {**desk.card(shown), "outdated": row.digest in formers}
             delivery.shown[row.digest] = replace(delivery.shown[row.digest], card=card)
     _say(result, settings, log)
     if desk is not None:
@@ -182,8 +183,10 @@ def _offer(result: Result, problems: list[str], log: logging.Logger) -> None:
     if count:
         them = "it is a card with a button" if count == 1 else "they are cards with buttons"
         log.info("%s not in the store; %s", "1 picture is" if count == 1 else f"{count} pictures are", them)
+    told = {production.describe(row) for row in result.plan.only(State.UNKNOWN, State.ELSEWHERE)}
     for problem in problems:
-        log.warning("%s", one_line_each([problem]))
+        # The cards of these say what they are, and a strict server is to start all the same.
+        log.log(logging.INFO if problem in told else logging.WARNING, "%s", one_line_each([problem]))
 
 
 def _warn(result: Result, problems: list[str], log: logging.Logger) -> None:

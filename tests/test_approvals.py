@@ -42,7 +42,7 @@ def approvals():
 
 def update(approvals, site, *, unasked=False):
     plan = site.plan()
-    approvals.update("", site.pictures, plan, site.settings, unasked=unasked)
+    approvals.update("", site.pictures, plan, site.settings, site.digests if unasked else ())
     return plan
 
 
@@ -208,6 +208,35 @@ def test_what_is_in_flight_is_collected_by_the_next_server(site, service, approv
     assert submits(service) == ["a"]
 
 
+def test_what_nobody_asks_for_any_more_is_collected(site, service, approvals):
+    """A picture whose block was edited while no server ran is collected by the next one, and not paid for again."""
+    finishes = service.batch
+    service.batch = lambda request: says({"data": [task(each, "processing") for each in request.json["task_ids"]]})
+    before = Approvals(runs.ENVIRONMENT, logging.getLogger("test"))
+    update(before, site)
+    first = site.digests[0]
+    before.ask([first])
+    wait(lambda: phase(before, first) == "running")
+    before.close()
+    service.batch = finishes
+
+    edited = runs.Site(site.settings, runs.catalog("edited"))
+    plan = module.production.look_ahead(edited.pictures, edited.store.look, edited.settings, with_strays=True)
+    approvals.update("", edited.pictures, plan, edited.settings, ())
+    wait(lambda: isinstance(site.store.look(first), Entry))
+
+    assert submits(service) == ["a"]
+
+
+def test_a_card_in_flight_knows_what_another_try_costs(tmp_path, service, approvals):
+    """When a task fails that an earlier server has begun, its card does not call another try free."""
+    settings = runs.settings(tmp_path, service.base_url, api=SOON, prices={"1k": 0.25})
+    site = runs.Site(settings, runs.catalog("a"))
+    row = module.production.planning.Row(site.plan().rows[0].picture, State.IN_FLIGHT)
+
+    assert approvals.card(row, {row.digest: row}, settings)["pays"] == {row.digest: 0.25}
+
+
 def test_a_picture_that_another_program_made_is_noticed(site, service, approvals):
     """A card asks for its state and hears that the picture is there, and the server is told to rebuild once."""
     update(approvals, site)
@@ -239,6 +268,45 @@ def test_unasked_only_what_has_settled_is_made(site, service, approvals, monkeyp
     assert sorted(submits(service)) == ["A harbour", "b"]
 
 
+def test_unasked_nothing_is_made_while_a_build_has_failed(site, service, approvals, monkeypatch):
+    """While a later build has not come to its end, nobody knows what the pages ask for, and nothing is paid."""
+    monkeypatch.setattr(module, "SETTLED_SECONDS", 0.5)
+    update(approvals, site, unasked=True)
+    approvals.hold()
+    time.sleep(1)
+    assert submits(service) == []
+
+    update(approvals, site, unasked=True)
+    wait(lambda: len(submits(service)) == 2)
+
+
+def test_unasked_an_edit_that_is_undone_settles_anew(site, service, approvals, monkeypatch):
+    """A block that is edited and put back is as new: its time starts again."""
+    monkeypatch.setattr(module, "SETTLED_SECONDS", 2.0)
+    for prompt, seconds in (("A", 1.3), ("B", 0.3), ("A", 0.9)):
+        site.pictures = runs.catalog(prompt)
+        update(approvals, site, unasked=True)
+        time.sleep(seconds)
+    assert submits(service) == []
+
+    wait(lambda: submits(service) == ["A"])
+
+
+def test_unasked_a_server_has_one_budget(tmp_path, service, approvals, monkeypatch):
+    """Prompts that every build words anew are paid for up to the budget, and then left to be asked for."""
+    monkeypatch.setattr(module, "SETTLED_SECONDS", 0.05)
+    settings = runs.settings(tmp_path, service.base_url, api=SOON, budget=Budget(images=2))
+    for number in range(4):
+        site = runs.Site(settings, runs.catalog(f"number {number}"))
+        update(approvals, site, unasked=True)
+        wait(lambda: len(submits(service)) == min(number + 1, 2))  # noqa: B023 - it is called at once
+        time.sleep(0.3)
+    approvals.ask(site.digests)
+    wait(lambda: len(submits(service)) == 3)
+
+    assert submits(service) == ["number 0", "number 1", "number 3"]
+
+
 def test_unasked_a_failure_is_not_repeated(site, service, approvals, monkeypatch):
     """What was refused is not submitted again by every rebuild."""
     monkeypatch.setattr(module, "SETTLED_SECONDS", 0.05)
@@ -257,7 +325,7 @@ def test_a_site_in_two_languages_has_all_of_its_pictures(site, service, approval
     """Each language is built by itself, and the pictures of all of them can be asked for."""
     other = runs.Site(site.settings, runs.catalog("c", page="docs/index.de.md"))
     update(approvals, site)
-    approvals.update("de", other.pictures, other.plan(), other.settings, unasked=False)
+    approvals.update("de", other.pictures, other.plan(), other.settings, ())
     wanted = [site.digests[0], other.digests[0]]
     approvals.ask(wanted)
     wait(lambda: all(phase(approvals, digest) == "ready" for digest in wanted))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 import shutil
 import tempfile
 from pathlib import Path
@@ -254,6 +255,23 @@ def test_folders_of_serve_are_never_paid_for(site, service, prefix):
     shutil.rmtree(folder)
     assert built.code == 0, built.err
     assert stats(service) == before
+
+
+@pytest.mark.parametrize("ending", ["-public", ""])
+def test_a_folder_that_only_looks_like_that_of_serve_is_a_build(site, service, ending):
+    """A build into a folder of the user's, whatever its name, makes what is missing, and no page for development."""
+    site.configure(gptimage={"api": api(service)})
+    site.write({"index.md": block(prompt=f"Public {ending}")})
+    folder = Path(tempfile.gettempdir(), f"mkdocs_{secrets.token_hex(4)}{ending}")
+    folder.mkdir()
+
+    built = site.build("-d", str(folder), env=KEY)
+    page = (folder / "index.html").read_text()
+
+    shutil.rmtree(folder)
+    assert built.code == 0, built.err
+    assert ".webp" in page
+    assert "serve.js" not in page
 
 
 def test_unusable_cache_is_one_line(site, service):

@@ -67,7 +67,7 @@ def site(tmp_path, service):
 @pytest.fixture
 def approvals(site):
     made = Approvals(runs.ENVIRONMENT, logging.getLogger("test"))
-    made.update("", site.pictures, site.plan(), site.settings, unasked=False)
+    made.update("", site.pictures, site.plan(), site.settings, ())
     yield made
     made.close()
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import html
+import json
 import re
 import signal
 import subprocess
@@ -83,10 +85,10 @@ def free_port():
 
 
 @contextlib.contextmanager
-def served(site, port=None, env=KEY, path="project/"):
+def served(site, port=None, env=KEY, path="project/", arguments=()):
     """A real `mkdocs serve`; gives its URL and its process."""
     port = port or free_port()
-    command = [sys.executable, "-m", "mkdocs", "serve", "-a", f"127.0.0.1:{port}"]
+    command = [sys.executable, "-m", "mkdocs", "serve", "-a", f"127.0.0.1:{port}", *arguments]
     process = subprocess.Popen(
         command, cwd=site.root, env=environment(env), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
@@ -369,6 +371,81 @@ def test_a_name_that_means_this_machine_cannot_pay(window, tmp_path, gateway):
         window.get_by_text(re.compile("not the host of this server")).wait_for(state="attached")
 
     assert gateway.requests == []
+
+
+def test_a_frame_of_another_site_has_no_buttons(window, tmp_path, gateway):
+    """A page that frames the site, perhaps under a button of its own, gets no click that spends money."""
+    site = site_for(tmp_path, gateway.base_url)
+    site.write({"index.md": block(prompt="A boat")})
+    with served(site) as (url, _):
+        _Attacker.page = f"<!doctype html><iframe src='{url}' width=900 height=900></iframe>"
+        server = ThreadingHTTPServer(("127.0.0.1", 0), _Attacker)
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        window.goto(f"http://{EVIL}:{server.server_port}/")
+        frame = window.frame_locator("iframe")
+        frame.locator("figure img").wait_for()
+        window.wait_for_timeout(1500)
+        framed = frame.locator(BUTTON).count()
+        window.goto(url)
+        window.wait_for_selector(BUTTON)
+        server.shutdown()
+        server.server_close()
+
+    assert framed == 0
+
+
+def cards_of(url):
+    """What the pages of a server say of the pictures that are missing."""
+    with urlopen(url, timeout=20) as answer:
+        found = re.findall('data-gpt-image-cards="([^"]*)"', answer.read().decode())
+    return [card for each in found for card in json.loads(html.unescape(each))]
+
+
+def test_a_strict_server_starts(tmp_path, gateway):
+    """Neither missing pictures nor an unknown outcome keep a strict server from starting: the cards say them."""
+    site = site_for(tmp_path, gateway.base_url)
+    site.write({"index.md": block(prompt="A boat") + "\n" + block(prompt="A ship")})
+    gateway.submit = [gateways.Answer(vanish=True), gateways.fails(402)]
+    assert site.gptimage("generate", env=KEY).code == 1
+    with served(site, arguments=["--strict"]) as (url, _):
+        assert [card["state"] for card in cards_of(url)] == ["unknown", "missing"]
+
+
+def test_a_damaged_picture_is_called_damaged(tmp_path, drawing):
+    """A stored picture whose bytes are not those of its record has a card that says so, and no button that pays."""
+    site = site_for(tmp_path, drawing)
+    site.write({"index.md": block(prompt="A boat")})
+    assert site.gptimage("generate", env=KEY).code == 0
+    (picture,) = site.store.glob("*/*.png")
+    picture.write_bytes(bytes(len(picture.read_bytes())))
+    with served(site) as (url, _):
+        (card,) = cards_of(url)
+
+    assert (card["state"], "not those of its record" in card["detail"]) == ("broken", True)
+
+
+def test_a_dirty_server_offers_nothing(tmp_path, drawing):
+    """Where a rebuild reads a part of the pages, cards have no buttons."""
+    site = site_for(tmp_path, drawing)
+    site.write({"index.md": block(prompt="A boat")})
+    with served(site, arguments=["--dirty"]) as (url, _):
+        assert cards_of(url) == []
+
+
+def test_a_draft_is_not_paid_for_unasked(tmp_path, drawing):
+    """With `on_missing: generate`, a page that only the server shows waits for a click."""
+    site = site_for(tmp_path, drawing, on_missing="generate")
+    text = (tmp_path / "mkdocs.yml").read_text()
+    (tmp_path / "mkdocs.yml").write_text(f"{text}draft_docs: |\n  draft.md\n")
+    site.write({"index.md": block(prompt="Seen by all"), "draft.md": block(prompt="A draft")})
+    before = submits(drawing)
+    with served(site) as (url, _):
+        until(lambda: cards_of(url) == [])
+        time.sleep(1)
+        drafts = [card["prompt"] for card in cards_of(f"{url}draft/")]
+
+    assert drafts == ["A draft"]
+    assert submits(drawing) == before + 1
 
 
 def test_cards_are_accessible(window, tmp_path, drawing):
