@@ -9,6 +9,9 @@ from hypothesis import settings
 settings.register_profile("house", deadline=None, max_examples=80, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("house")
 
+# Builds run in processes of their own: they are to be as quick as in an installation, where modules are compiled once.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 
 def pytest_xdist_auto_num_workers() -> int:
     """Two workers a core: half of the time, a test waits for a server, a browser or a process that it killed."""

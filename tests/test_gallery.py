@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+import shutil
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
@@ -175,15 +176,22 @@ def test_a_folder_in_place_of_the_file(tmp_path):
     assert not list(tmp_path.glob("*.part"))
 
 
-@pytest.fixture
-def site(tmp_path):
-    """A site that the emulator draws pictures for."""
-    made = Site(tmp_path)
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    """A site that the emulator has drawn pictures for."""
+    made = Site(tmp_path_factory.mktemp("drawn"))
     cat = block(prompt=CAT.prompt, alt="", id="cat")
     made.write({"index.md": f"# Home\n\n{cat}\n", "guide/cats.md": f"# Cats\n\nMore of it:\n\n{cat}\n"})
     made.configure(gptimage={"api": {"base_url": "emulator", **FAST}, "output": {"widths": [480, 960]}})
     assert made.gptimage("generate").code == 0
     return made
+
+
+@pytest.fixture
+def site(drawn, tmp_path):
+    """A copy of that site."""
+    shutil.copytree(drawn.root, tmp_path, dirs_exist_ok=True)
+    return Site(tmp_path)
 
 
 def test_command(site):
