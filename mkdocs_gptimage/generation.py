@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import anyio
 
-from . import interruption, parents, policy, refusals, wire
+from . import interruption, orphans, parents, policy, refusals, wire
 from .client import Client
 from .collecting import Collector
 from .errors import (
@@ -255,6 +255,10 @@ class _Generation:
     async def _take_from_other(self, job: Job, left: Entry | Flight | None, *, may_submit: bool) -> None:
         if isinstance(left, Entry):
             self._outcomes.stored(job, left, "by another run")
+        elif left is None and orphans.candidate(job.request):
+            # A candidate that was taken in place of its picture is gone as well, and is paid for.
+            problem = "another 'gptimage regenerate' has just had it in hand; look at the picture first"
+            self._outcomes.ended(Step.SKIPPED, job, problem)
         elif left is None and may_submit:
             job.flight = None
             await self._submit(job)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import subprocess
+import sys
+import time
 
 import gateway as gateways
 import pytest
 from gateway import KEY, Answer, fails, picture, says, task
-from sites import FAST, Site, block
+from sites import FAST, Site, block, environment
 
 from mkdocs_gptimage import candidates, orphans
 from mkdocs_gptimage.spec import ImageSpec
@@ -276,3 +279,38 @@ def test_a_crash_while_a_candidate_is_taken(site, monkeypatch, step):
     assert isinstance(Store(site.store).verify(CAT.digest), Entry)
     assert sha256_of(site) == hashlib.sha256(NEW).hexdigest()
     assert waiting(site) == []
+
+
+def test_two_at_a_time_pay_for_one_candidate_once(site, service):
+    """The second of two runs that draw one picture waits for the first, then submits nothing, and fails."""
+    is_done = []
+    service.batch = lambda request: says(
+        {"data": [service.finished(each) if is_done else task(each, "processing") for each in request.json["task_ids"]]}
+    )
+    first = started(site, "regenerate", "cat")
+    await_lines(first, "submitted")
+    second = started(site, "regenerate", "cat")
+    await_lines(second, "waits for another run")
+    is_done.append(True)
+    ends = [process.communicate(timeout=60) for process in (first, second)]
+    said = "".join(ends[1])
+
+    assert (first.returncode, second.returncode) == (0, 1)
+    assert len(service.of("submit")) == 1
+    assert "is paid" not in said.lower()
+    assert "another 'gptimage regenerate'" in said
+    assert "look at the picture first" in said
+
+
+def started(site, *arguments):
+    command = [sys.executable, "-c", "from mkdocs_gptimage.cli import main; main()", *arguments]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(command, cwd=site.root, env=environment(ENV), **pipes)
+
+
+def await_lines(process, words):
+    """Read what a process says until it says this."""
+    until = time.monotonic() + 60
+    while words not in (line := process.stderr.readline()):
+        assert line
+        assert time.monotonic() < until
