@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 SHORTEST_DIGEST = 6
 """Hexadecimal digits that stand for a digest."""
 
+_FOLDER, _ID, _PREFIX = "a folder", "an id", "the beginning of a digest"
 _DIGEST = re.compile(f"[0-9a-f]{{{SHORTEST_DIGEST},64}}")
 
 
@@ -29,10 +30,13 @@ def of_pages(names: Iterable[str], catalog: Catalog, docs: str) -> set[str]:
     chosen: set[str] = set()
     problems = []
     for name in names:
-        found = _of_page(name, catalog, docs) or _of_id(name, catalog, is_whole=True) or _of_digest(name, catalog)
-        chosen.update(digest for picture in found for digest in picture.lineage)
-        if not found:
+        meanings = _meanings(name, catalog, docs)
+        if not meanings:
             problems.append(_why_not(name, catalog, "a page, an id or a digest"))
+        elif len({frozenset(digests) for digests in meanings.values()}) > 1:
+            problems.append(_choose(name, list(meanings)))
+        else:
+            chosen.update(*meanings.values())
     _require(problems)
     return chosen
 
@@ -63,6 +67,24 @@ def digest_of(name: str, digests: Iterable[str]) -> str | None:
 def _require(problems: Sequence[str]) -> None:
     if problems:
         raise ConfigurationError("\n".join(problems))
+
+
+def _meanings(name: str, catalog: Catalog, docs: str) -> dict[str, set[str]]:
+    """Return the digests that a name may mean, lineage included, by what it would be; `cats/` and `cats.md` are pages."""
+    found = {_FOLDER: _of_page(name, catalog, docs)}
+    if not name.endswith(("/", ".md")):
+        found[_ID] = _of_id(name, catalog, is_whole=True)
+        found[_PREFIX] = _of_digest(name, catalog)
+    return {
+        what: {digest for picture in pictures for digest in picture.lineage}
+        for what, pictures in found.items()
+        if pictures
+    }
+
+
+def _choose(name: str, meanings: Sequence[str]) -> str:
+    advice = f"write {quote(name + '/')} for the folder, or the digest" if _FOLDER in meanings else "write more digits"
+    return f"{quote(name)} is {' and '.join(meanings)}; {advice}"
 
 
 def _of_page(name: str, catalog: Catalog, docs: str) -> list[Picture]:

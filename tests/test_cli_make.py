@@ -122,6 +122,19 @@ def test_only(site, service, names, expected):
     assert f"{4 - len(expected)} picture" in done.lines[-1]
 
 
+def test_only_asks_when_a_name_means_two_things(site, service):
+    """A name that is a folder and another picture's id pays for nothing; with a slash it is the folder."""
+    site.write({"cats.md": block(prompt="A tiger", id="guide")})
+
+    done = site.gptimage("generate", "--only", "guide", env=ENV)
+
+    assert done.code == 2
+    assert "'guide' is a folder and an id; write 'guide/' for the folder, or the digest" in done.err
+    assert prompts(service) == []
+    assert site.gptimage("generate", "--only", "guide/", env=ENV).code == 0
+    assert prompts(service) == ["A bird", "A dog"]
+
+
 def test_only_brings_parents_along(site, service):
     """A dark twin alone is drawn from its picture, which is made first."""
     light = ImageSpec("A cat")
