@@ -114,13 +114,17 @@ def regenerate(  # noqa: PLR0913 - one for each option
         click.echo("Nothing was submitted.", err=True)
         sys.exit(EXIT_INCOMPLETE)
     result = production.produce(plan, plugin.settings, plugin.store, os.environ, log)
-    ends = regeneration.finish(run, plugin.store, plugin.settings.cache)
+    made = {outcome.digest for outcome in result.outcomes if outcome.entry is not None}
+    ends = regeneration.finish(run, made, plugin.store, plugin.settings.cache)
     children = regeneration.drawn_from(ends, plugin.reader.catalog, plugin.store)
     if as_json:
         click.echo(reporting_json.regeneration(result, ends))
     else:
         click.echo(reporting.regeneration_as_text(result, ends, children, plugin.settings.project))
-    sys.exit(EXIT_INCOMPLETE if result.problems else 0)
+    problems = [end.problem for end in ends if end.problem]
+    if problems:
+        click.echo("\n".join(problems), err=True)
+    sys.exit(EXIT_INCOMPLETE if result.problems or problems else 0)
 
 
 def _decide(names: Sequence[str], config_file: str, *, accept: bool) -> None:

@@ -13,7 +13,7 @@ from .spec import SHORT_DIGEST
 from .store import Entry
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     from .catalog import Picture
@@ -44,6 +44,20 @@ class End:
     """The picture in its new form; None while it stays what it was."""
     waiting: Sequence[Orphan]
     """Candidates that wait for a decision."""
+    gone: Sequence[str] = ()
+    """The digests of candidates that were stored in this run, and were taken or deleted by another since."""
+
+    @property
+    def problem(self) -> str:
+        """One line when there is not what was paid for; empty otherwise."""
+        if not self.gone:
+            return ""
+        names = ", ".join(digest[:SHORT_DIGEST] for digest in self.gone)
+        return (
+            f"{self.picture.where}: stored in this run and not there any more: candidate {names} for "
+            f"{self.picture.spec.digest[:SHORT_DIGEST]}; another command has taken or deleted it: look at the picture "
+            "first"
+        )
 
 
 def prepare(pictures: Sequence[Picture], store: Store, settings: Settings, count: int, *, keeps: bool) -> Run:
@@ -68,14 +82,21 @@ def prepare(pictures: Sequence[Picture], store: Store, settings: Settings, count
     return Run(production.look_ahead(wanted, store.look, settings), pictures, keeps)
 
 
-def finish(run: Run, store: Store, cache: Path) -> list[End]:
-    """Take what was drawn in place of its picture, unless it is to be kept or there is a choice."""
+def finish(run: Run, made: Collection[str], store: Store, cache: Path) -> list[End]:
+    """Take what was drawn in place of its picture, unless it is to be kept or there is a choice.
+
+    `made` are the digests of what was stored in this run.
+    """
     there = orphans.find(store, ())
+    known = {orphan.digest for orphan in there}
+    drawn = {row.digest: orphans.candidate(row.picture.spec.canonical) for row in run.plan.rows}
     ends = []
     for picture in run.pictures:
-        waiting = [orphan for orphan in there if orphan.candidate_of == picture.spec.digest]
+        digest = picture.spec.digest
+        waiting = [orphan for orphan in there if orphan.candidate_of == digest]
+        gone = [name for name, of in drawn.items() if of and of[1] == digest and name in made and name not in known]
         taken = candidates.take(waiting.pop(), store, cache) if len(waiting) == 1 and not run.keeps else None
-        ends.append(End(picture, taken, waiting))
+        ends.append(End(picture, taken, waiting, gone))
     return ends
 
 

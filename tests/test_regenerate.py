@@ -302,6 +302,47 @@ def test_two_at_a_time_pay_for_one_candidate_once(site, service):
     assert "look at the picture first" in said
 
 
+def test_a_candidate_that_is_gone_at_the_end_is_a_problem(site, service):
+    """When another command deletes what was paid for before it is taken, that is told, and the exit code is 1."""
+    is_done = []
+    first = []
+
+    def batch(request):
+        names = sorted(request.json["task_ids"])
+        first.extend(names[:1] if not first else [])
+        return says(
+            {
+                "data": [
+                    service.finished(each) if each in first or is_done else task(each, "processing") for each in names
+                ]
+            }
+        )
+
+    service.batch = batch
+    run = started(site, "regenerate", "cat", "dog")
+    await_lines(run, "stored")
+    stored = [orphan.digest for orphan in orphans.find(Store(site.store), ()) if orphan.candidate_of]
+    assert len(stored) == 1
+    assert site.gptimage("regenerate", "--discard", stored[0]).code == 0
+    is_done.append(True)
+    told, said = run.communicate(timeout=60)
+
+    assert run.returncode == 1
+    assert f"stored in this run and not there any more: candidate {stored[0][:12]}" in said
+    assert told.count("is the new picture") == 1
+
+
+def test_prune_leaves_a_run_its_candidates(site):
+    """What a run that goes on has stored just now is no candidate for `prune`."""
+    site.gptimage("regenerate", "--keep", "cat", env=ENV)
+    (name,) = waiting(site)
+
+    done = site.gptimage("prune", "--apply")
+
+    assert f"{name[:12]}  candidate" in done.out
+    assert waiting(site) == [name]
+
+
 def started(site, *arguments):
     command = [sys.executable, "-c", "from mkdocs_gptimage.cli import main; main()", *arguments]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
