@@ -14,10 +14,11 @@ from .planning import Plan, State
 from .survey import Survey
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from .plugin import GptImagePlugin
     from .settings import Settings
+    from .whole_site import WholeSite
 
 EXIT_INCOMPLETE = 1
 EXIT_CONFIGURATION = 2
@@ -66,6 +67,13 @@ def read(config_file: str) -> GptImagePlugin:
     return read_pages(config_file)
 
 
+def read_whole(config_file: str) -> WholeSite:
+    """Read the site's pages, and its drafts."""
+    from .whole_site import read_whole  # noqa: PLC0415
+
+    return read_whole(config_file)
+
+
 def read_settings(config_file: str) -> Settings:
     """Read what the site has set, and none of its pages."""
     from .whole_site import read_settings  # noqa: PLC0415
@@ -77,8 +85,9 @@ def look_ahead(plugin: GptImagePlugin) -> Plan:
     return production.look_ahead(plugin.reader.catalog, plugin.reader.look, plugin.settings, with_strays=True)
 
 
-def survey(plan: Plan, plugin: GptImagePlugin) -> Survey:
-    return Survey(plan, orphans.find(plugin.store, plugin.reader.catalog.pictures))
+def survey(plan: Plan, plugin: GptImagePlugin, drafts: Collection[str] = ()) -> Survey:
+    """Return what the site needs and what its store holds beyond that; `drafts` are digests that are needed as well."""
+    return Survey(plan, orphans.find(plugin.store, {*plugin.reader.catalog.pictures, *drafts}))
 
 
 def stop_at_problems(plugin: GptImagePlugin, *, as_json: bool = False) -> None:

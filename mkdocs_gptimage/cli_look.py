@@ -9,9 +9,11 @@ import click
 
 from . import cli_common, inventory, production, reporting, reporting_json, verification, workflow
 from .cli_common import EXIT_INCOMPLETE
-from .store import Damage, Store
+from .store import Damage, Entry, Store
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from .survey import Survey
 
 
@@ -25,8 +27,9 @@ def plan(config_file: str, as_json: bool, verbose: bool) -> None:
 
     Exits with 1 when something is not in the store.
     """
-    plugin = cli_common.read(config_file)
-    found = cli_common.survey(cli_common.look_ahead(plugin), plugin)
+    whole = cli_common.read_whole(config_file)
+    plugin = whole.plugin
+    found = cli_common.survey(cli_common.look_ahead(plugin), plugin, whole.drafts)
     problems = plugin.reader.catalog.problems
     if as_json:
         click.echo(reporting_json.survey(found, problems))
@@ -49,10 +52,11 @@ def check(config_file: str, as_json: bool, allow_orphans: bool, github: bool, st
     """
     if store_only:
         _check_store(config_file, as_json=as_json, github=github)
-    plugin = cli_common.read(config_file)
+    whole = cli_common.read_whole(config_file)
+    plugin = whole.plugin
     verified = verification.verify(plugin.store, plugin.reader.catalog.pictures)
     plan = production.look_ahead(plugin.reader.catalog, verified.get, plugin.settings, with_strays=True)
-    found = cli_common.survey(plan, plugin)
+    found = cli_common.survey(plan, plugin, whole.drafts)
     used = {row.digest for row in plan.rows}
     condition = reporting.Condition(
         {digest: damage for digest in used if isinstance(damage := verified[digest], Damage)},
@@ -105,15 +109,20 @@ def list_pictures(config_file: str, as_json: bool) -> None:
     A line has, between tabs, the digest, the state, the file or `-`, and the pages with `,` between them or `-`.
     Exits with 1 when a block is not valid, and with 0 whatever the pictures' states are.
     """
-    plugin = cli_common.read(config_file)
-    found = cli_common.survey(cli_common.look_ahead(plugin), plugin)
-    items = inventory.items(found, plugin.settings.project)
-    problems = plugin.reader.catalog.problems
-    click.echo(inventory.as_json(items, problems) if as_json else inventory.as_text(items), nl=bool(items) or as_json)
+    whole = cli_common.read_whole(config_file)
+    plugin, problems = whole.plugin, whole.problems
+    found = cli_common.survey(cli_common.look_ahead(plugin), plugin, whole.drafts)
+    looked = [(picture, plugin.store.look(digest)) for digest, picture in whole.drafts.items()]
+    drafts = [(picture, entry if isinstance(entry, Entry) else None) for picture, entry in looked]
+    items = inventory.items(found, plugin.settings.project, drafts)
+    click.echo(
+        inventory.as_json(items, problems, whole.warnings) if as_json else inventory.as_text(items),
+        nl=bool(items) or as_json,
+    )
     _end(True, problems, told=as_json)
 
 
-def _end(is_fine: bool, problems: list[str], *, told: bool) -> NoReturn:
+def _end(is_fine: bool, problems: Sequence[str], *, told: bool) -> NoReturn:
     """Say what is wrong with blocks, and exit accordingly."""
     if problems and not told:
         click.echo("\n".join(problems), err=True)

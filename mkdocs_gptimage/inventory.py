@@ -8,12 +8,16 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    from .catalog import Picture
     from .planning import Row
+    from .store import Entry
     from .survey import Survey
 
+DRAFT = "draft"
+"""Only pages ask for it that a development server shows and a build leaves out."""
 UNNEEDED = "unneeded"
 """Not stored, and nothing that is missing is drawn from it."""
 
@@ -30,10 +34,11 @@ class Item:
     """The digest of the picture that it may replace."""
 
 
-def items(survey: Survey, project: Path) -> list[Item]:
-    """Return an item for each picture that a page asks for or one is drawn from, then for each orphan."""
+def items(survey: Survey, project: Path, drafts: Iterable[tuple[Picture, Entry | None]] = ()) -> list[Item]:
+    """Return an item for each picture that a page asks for or one is drawn from, then those of drafts, then orphans."""
     needed = {row.digest for row in survey.plan.rows}
     found = [_item(row, project, is_needed=row.digest in needed) for row in survey.plan.candidates]
+    found += [_of_draft(picture, entry, project) for picture, entry in drafts]
     return found + [
         Item(orphan.digest, survey.state_of_orphan(orphan), shown(orphan.entry.path, project), (), orphan.candidate_of)
         for orphan in survey.orphans
@@ -52,14 +57,23 @@ def as_text(listed: Sequence[Item]) -> str:
     )
 
 
-def as_json(listed: Sequence[Item], problems: Sequence[str]) -> str:
-    told = {"pictures": [asdict(item) for item in listed], "problems": list(problems)}
+def as_json(listed: Sequence[Item], problems: Sequence[str], warnings: Sequence[str] = ()) -> str:
+    """Return the items, what is wrong with blocks, and what MkDocs warned of while the pages were read."""
+    told = {"pictures": [asdict(item) for item in listed], "problems": list(problems), "warnings": list(warnings)}
     return json.dumps(told, indent=2, ensure_ascii=False)
 
 
 def _item(row: Row, project: Path, *, is_needed: bool) -> Item:
-    uses = row.picture.uses
-    pages = (f"{use.source.name}:{use.line}" if use.line is not None else use.source.name for use in uses)
     state = row.state.value if is_needed or row.entry else UNNEEDED
     file = shown(row.entry.path, project) if row.entry else None
-    return Item(row.digest, state, file, tuple(dict.fromkeys(pages)))
+    return Item(row.digest, state, file, _pages(row.picture))
+
+
+def _of_draft(picture: Picture, entry: Entry | None, project: Path) -> Item:
+    return Item(picture.spec.digest, DRAFT, shown(entry.path, project) if entry else None, _pages(picture))
+
+
+def _pages(picture: Picture) -> tuple[str, ...]:
+    uses = picture.uses
+    pages = (f"{use.source.name}:{use.line}" if use.line is not None else use.source.name for use in uses)
+    return tuple(dict.fromkeys(pages))

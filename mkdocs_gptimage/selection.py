@@ -70,7 +70,7 @@ def _require(problems: Sequence[str]) -> None:
 
 
 def _meanings(name: str, catalog: Catalog, docs: str) -> dict[str, set[str]]:
-    """Return the digests that a name may mean, lineage included, by what it would be; `cats/` and `cats.md` are pages."""
+    """The digests that a name may mean, lineage included, by what it is then; `cats/` and `cats.md` are pages."""
     found = {_FOLDER: _of_page(name, catalog, docs)}
     if not name.endswith(("/", ".md")):
         found[_ID] = _of_id(name, catalog, is_whole=True)

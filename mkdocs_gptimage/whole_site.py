@@ -5,28 +5,55 @@ from __future__ import annotations
 import contextlib
 import logging
 import tempfile
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mkdocs.commands.build import build
 from mkdocs.config import load_config
+from mkdocs.config.config_options import Plugins
+from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import MkDocsException
 
 from . import options as plugin_options
 from .errors import ConfigurationError
+from .store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from mkdocs.config.defaults import MkDocsConfig
-
+    from .catalog import Picture
     from .plugin import GptImagePlugin
     from .settings import Settings
 
 _NAME = "gptimage"
+_SERVED_AT = "http://127.0.0.1:8000/"
+_SHOW_DRAFTS = ("blog", "draft")
+"""Words in the names of plugins that show more pages on a development server than a build has."""
 
 
 class PagesRead(Exception):  # noqa: N818 - not an error: all pages are read, and nobody wants the site
     """Ends a build that was only started to read the pages."""
+
+
+@dataclass(frozen=True)
+class WholeSite:
+    """What a site asks for, its drafts included, and how far that can be trusted."""
+
+    plugin: GptImagePlugin
+    """As a build reads the site: its `reader` holds the catalog."""
+    drafts: Mapping[str, Picture]
+    """What only the pages ask for that a development server shows besides, by digest."""
+    problems: Sequence[str]
+    """Those of all blocks, drafts included."""
+    warnings: Sequence[str]
+    """What MkDocs and other plugins warned of meanwhile: a page may lack some of its text."""
+    stored: frozenset[str]
+    """The digests that the store had before the pages were read; what is stored later may be of a later page."""
+
+    @property
+    def needed(self) -> set[str]:
+        """The digests of all pictures that a page or a draft asks for, parents included."""
+        return {*self.plugin.reader.catalog.pictures, *self.drafts}
 
 
 def read_pages(config_file: str) -> GptImagePlugin:
@@ -34,29 +61,65 @@ def read_pages(config_file: str) -> GptImagePlugin:
 
     Returns the plugin, whose `reader` holds the catalog. Raises `ConfigurationError` for a site that cannot be read.
     """
-    # Built into a folder that is thrown away, because MkDocs empties the site's folder before it reads.
-    with tempfile.TemporaryDirectory(prefix="gptimage-") as folder:
-        try:
-            config, plugin = _configured(config_file)
-            plugin.read_only = True
-            config.site_dir = folder
-            config.plugins.on_startup(command="build", dirty=False)
-            try:
-                with _quiet(), contextlib.suppress(PagesRead):
-                    build(config)
-            finally:
-                config.plugins.on_shutdown()
-        except (MkDocsException, SystemExit) as error:
-            raise ConfigurationError(str(error)) from error
-    return plugin
+    with _our_errors():
+        return _read(*_configured(config_file), serves=False)
+
+
+def read_whole(config_file: str) -> WholeSite:
+    """Read all pages as `read_pages` does, and once more as `mkdocs serve` where the site can have drafts."""
+    with _our_errors(), _heard() as warnings:
+        config, plugin = _configured_anew(config_file)
+        stored = frozenset(Store(plugin.settings.store).digests())
+        catalog = _read(config, plugin, serves=False).reader.catalog
+        problems, drafts = catalog.problems, dict[str, "Picture"]()
+        if _can_have_drafts(config):
+            shown = _read(*_configured_anew(config_file), serves=True).reader.catalog
+            drafts = {digest: each for digest, each in shown.pictures.items() if digest not in catalog.pictures}
+            problems = [*problems, *(problem for problem in shown.problems if problem not in problems)]
+    return WholeSite(plugin, drafts, problems, list(dict.fromkeys(warnings)), stored)
 
 
 def read_settings(config_file: str) -> Settings:
     """Read what a site has set, and no page; raise `ConfigurationError`."""
-    try:
+    with _our_errors():
         return _configured(config_file)[1].settings
+
+
+def _read(config: MkDocsConfig, plugin: GptImagePlugin, *, serves: bool) -> GptImagePlugin:
+    plugin.read_only = True
+    # Built into a folder that is thrown away, because MkDocs empties the site's folder before it reads.
+    with tempfile.TemporaryDirectory(prefix="gptimage-") as folder:
+        config.site_dir = folder
+        config.plugins.on_startup(command="serve" if serves else "build", dirty=False)
+        try:
+            with _quiet(), contextlib.suppress(PagesRead):
+                build(config, serve_url=_SERVED_AT if serves else None)
+        finally:
+            config.plugins.on_shutdown()
+    return plugin
+
+
+def _can_have_drafts(config: MkDocsConfig) -> bool:
+    return bool(config.draft_docs) or any(word in name for name in config.plugins for word in _SHOW_DRAFTS)
+
+
+@contextlib.contextmanager
+def _our_errors() -> Iterator[None]:
+    try:
+        yield
     except (MkDocsException, SystemExit) as error:
         raise ConfigurationError(str(error)) from error
+
+
+def _configured_anew(config_file: str) -> tuple[MkDocsConfig, GptImagePlugin]:
+    """As `_configured`, with plugins that nobody has used: MkDocs keeps many for all configurations that follow."""
+    option = MkDocsConfig.plugins
+    assert isinstance(option, Plugins)
+    kept, option.plugin_cache = option.plugin_cache, {}
+    try:
+        return _configured(config_file)
+    finally:
+        option.plugin_cache = kept
 
 
 def _configured(config_file: str) -> tuple[MkDocsConfig, GptImagePlugin]:
@@ -79,3 +142,40 @@ def _quiet() -> Iterator[None]:
         yield
     finally:
         logger.setLevel(level)
+
+
+class _Listener(logging.Handler):
+    """Keeps the first line of each warning."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        lines = record.getMessage().splitlines() or [""]
+        self.lines.append(f"{record.name}: {lines[0].strip()}")
+
+
+@contextlib.contextmanager
+def _heard() -> Iterator[list[str]]:
+    """Hear the warnings that MkDocs and its plugins log, those too that nobody is shown; nothing more is shown."""
+    logger, listener = logging.getLogger("mkdocs"), _Listener()
+    level, others = logger.level, list(logger.handlers)
+
+    def is_shown(record: logging.LogRecord) -> bool:
+        source: logging.Logger | None = logging.getLogger(record.name)
+        while source not in (logger, None) and source.level == logging.NOTSET:
+            source = source.parent
+        return source is not logger or record.levelno >= level
+
+    for other in others:
+        other.addFilter(is_shown)
+    logger.addHandler(listener)
+    logger.setLevel(min(level, logging.WARNING))
+    try:
+        yield listener.lines
+    finally:
+        logger.setLevel(level)
+        logger.removeHandler(listener)
+        for other in others:
+            other.removeFilter(is_shown)
