@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 _LIST = "import sys; sys.path[:1] = []; from mkdocs_gptimage.cli import main; main()"
 
 
-def asked_for(ref: str, config_file: Path) -> set[str]:
-    """Return the digests of all pictures that the site asks for in a branch, tag or commit, parents included.
+def asked_for(ref: str, config_file: Path, *, may_lack_it: bool = False) -> set[str]:
+    """Return the digests of all pictures that the site and its drafts ask for in a branch, tag or commit.
+
+    Parents are included. A branch that has no such file asks for nothing when it `may_lack_it`.
 
     Raises `ConfigurationError` when that cannot be known: nothing may be deleted then.
     """
@@ -30,7 +32,8 @@ def asked_for(ref: str, config_file: Path) -> set[str]:
         root = Path(_git(folder, "rev-parse", "--show-toplevel").strip())
         commit = _git(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}").strip()
         with _worktree(root, commit) as tree:
-            return _asked_for(tree / config_file.resolve().relative_to(root.resolve()))
+            there = tree / config_file.resolve().relative_to(root.resolve())
+            return set() if may_lack_it and not there.exists() else _asked_for(there)
     except FileNotFoundError:
         raise ConfigurationError(f"--since {ref}: there is no 'git' to read it with; nothing was deleted") from None
     except (OSError, ValueError) as error:
@@ -50,6 +53,8 @@ def _asked_for(config_file: Path) -> set[str]:
     told = json.loads(done.stdout)
     if told["problems"]:
         raise ValueError(told["problems"][0])
+    if told["warnings"]:
+        raise ValueError(f"its pages may lack some of their text: {told['warnings'][0]}")
     return {picture["digest"] for picture in told["pictures"] if picture["pages"]}
 
 

@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from . import branches, cli_common, orphans, pruning, reporting, reporting_json
+from . import branches, cli_common, configurations, orphans, pruning, reporting, reporting_json
 from .cli_common import EXIT_INCOMPLETE
 from .errors import MissingPicturesError
 from .inventory import shown
 from .spec import SHORT_DIGEST
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from .orphans import Orphan
     from .plugin import GptImagePlugin
     from .pruning import Pruning
+    from .whole_site import WholeSite
 
 
 @click.command()
@@ -31,28 +34,66 @@ if TYPE_CHECKING:
     metavar="REF",
     help="Keep what the pages of this branch, tag or commit ask for; may be repeated.",
 )
+@click.option(
+    "--also",
+    multiple=True,
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False),
+    help="Keep what the pages of this other configuration ask for, which uses the same store; may be repeated.",
+)
 @cli_common.with_exit_codes
-def prune(config_file: str, as_json: bool, applies: bool, refs: tuple[str, ...]) -> None:
+def prune(config_file: str, as_json: bool, applies: bool, refs: tuple[str, ...], also: tuple[str, ...]) -> None:
     """List stored pictures that no page asks for, candidates included, and files of the cache that nobody needs.
 
-    Deletes them with --apply, but never while blocks of the site have problems, or when a branch of --since cannot be
-    read. Both exit with an error.
+    Deletes them with --apply, but nothing that is younger than an hour, and never while blocks of the site have
+    problems, or when it cannot be sure that it has read all pages: those of a branch of --since, of another
+    configuration, and those that a plugin warns of. All of these exit with an error.
     """
-    plugin = cli_common.read(config_file)
-    if plugin.reader.catalog.problems:
-        click.echo("\n".join(plugin.reader.catalog.problems), err=True)
+    whole, *others = [cli_common.read_whole(name) for name in (config_file, *also)]
+    problems = list(dict.fromkeys(problem for each in (whole, *others) for problem in each.problems))
+    if problems:
+        click.echo("\n".join(problems), err=True)
         click.echo("gptimage: nothing is pruned while blocks have problems: their pictures are not known", err=True)
         sys.exit(EXIT_INCOMPLETE)
-    kept = set[str]().union(*(branches.asked_for(ref, Path(config_file)) for ref in refs))
-    found = _find(plugin, kept)
-    survey = cli_common.survey(cli_common.look_ahead(plugin), plugin)
+    files = [Path(name) for name in (config_file, *also)]
+    kept = set(whole.drafts).union(*(each.needed for each in others), *_of_branches(refs, files))
+    found = _find(whole, kept)
+    plugin = whole.plugin
+    survey = cli_common.survey(cli_common.look_ahead(plugin), plugin, kept)
     if not as_json:
         for orphan in found.orphans:
             click.echo(_line(orphan, survey.state_of_orphan(orphan)))
+        for orphan in found.young:
+            click.echo(f"{_line(orphan, survey.state_of_orphan(orphan))}  (younger than an hour: stays)")
+    doubt = _doubt([whole, *others], files)
+    if doubt:
+        click.echo(
+            f"gptimage: {'nothing was deleted' if applies else '--apply would delete nothing'}: {doubt}", err=True
+        )
+    if applies and doubt:
+        sys.exit(EXIT_INCOMPLETE)
     if applies:
         _require_pictures(found, plugin)
         pruning.apply(found, plugin.store)
     click.echo(reporting_json.pruning(found, survey, applied=applies) if as_json else _summary(found, applies=applies))
+
+
+def _of_branches(refs: Sequence[str], files: Sequence[Path]) -> Iterator[set[str]]:
+    for ref in refs:
+        for file in files:
+            yield branches.asked_for(ref, file, may_lack_it=file != files[0])
+
+
+def _doubt(sites: Sequence[WholeSite], files: Sequence[Path]) -> str:
+    """Why pages may ask for pictures that nobody knows of; empty when nothing says so."""
+    warned = [warning for site in sites for warning in site.warnings]
+    if warned:
+        return f"a page may lack some of its text, because of this warning: {warned[0]}; mend it first"
+    unread = [path.name for path in configurations.beside(files)]
+    if unread:
+        options = " ".join(f"--also {name}" for name in unread)
+        return f"{', '.join(unread)} may use the same store; give {options}, so that its pictures are kept"
+    return ""
 
 
 def _line(orphan: Orphan, state: str) -> str:
@@ -60,9 +101,11 @@ def _line(orphan: Orphan, state: str) -> str:
     return f"{orphan.digest[:SHORT_DIGEST]}  {state:9}  {size:>8}  {reporting.shortened(reporting.prompt_of(orphan))}"
 
 
-def _find(plugin: GptImagePlugin, kept: set[str]) -> Pruning:
-    catalog, settings = plugin.reader.catalog, plugin.settings
-    return pruning.find(orphans.find(plugin.store, catalog.pictures), kept, catalog, plugin.store, settings.cache)
+def _find(whole: WholeSite, kept: set[str]) -> Pruning:
+    plugin = whole.plugin
+    catalog, store = plugin.reader.catalog, plugin.store
+    unneeded = [orphan for orphan in orphans.find(store, whole.needed) if orphan.digest in whole.stored]
+    return pruning.find(unneeded, kept, catalog, store, plugin.settings.cache)
 
 
 def _require_pictures(found: Pruning, plugin: GptImagePlugin) -> None:

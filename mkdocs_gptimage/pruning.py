@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .store import Store
 
 _SETTLED_SECONDS = 3600
-"""A file of the cache that is younger may be what a build has made and not yet written down."""
+"""A picture or a file that is younger may be one of a run that has not ended, or of a page that is being written."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,8 @@ class Pruning:
     """What can go."""
 
     orphans: Sequence[Orphan]
+    young: Sequence[Orphan]
+    """Stored less than an hour ago, perhaps for a page that was not there yet: these stay."""
     files: Sequence[Path]
     """Of the cache."""
 
@@ -46,11 +48,14 @@ class Pruning:
 
 
 def find(orphans: Iterable[Orphan], kept: Collection[str], catalog: Catalog, store: Store, cache: Path) -> Pruning:
-    """Return what can go; `kept` are the digests that other branches ask for."""
-    gone = [orphan for orphan in orphans if orphan.digest not in kept]
+    """Return what can go; `kept` are the digests that drafts, other branches and other configurations ask for."""
+    unneeded = [orphan for orphan in orphans if orphan.digest not in kept]
+    settled = {orphan.digest for orphan in unneeded if _is_settled(orphan.entry.path.with_suffix(".json"))}
+    gone = [orphan for orphan in unneeded if orphan.digest in settled]
+    young = [orphan for orphan in unneeded if orphan.digest not in settled]
     used = {*catalog.pictures, *kept}
     entries = [entry for digest in used if isinstance(entry := store.look(digest), Entry)]
-    return Pruning(gone, [*_versions(entries, cache), *_cards(used, cache)])
+    return Pruning(gone, young, [*_versions(entries, cache), *_cards(used, cache)])
 
 
 def apply(pruning: Pruning, store: Store) -> None:
@@ -83,10 +88,13 @@ def _cards(used: Iterable[str], cache: Path) -> Iterator[Path]:
 
 
 def _settled(paths: Iterable[Path]) -> Iterator[Path]:
-    for path in paths:
-        with contextlib.suppress(OSError):
-            if time.time() - regular.status(path).st_mtime > _SETTLED_SECONDS:
-                yield path
+    return filter(_is_settled, paths)
+
+
+def _is_settled(path: Path) -> bool:
+    with contextlib.suppress(OSError):
+        return time.time() - regular.status(path).st_mtime > _SETTLED_SECONDS
+    return False
 
 
 def _files(folder: Path) -> list[Path]:

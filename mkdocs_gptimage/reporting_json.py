@@ -65,9 +65,13 @@ def regeneration(made: Result, ends: Iterable[End]) -> str:
 
 
 def pruning(found: Pruning, known: Survey, *, applied: bool) -> str:
-    """What nobody needs: `orphans` of the store and `files` of the cache, and whether they were `deleted`."""
-    gone = [{**_orphan(each), "state": known.state_of_orphan(each)} for each in found.orphans]
-    return _dump({"orphans": gone, "files": [str(path) for path in found.files], "deleted": applied})
+    """What nobody needs: `orphans` of the store and `files` of the cache, if they were `deleted`; what is `young`."""
+    gone, young = (
+        [{**_orphan(each), "state": known.state_of_orphan(each)} for each in group]
+        for group in (found.orphans, found.young)
+    )
+    files = [str(path) for path in found.files]
+    return _dump({"orphans": gone, "young": young, "files": files, "deleted": applied})
 
 
 def _plan(plan: Plan, problems: Sequence[str]) -> dict[str, Any]:

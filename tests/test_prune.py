@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import time
 
@@ -26,8 +27,15 @@ def site(tmp_path):
     made.configure(gptimage={"api": {"base_url": "http://127.0.0.1:9/v1", **FAST}})
     made.write({"index.md": block(prompt="A cat"), "dog.md": block(prompt="A dog")})
     for spec in (CAT, DOG, OLD):
-        put(Store(made.store), spec)
+        put_long_ago(made, spec)
     return made
+
+
+def put_long_ago(site, spec):
+    """Store a picture as one that was made two hours ago."""
+    entry = put(Store(site.store), spec)
+    os.utime(entry.path.with_suffix(".json"), (time.time() - 7200,) * 2)
+    return entry
 
 
 def stored(site):
@@ -81,7 +89,7 @@ def test_prune_for_programs(site):
 def test_candidates_can_go(site):
     """A candidate that nobody took is listed as such, and goes with the others."""
     candidate = ImageSpec("A cat", variant=candidate_variant(1, CAT.digest))
-    put(Store(site.store), candidate)
+    put_long_ago(site, candidate)
 
     done = site.gptimage("prune", "--apply")
 
@@ -154,8 +162,8 @@ def test_a_site_below_the_root_of_its_repository(tmp_path):
     git(Site(tmp_path), "init", "-b", "main")
     commit(site)
     site.configure(gptimage={"defaults": {"size": "2:3"}})
-    put(Store(site.store), ImageSpec("A cat", size="3:2"))
-    put(Store(site.store), OLD)
+    put_long_ago(site, ImageSpec("A cat", size="3:2"))
+    put_long_ago(site, OLD)
 
     done = site.gptimage("prune", "--apply", "--since", "HEAD")
 
@@ -214,3 +222,131 @@ def test_files_of_the_cache(site):
     assert f"{OLD.digest}.json" not in left
     assert list((web.parent / "placeholders").iterdir()) == []
     assert done.code == 0
+
+
+SITES_WITH_DRAFTS = [
+    ({"draft_docs": "drafts/\n"}, "drafts/next.md", ""),
+    (
+        {"plugins": ["blog"], "theme": {"name": "material"}},
+        "blog/posts/next.md",
+        "---\ndate: 2026-01-01\ndraft: true\n---\n",
+    ),
+]
+
+
+@pytest.mark.parametrize(("changes", "page", "meta"), SITES_WITH_DRAFTS, ids=["draft_docs", "blog"])
+def test_pictures_of_drafts_are_needed(site, changes, page, meta):
+    """What only a draft shows on a development server is neither orphaned nor pruned, nor missing for a build."""
+    site.configure(**changes)
+    site.write(
+        {page: f"{meta}# Next\n\n{block(prompt='An old picture')}\n{block(prompt='Not made')}", "blog/index.md": "#"}
+    )
+
+    listed, checked, pruned = site.gptimage("list"), site.gptimage("check"), site.gptimage("prune", "--apply")
+
+    assert f"{OLD.digest}\tdraft\tgptimage/" in listed.out
+    assert f"docs/{page}:" in listed.out
+    assert checked.code == 0, checked.out
+    assert pruned.code == 0, pruned.err
+    assert stored(site) == {CAT.digest, DOG.digest, OLD.digest}
+
+
+def test_pictures_of_drafts_of_another_branch_are_kept(site):
+    """--since keeps what the drafts of a branch ask for."""
+    site.configure(draft_docs="drafts/\n")
+    branch_with(site, "other", {"drafts/old.md": block(prompt="An old picture")})
+
+    done = site.gptimage("prune", "--apply", "--since", "other")
+
+    assert done.code == 0, done.err
+    assert OLD.digest in stored(site)
+
+
+def test_what_was_stored_just_now_stays(site):
+    """A picture younger than an hour may be one of a run that goes on; it is listed and stays."""
+    young = ImageSpec("Just made")
+    put(Store(site.store), young)
+
+    done = site.gptimage("prune", "--apply")
+
+    assert re.search(rf"^{young.digest[:12]}  orphaned .*\(younger than an hour: stays\)$", done.out, re.MULTILINE)
+    assert "Deleted 1 picture" in done.out
+    assert stored(site) == {CAT.digest, DOG.digest, young.digest}
+
+
+def test_what_is_stored_while_the_pages_are_read_stays(site):
+    """Only what the store had before the first page was read can go, whatever its age says."""
+    late = put_long_ago(site, ImageSpec("Late"))
+    kept = site.root / "late"
+    late.path.parent.rename(kept)
+    (site.root / "hook.py").write_text(
+        f"import os\ndef on_env(env, config, files):\n    if os.path.exists({str(kept)!r}):\n"
+        f"        os.rename({str(kept)!r}, {str(late.path.parent)!r})\non_env.mkdocs_priority = 100\n"
+    )
+    site.configure(hooks=["hook.py"])
+
+    done = site.gptimage("prune", "--apply")
+
+    assert done.code == 0, done.err
+    assert stored(site) == {CAT.digest, DOG.digest, late.digest}
+
+
+def test_nothing_goes_after_a_warning(site):
+    """A page that a plugin could not render, and replaced by its error, may ask for any picture."""
+    site.configure(plugins=["macros"])
+    site.write({"old.md": "{{ versions.items() }}\n\n" + block(prompt="An old picture")})
+
+    listed, applied = site.gptimage("prune"), site.gptimage("prune", "--apply")
+
+    assert listed.code == 0
+    assert "--apply would delete nothing: a page may lack some of its text" in listed.err
+    assert applied.code == 1
+    assert "nothing was deleted: a page may lack some of its text, because of this warning: mkdocs." in applied.err
+    assert len(stored(site)) == 3
+
+
+def test_a_branch_that_warns_stops_it(site):
+    """Nor is anything deleted when a page of another branch could not be rendered."""
+    site.configure(plugins=["macros"])
+    branch_with(site, "other", {"old.md": "{{ versions.items() }}\n\n" + block(prompt="An old picture")})
+
+    done = site.gptimage("prune", "--apply", "--since", "other")
+
+    assert done.code == 2
+    assert "--since other: cannot be read: its pages may lack some of their text: mkdocs." in done.err
+    assert len(stored(site)) == 3
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "INHERIT: mkdocs.yml\ndocs_dir: other\n",
+        "site_name: Other\nplugins:\n  - gptimage\ndocs_dir: other\n",
+        "INHERIT: 'base.yml' # common\ndocs_dir: other\n",
+    ],
+)
+def test_another_configuration_may_use_the_store(site, text):
+    """Nothing is deleted until the pages of the configuration beside this one are read as well."""
+    (site.root / "mkdocs.yml").rename(site.root / "base.yml")
+    (site.root / "mkdocs.yml").write_text("INHERIT: base.yml\n")
+    (site.root / "mkdocs.other.yml").write_text(text)
+    (site.root / "other").mkdir()
+    (site.root / "other/index.md").write_text(block(prompt="An old picture"))
+
+    refused = site.gptimage("prune", "--apply")
+
+    assert refused.code == 1
+    assert "mkdocs.other.yml may use the same store; give --also mkdocs.other.yml" in refused.err
+    assert len(stored(site)) == 3
+    done = site.gptimage("prune", "--apply", "--also", "mkdocs.other.yml")
+    assert done.code == 0, done.err
+    assert len(stored(site)) == 3
+
+
+def test_other_files_of_yaml_are_no_configurations(site):
+    """A workflow that runs the command, and a comment, stand in nobody's way."""
+    (site.root / ".gitlab-ci.yml").write_text("check:\n  script:\n    - gptimage check\n")
+    (site.root / "mkdocs.plain.yml").write_text("site_name: x\nplugins:\n  - search\n  # - gptimage\n")
+
+    assert site.gptimage("prune", "--apply").code == 0
+    assert stored(site) == {CAT.digest, DOG.digest}
