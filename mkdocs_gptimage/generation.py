@@ -258,7 +258,7 @@ class _Generation:
         elif left is None and orphans.candidate(job.request):
             # A candidate that was taken in place of its picture is gone as well, and is paid for.
             problem = "another 'gptimage regenerate' has just had it in hand; look at the picture first"
-            self._outcomes.ended(Step.SKIPPED, job, problem)
+            self._outcomes.ended(Step.OVERTAKEN, job, problem)
         elif left is None and may_submit:
             job.flight = None
             await self._submit(job)

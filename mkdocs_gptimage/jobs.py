@@ -32,6 +32,8 @@ class Step(enum.Enum):
     UNKNOWN = "unknown outcome"
     """It may be paid for, and nobody knows."""
     SKIPPED = "not submitted"
+    OVERTAKEN = "overtaken"
+    """Another run had it in hand and has perhaps paid for it; this one submitted nothing."""
 
 
 @dataclass(frozen=True)

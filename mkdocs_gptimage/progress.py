@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from .flights import Flight
 
-_ENDS = frozenset({Step.STORED, Step.FAILED, Step.WAITING, Step.UNKNOWN, Step.SKIPPED})
+_ENDS = frozenset({Step.STORED, Step.FAILED, Step.WAITING, Step.UNKNOWN, Step.SKIPPED, Step.OVERTAKEN})
 
 
 @contextlib.contextmanager
@@ -69,6 +69,7 @@ _UNMADE = {
     "still in flight": Step.WAITING,
     "unknown": Step.UNKNOWN,
     "not submitted": Step.SKIPPED,
+    "overtaken": Step.OVERTAKEN,
 }
 _COLUMN_OF = {
     Step.SUBMITTED: "submitted",

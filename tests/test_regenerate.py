@@ -297,8 +297,9 @@ def test_two_at_a_time_pay_for_one_candidate_once(site, service):
 
     assert (first.returncode, second.returncode) == (0, 1)
     assert len(service.of("submit")) == 1
-    assert "is paid" not in said.lower()
-    assert "another 'gptimage regenerate'" in said
+    assert "paid for" not in said
+    assert "nothing is paid" not in said.lower()
+    assert "overtaken: another 'gptimage regenerate' has just had it in hand" in said
     assert "look at the picture first" in said
 
 
