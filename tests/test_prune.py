@@ -251,6 +251,19 @@ def test_pictures_of_drafts_are_needed(site, changes, page, meta):
     assert stored(site) == {CAT.digest, DOG.digest, OLD.digest}
 
 
+def test_nothing_goes_while_a_draft_has_problems(site):
+    """A draft whose block is not valid may mean any picture, though a build has no problem with it."""
+    site.configure(draft_docs="drafts/\n")
+    site.write({"drafts/next.md": block(prompt="An old picture", size="16:10")})
+
+    done = site.gptimage("prune", "--apply")
+
+    assert done.code == 1
+    assert "docs/drafts/next.md:3: size: '16:10' is not a size" in done.err
+    assert len(stored(site)) == 3
+    assert site.gptimage("check", "--allow-orphans").code == 0
+
+
 def test_pictures_of_drafts_of_another_branch_are_kept(site):
     """--since keeps what the drafts of a branch ask for."""
     site.configure(draft_docs="drafts/\n")
