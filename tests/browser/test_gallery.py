@@ -75,7 +75,7 @@ def look(browser):
 
 
 def prompts(page) -> list[str]:
-    return page.locator(f"{CARDS} .prompt").all_inner_texts()
+    return page.locator(f"{CARDS} .prompt").all_text_contents()
 
 
 def test_keyboard(look, page_of_all):
