@@ -53,8 +53,8 @@ def window(free_browser):
 
 @pytest.fixture(scope="module")
 def drawing():
-    """The emulator, quick."""
-    with emulator.serving(emulator.Settings(latency=(0.6, 0.8))) as base_url:
+    """The emulator, quick: it gives the same picture every time instead of drawing."""
+    with emulator.serving(emulator.Settings(latency=(0.6, 0.8), picture=gateways.picture())) as base_url:
         yield base_url
 
 
