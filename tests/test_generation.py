@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import re
@@ -155,11 +154,10 @@ def test_one_poll_per_interval(service, make_site):
     service.batch = batch
     start = time.monotonic()
     make_site(*map(str, range(6)), api={"first_poll": 20, "poll_interval": 10, "max_requests": 6}).generate()
-    gaps = [later - earlier for earlier, later in itertools.pairwise(polls)]
 
     assert service.counts()["batch"] in (5, 6)
-    assert polls[0] >= 20 / runs.SPEED
-    assert all(gap > 0.09 for gap in gaps)
+    # A busy machine may deliver one late, none early.
+    assert all(when >= (20 + 10 * number) / runs.SPEED for number, when in enumerate(polls))
 
 
 @pytest.mark.parametrize(
