@@ -68,12 +68,12 @@ def read_pages(config_file: str) -> GptImagePlugin:
 def read_whole(config_file: str) -> WholeSite:
     """Read all pages as `read_pages` does, and once more as `mkdocs serve` where the site can have drafts."""
     with _our_errors(), _heard() as warnings:
-        config, plugin = _configured_anew(config_file)
+        config, plugin = _configured(config_file)
         stored = frozenset(Store(plugin.settings.store).digests())
         catalog = _read(config, plugin, serves=False).reader.catalog
         problems, drafts = catalog.problems, dict[str, "Picture"]()
         if _can_have_drafts(config):
-            shown = _read(*_configured_anew(config_file), serves=True).reader.catalog
+            shown = _read(*_configured(config_file), serves=True).reader.catalog
             drafts = {digest: each for digest, each in shown.pictures.items() if digest not in catalog.pictures}
             problems = [*problems, *(problem for problem in shown.problems if problem not in problems)]
     return WholeSite(plugin, drafts, problems, list(dict.fromkeys(warnings)), stored)
@@ -111,20 +111,19 @@ def _our_errors() -> Iterator[None]:
         raise ConfigurationError(str(error)) from error
 
 
-def _configured_anew(config_file: str) -> tuple[MkDocsConfig, GptImagePlugin]:
-    """As `_configured`, with plugins that nobody has used: MkDocs keeps many for all configurations that follow."""
+def _configured(config_file: str) -> tuple[MkDocsConfig, GptImagePlugin]:
+    """A site's configuration and its plugin, whose options are those of the site that is really built.
+
+    MkDocs keeps many plugins for all configurations that follow; these ones nobody has used, and no build that is under
+    way loses its own.
+    """
     option = MkDocsConfig.plugins
     assert isinstance(option, Plugins)
     kept, option.plugin_cache = option.plugin_cache, {}
     try:
-        return _configured(config_file)
+        config = load_config(config_file=config_file)
     finally:
         option.plugin_cache = kept
-
-
-def _configured(config_file: str) -> tuple[MkDocsConfig, GptImagePlugin]:
-    """A site's configuration and its plugin, whose options are those of the site that is really built."""
-    config = load_config(config_file=config_file)
     plugin: GptImagePlugin | None = config.plugins.get(_NAME)
     if plugin is None:
         raise ConfigurationError(f"{config_file}: the plugin 'gptimage' is not in 'plugins'")

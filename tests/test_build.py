@@ -239,6 +239,7 @@ def test_all_languages_are_read_before_the_first_submit(site, service):
     assert "2 new" in unmade.out
     assert built.code == 0, built.err
     assert stats(service)["submits"] == before["submits"] + 2
+    assert [page for page in ("index.html", "de/index.html") if "srcset=" not in site.figures(page)[0]] == []
     assert site.gptimage("check").code == 0
 
 
