@@ -8,7 +8,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from .orphans import Orphan
 
@@ -31,18 +31,13 @@ def changed_fields(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[str,
     return tuple(name for name in FIELDS if old.get(name) != new.get(name))
 
 
-def former(request: Mapping[str, Any], orphans: Iterable[Orphan]) -> Orphan | None:
-    """Return the orphan that the picture of a request most likely replaces; None when in doubt.
+def formers(requests: Mapping[str, Mapping[str, Any]], orphans: Sequence[Orphan]) -> dict[str, Orphan]:
+    """Return the orphan that each of several requests most likely replaces, by their digests; none when in doubt.
 
     That is one with the same prompt, of which other fields were changed, or one of which only the prompt was changed,
-    and not beyond recognition. Among equals it is the one that was made last. Candidates replace nothing.
+    and not beyond recognition. Among equals it is the one that was made last. Candidates replace nothing, and no orphan
+    is replaced twice.
     """
-    eligible = [orphan for orphan in orphans if orphan.candidate_of is None]
-    return _of_same_prompt(request, eligible) or _of_similar_prompt(request, eligible)
-
-
-def formers(requests: Mapping[str, Mapping[str, Any]], orphans: Sequence[Orphan]) -> dict[str, Orphan]:
-    """Return the former of each of several requests, by their digests; no orphan is that of two."""
     left = [orphan for orphan in orphans if orphan.candidate_of is None]
     found: dict[str, Orphan] = {}
     # The surer kind first: a similar prompt must not take what belongs to the same one.

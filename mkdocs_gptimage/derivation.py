@@ -8,6 +8,7 @@ import os
 import secrets
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import cache_folder, comparing, provenance, regular, rendering, sheets
@@ -18,7 +19,6 @@ from .store import Damage, Kind, damaged
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
     from concurrent.futures import Future
-    from pathlib import Path
 
     from PIL import Image
 
@@ -139,7 +139,7 @@ class _Job:
 
     def _file(self, make_content: Callable[[], bytes], name: str, size: tuple[int, int]) -> File:
         content = make_content()
-        changed = _land(self.cache, sheets.file(self.cache, name), content)
+        changed = _land(self.cache, Path(sheets.file(self.cache, name)), content)
         return File(name, *size, bytes=len(content), changed=changed, sha256=hashlib.sha256(content).hexdigest())
 
 

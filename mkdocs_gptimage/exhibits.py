@@ -107,7 +107,7 @@ def exhibits(survey: Survey, mentions: Mapping[str, Sequence[Mention]] | None = 
         if row.digest in needed or row.entry is not None
     ]
     replaced_by = {orphan.digest: digest for digest, orphan in survey.formers.items()}
-    others = [_of_orphan(orphan, replaced_by.get(orphan.digest)) for orphan in survey.orphans]
+    others = [_of_orphan(orphan, survey, replaced_by.get(orphan.digest)) for orphan in survey.orphans]
     flown = [_of_flight(flight) for flight in plan.strays]
     return _grouped(shown, sorted([*others, *flown], key=lambda each: (each.number, each.digest)))
 
@@ -153,13 +153,10 @@ def _place(use: Use, picture: Picture) -> Place:
     return Place(use.source.name, use.line, role, None if role else use.presentation.id)
 
 
-def _of_orphan(orphan: Orphan, replaced_by: str | None) -> Exhibit:
-    candidate = orphans.candidate(orphan.request)
-    if candidate is not None:
-        number, of = candidate
-        return Exhibit(orphan.digest, Standing.CANDIDATE, orphan.request, entry=orphan.entry, of=of, number=number)
-    standing = Standing.ORPHANED if replaced_by is None else Standing.OUTDATED
-    return Exhibit(orphan.digest, standing, orphan.request, entry=orphan.entry, of=replaced_by)
+def _of_orphan(orphan: Orphan, survey: Survey, replaced_by: str | None) -> Exhibit:
+    number, of = orphans.candidate(orphan.request) or (0, replaced_by)
+    standing = Standing(survey.state_of_orphan(orphan))
+    return Exhibit(orphan.digest, standing, orphan.request, entry=orphan.entry, of=of, number=number)
 
 
 def _of_flight(flight: Flight) -> Exhibit:

@@ -33,9 +33,9 @@ FILE = "gallery.html"
 PUBLISHED = "gallery/index.html"
 """In the assets folder of a site."""
 
-_THUMBNAILS = Output(widths=(400,), quality={"webp": 62, "avif": 46})
 _NARROWEST = 400
 """Pixels that the picture of a card needs to look sharp."""
+_THUMBNAILS = Output(widths=(_NARROWEST,), quality={"webp": 62, "avif": 46})
 _SLOT = re.compile(r"\{\{([a-z]+)\}\}")
 # No text may end the element that holds the data; JSON reads these escapes as what they stand for.
 _IN_SCRIPT = {ord(character): f"\\u{ord(character):04x}" for character in "<>&"}

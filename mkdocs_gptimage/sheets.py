@@ -14,6 +14,7 @@ import json
 import os
 import re
 from dataclasses import asdict, astuple, dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import regular, renditions
@@ -21,7 +22,6 @@ from .records import ImageFacts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from .settings import Output
     from .store import Entry
@@ -102,11 +102,12 @@ def maker() -> str:
 
 
 def path(cache: Path, digest: str) -> Path:
-    return cache / WEB / f"{digest}.json"
+    return Path(file(cache, f"{digest}.json"))
 
 
-def file(cache: Path, name: str) -> Path:
-    return cache / WEB / name
+def file(cache: Path, name: str) -> str:
+    """The path of a file of web versions; as text, because a site has thousands of them."""
+    return f"{cache}{os.sep}{WEB}{os.sep}{name}"
 
 
 def file_name(image: ImageFacts, ask: Ask, encoder: str) -> str:
@@ -119,7 +120,7 @@ def file_name(image: ImageFacts, ask: Ask, encoder: str) -> str:
 def read(cache: Path, entry: Entry) -> Sheet | None:
     """Return the sheet of a stored picture; None where it has none that speaks of what its record says now."""
     try:
-        found = json.loads(regular.read(f"{cache}{os.sep}{WEB}{os.sep}{entry.digest}.json", _MAX_BYTES))
+        found = json.loads(regular.read(file(cache, f"{entry.digest}.json"), _MAX_BYTES))
         if found["maker"] != maker():
             return None
         files = {key: _file(each) for key, each in found["files"].items()}
@@ -143,7 +144,7 @@ def changed(status: os.stat_result) -> int:
 def is_whole(cache: Path, made: File) -> bool:
     """Whether a file is there, and nobody has written to it."""
     try:
-        status = regular.status(f"{cache}{os.sep}{WEB}{os.sep}{made.name}")
+        status = regular.status(file(cache, made.name))
     except OSError:
         return False
     return (status.st_size, status.st_mtime_ns) == (made.bytes, made.changed)

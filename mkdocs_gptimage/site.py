@@ -89,7 +89,7 @@ def _deliver(  # noqa: PLR0913 - the world is passed in
     rows = [row for row in result.plan.rows if row.picture.is_shown]
     entries = {row.digest: entry for row in rows if (entry := row.entry or made.get(row.digest)) is not None}
     linked = {row.digest for row in rows if any(use.presentation.link for use in row.picture.shown_by)}
-    formers = {row.digest: desk.formers[row.digest] for row in rows if desk and row.digest in desk.formers}
+    formers = desk.formers if desk else {}
     derived = variants.derive(
         [*entries.values(), *{entry.digest: entry for entry in formers.values()}.values()],
         settings.output,
@@ -98,13 +98,13 @@ def _deliver(  # noqa: PLR0913 - the world is passed in
     )
     problems = result.problems
     for row in rows:
-        found, shown = derived.get(row.digest), row
+        found, told = derived.get(row.digest), row
         if found is not None and not isinstance(found, Damage):
             delivery.shown[row.digest] = _shown(row.picture.spec.stem, found, settings, delivery)
             continue
         if found is not None:
-            shown = Row(row.picture, State.BROKEN, found.reason, damage=found)
-            problems.append(production.describe(shown))
+            told = Row(row.picture, State.BROKEN, found.reason, damage=found)
+            problems.append(production.describe(told))
         former = derived.get(formers[row.digest].digest) if row.digest in formers else None
         if former is None or isinstance(former, Damage):
             _show_card(row, settings, delivery)
@@ -112,7 +112,7 @@ def _deliver(  # noqa: PLR0913 - the world is passed in
             stem = f"outdated-{formers[row.digest].digest[:SHORT_DIGEST]}"
             delivery.shown[row.digest] = _shown(stem, former, settings, delivery)
         if desk is not None:
-            card = {**desk.card(shown), "outdated": row.digest in formers}
+            card = {**desk.card(told), "outdated": row.digest in formers}
             delivery.shown[row.digest] = replace(delivery.shown[row.digest], card=card)
     _say(result, settings, log)
     if desk is not None:

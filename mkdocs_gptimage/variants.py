@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -94,12 +93,11 @@ def _known(entry: Entry, output: Output, cache: Path, *, original: bool) -> Deri
 
 
 def _derived(sheet: sheets.Sheet, wanted: Sequence[sheets.Ask], cache: Path) -> Derived:
-    folder = os.path.join(cache, sheets.WEB, "")  # noqa: PTH118 - for every file of a site, a path object takes too long
-    made = tuple(_rendition(sheet.files[ask.key], sheet.image.format, ask, folder) for ask in wanted)
+    made = tuple(_rendition(sheet.files[ask.key], sheet.image.format, ask, cache) for ask in wanted)
     return Derived(made, sheet.width, sheet.height, sheet.colour)
 
 
-def _rendition(made: sheets.File, stored_format: str, ask: sheets.Ask, folder: str) -> Rendition:
+def _rendition(made: sheets.File, stored_format: str, ask: sheets.Ask, cache: Path) -> Rendition:
     is_original = ask.format == sheets.ORIGINAL
     kind = stored_format if is_original else ask.format
-    return Rendition(kind, made.width, made.height, f"{folder}{made.name}", is_original)
+    return Rendition(kind, made.width, made.height, sheets.file(cache, made.name), is_original)
