@@ -1,9 +1,14 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
+import gateway as gateways
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # What lands must not hang on chance: CI tries the same examples every time, everybody else new ones.
 settings.register_profile("house", deadline=None, max_examples=80, derandomize=bool(os.environ.get("CI")))
@@ -16,6 +21,13 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 def pytest_xdist_auto_num_workers() -> int:
     """Two workers a core: half of the time, a test waits for a server, a browser or a process that it killed."""
     return 2 * (os.cpu_count() or 1)
+
+
+@pytest.fixture
+def service() -> Iterator[gateways.Gateway]:
+    """A service on loopback that accepts everything, unless a test scripts it otherwise."""
+    with gateways.serving() as server:
+        yield server
 
 
 @pytest.fixture(autouse=True)

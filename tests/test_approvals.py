@@ -9,6 +9,7 @@ import gateway as gateways
 import pytest
 import runs
 from gateway import accepts, fails, says, task
+from waits import until
 
 from mkdocs_gptimage import approvals as module
 from mkdocs_gptimage.approvals import Approvals, UnknownPictureError
@@ -18,14 +19,6 @@ from mkdocs_gptimage.spec import ImageSpec, reference_to
 from mkdocs_gptimage.store import Entry
 
 SOON = {"first_poll": 0.05, "poll_interval": 0.05}
-
-
-@pytest.fixture
-def service():
-    with gateways.serving() as server:
-        numbers = iter(range(1_000))
-        server.submit = lambda _: accepts(f"t{next(numbers)}")
-        yield server
 
 
 @pytest.fixture
@@ -46,13 +39,6 @@ def update(approvals, site, *, unasked=False):
     return plan
 
 
-def wait(condition, seconds=20.0):
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, "it never came"
-        time.sleep(0.02)
-
-
 def phase(approvals, digest):
     return approvals.states([digest]).get(digest, {}).get("phase")
 
@@ -69,12 +55,12 @@ def test_only_what_is_asked_for_is_made(site, service, approvals):
     assert submits(service) == []
 
     approvals.ask([first])
-    wait(lambda: phase(approvals, first) == "ready")
+    until(lambda: phase(approvals, first) == "ready")
 
     assert submits(service) == ["a"]
     assert isinstance(site.store.look(first), Entry)
     assert phase(approvals, second) is None
-    wait((site.settings.cache / module.FOLDER / "stored").exists)
+    until((site.settings.cache / module.FOLDER / "stored").exists)
 
 
 def test_two_windows_pay_once(site, service, approvals):
@@ -84,9 +70,9 @@ def test_two_windows_pay_once(site, service, approvals):
     first = site.digests[0]
     for _ in range(3):
         approvals.ask([first])
-    wait(lambda: phase(approvals, first) == "running")
+    until(lambda: phase(approvals, first) == "running")
     approvals.ask(site.digests)
-    wait(lambda: len(submits(service)) == 2)
+    until(lambda: len(submits(service)) == 2)
 
     assert sorted(submits(service)) == ["a", "b"]
 
@@ -108,10 +94,10 @@ def test_a_failure_is_told_in_the_words_of_the_service(site, service, approvals)
     update(approvals, site)
     first = site.digests[0]
     approvals.ask([first])
-    wait(lambda: phase(approvals, first) == "failed")
+    until(lambda: phase(approvals, first) == "failed")
     failed = approvals.states([first])[first]
     approvals.ask([first])
-    wait(lambda: phase(approvals, first) == "ready")
+    until(lambda: phase(approvals, first) == "ready")
 
     assert "Your prompt was rejected" in failed["text"]
     assert failed["again"] == "paid"
@@ -124,15 +110,15 @@ def test_an_unknown_outcome_is_repeated_only_when_that_is_asked_for(site, servic
     update(approvals, site)
     first = site.digests[0]
     approvals.ask([first])
-    wait(lambda: phase(approvals, first) == "failed")
+    until(lambda: phase(approvals, first) == "failed")
     assert approvals.states([first])[first]["again"] == "unknown"
     approvals.ask([first])
-    wait(lambda: phase(approvals, first) == "failed")
+    until(lambda: phase(approvals, first) == "failed")
     assert approvals.states([first])[first]["again"] == "unknown"
     assert submits(service) == ["a"]
 
     approvals.ask([first], retry_unknown=True)
-    wait(lambda: phase(approvals, first) == "ready")
+    until(lambda: phase(approvals, first) == "ready")
 
     assert submits(service) == ["a", "a"]
 
@@ -146,7 +132,7 @@ def test_no_card_waits_for_ever(site, approvals, monkeypatch):
     monkeypatch.setattr(module.production, "produce", fail)
     update(approvals, site)
     approvals.ask(site.digests)
-    wait(lambda: phase(approvals, site.digests[1]) == "failed")
+    until(lambda: phase(approvals, site.digests[1]) == "failed")
 
     assert approvals.states(site.digests)[site.digests[0]]["text"] == "ZeroDivisionError"
 
@@ -158,7 +144,7 @@ def test_the_budget_holds_for_every_click(tmp_path, service, approvals):
     )
     update(approvals, site)
     approvals.ask(site.digests)
-    wait(lambda: phase(approvals, site.digests[0]) == "failed")
+    until(lambda: phase(approvals, site.digests[0]) == "failed")
 
     assert "more than the budget of 1 images" in approvals.states(site.digests)[site.digests[0]]["text"]
     assert submits(service) == []
@@ -194,7 +180,7 @@ def test_what_is_in_flight_is_collected_by_the_next_server(site, service, approv
     before = Approvals(runs.ENVIRONMENT, logging.getLogger("test"))
     update(before, site)
     before.ask([first])
-    wait(lambda: phase(before, first) == "running")
+    until(lambda: phase(before, first) == "running")
     started = time.monotonic()
     before.close()
     took = time.monotonic() - started
@@ -202,7 +188,7 @@ def test_what_is_in_flight_is_collected_by_the_next_server(site, service, approv
 
     service.batch = finishes
     update(approvals, site)
-    wait(lambda: phase(approvals, first) == "ready")
+    until(lambda: phase(approvals, first) == "ready")
 
     assert took < 2
     assert submits(service) == ["a"]
@@ -216,14 +202,14 @@ def test_what_nobody_asks_for_any_more_is_collected(site, service, approvals):
     update(before, site)
     first = site.digests[0]
     before.ask([first])
-    wait(lambda: phase(before, first) == "running")
+    until(lambda: phase(before, first) == "running")
     before.close()
     service.batch = finishes
 
     edited = runs.Site(site.settings, runs.catalog("edited"))
     plan = module.production.look_ahead(edited.pictures, edited.store.look, edited.settings, with_strays=True)
     approvals.update("", edited.pictures, plan, edited.settings, ())
-    wait(lambda: isinstance(site.store.look(first), Entry))
+    until(lambda: isinstance(site.store.look(first), Entry))
 
     assert submits(service) == ["a"]
 
@@ -262,7 +248,7 @@ def test_unasked_only_what_has_settled_is_made(site, service, approvals, monkeyp
         time.sleep(0.2)
     site.pictures = runs.catalog("A harbour", "b")
     update(approvals, site, unasked=True)
-    wait(lambda: len(submits(service)) == 2)
+    until(lambda: len(submits(service)) == 2)
     time.sleep(0.8)
 
     assert sorted(submits(service)) == ["A harbour", "b"]
@@ -277,7 +263,7 @@ def test_unasked_nothing_is_made_while_a_build_has_failed(site, service, approva
     assert submits(service) == []
 
     update(approvals, site, unasked=True)
-    wait(lambda: len(submits(service)) == 2)
+    until(lambda: len(submits(service)) == 2)
 
 
 def test_unasked_an_edit_that_is_undone_settles_anew(site, service, approvals, monkeypatch):
@@ -289,7 +275,7 @@ def test_unasked_an_edit_that_is_undone_settles_anew(site, service, approvals, m
         time.sleep(seconds)
     assert submits(service) == []
 
-    wait(lambda: submits(service) == ["A"])
+    until(lambda: submits(service) == ["A"])
 
 
 def test_unasked_a_server_has_one_budget(tmp_path, service, approvals, monkeypatch):
@@ -299,10 +285,10 @@ def test_unasked_a_server_has_one_budget(tmp_path, service, approvals, monkeypat
     for number in range(4):
         site = runs.Site(settings, runs.catalog(f"number {number}"))
         update(approvals, site, unasked=True)
-        wait(lambda: len(submits(service)) == min(number + 1, 2))  # noqa: B023 - it is called at once
+        until(lambda: len(submits(service)) == min(number + 1, 2))  # noqa: B023 - it is called at once
         time.sleep(0.3)
     approvals.ask(site.digests)
-    wait(lambda: len(submits(service)) == 3)
+    until(lambda: len(submits(service)) == 3)
 
     assert submits(service) == ["number 0", "number 1", "number 3"]
 
@@ -315,7 +301,7 @@ def test_unasked_a_failure_is_not_repeated(site, service, approvals, monkeypatch
     (digest,) = site.digests
     for _ in range(3):
         update(approvals, site, unasked=True)
-        wait(lambda: phase(approvals, digest) == "failed")
+        until(lambda: phase(approvals, digest) == "failed")
         time.sleep(0.3)
 
     assert submits(service) == ["a"]
@@ -328,6 +314,6 @@ def test_a_site_in_two_languages_has_all_of_its_pictures(site, service, approval
     approvals.update("de", other.pictures, other.plan(), other.settings, ())
     wanted = [site.digests[0], other.digests[0]]
     approvals.ask(wanted)
-    wait(lambda: all(phase(approvals, digest) == "ready" for digest in wanted))
+    until(lambda: all(phase(approvals, digest) == "ready" for digest in wanted))
 
     assert sorted(submits(service)) == ["a", "c"]

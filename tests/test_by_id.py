@@ -4,21 +4,12 @@ from __future__ import annotations
 
 import re
 
-import gateway as gateways
 import pytest
-from gateway import KEY, accepts
+from gateway import KEY
 from sites import FAST, Site, block
 
 ENV = {"APIMASTER_API_KEY": KEY}
 IMAGE = re.compile(r"<img[^>]*>")
-
-
-@pytest.fixture
-def service():
-    with gateways.serving() as server:
-        numbers = iter(range(99))
-        server.submit = lambda _: accepts(f"t{next(numbers)}")
-        yield server
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 
+import gateway as gateways
 import httpx
 import pytest
 from sites import FAST, Site, block, environment
@@ -216,21 +217,13 @@ def test_serve_never_pays_unasked(site, service, arguments):
     """`mkdocs serve`, with a key and pictures missing, shows cards and submits nothing."""
     text = (site.root / "mkdocs.yml").read_text("utf-8").replace("http://127.0.0.1:9/v1", service)
     (site.root / "mkdocs.yml").write_text(text, encoding="utf-8")
-    port = free_port()
+    port = gateways.unused_port()
     before = httpx.get(service.replace("/v1", "/stats")).json()
     with running("-m", "mkdocs", "serve", "-a", f"127.0.0.1:{port}", *arguments, cwd=site.root, env=KEY):
         page = wait_for(f"http://127.0.0.1:{port}/")
 
         assert re.search(r'src="assets/gptimage/plain-[0-9a-f]{12}\.svg"', page)
     assert httpx.get(service.replace("/v1", "/stats")).json() == before
-
-
-def free_port() -> int:
-    import socket
-
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 def wait_for(url: str) -> str:

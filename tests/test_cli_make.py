@@ -8,7 +8,6 @@ import pty
 import subprocess
 import sys
 
-import gateway as gateways
 import pytest
 import runs
 from gateway import KEY
@@ -20,12 +19,6 @@ from mkdocs_gptimage.store import Store
 
 ENV = {"APIMASTER_API_KEY": KEY}
 COMMAND = [sys.executable, "-c", "from mkdocs_gptimage.cli import main; main()"]
-
-
-@pytest.fixture
-def service():
-    with gateways.serving() as gateway:
-        yield gateway
 
 
 @pytest.fixture

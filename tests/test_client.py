@@ -40,12 +40,6 @@ BODY = {"model": "gpt-image-2", "prompt": "a cat"}
 
 
 @pytest.fixture
-def service():
-    with gateways.serving() as server:
-        yield server
-
-
-@pytest.fixture
 def images():
     """A host of its own for pictures."""
     with gateways.serving() as server:

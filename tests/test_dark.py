@@ -5,9 +5,7 @@ from __future__ import annotations
 import re
 from html.parser import HTMLParser
 
-import gateway as gateways
-import pytest
-from gateway import KEY, accepts
+from gateway import KEY
 from sites import FAST, Site, block
 
 
@@ -24,14 +22,6 @@ class Images(HTMLParser):
 
     def of(self, tag):
         return [attributes for each, attributes in self.found if each == tag]
-
-
-@pytest.fixture
-def service():
-    with gateways.serving() as server:
-        numbers = iter(range(99))
-        server.submit = lambda _: accepts(f"t{next(numbers)}")
-        yield server
 
 
 def built(tmp_path, service, *arguments, theme="mkdocs", **fields):

@@ -15,7 +15,6 @@ import time
 from pathlib import Path
 
 import anyio
-import gateway as gateways
 import httpx
 import pytest
 import runs
@@ -94,12 +93,6 @@ class Studio:
     @property
     def submitted(self):
         return [request.json["prompt"] for request in self.service.of("submit")]
-
-
-@pytest.fixture
-def service():
-    with gateways.serving() as server:
-        yield server
 
 
 @pytest.fixture

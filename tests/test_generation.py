@@ -14,7 +14,6 @@ import time
 import zlib
 from pathlib import Path
 
-import gateway as gateways
 import pytest
 import runs
 from gateway import KEY, Answer, accepts, encoded, fails, picture, says, task
@@ -28,12 +27,6 @@ from mkdocs_gptimage.settings import Budget
 from mkdocs_gptimage.spec import ImageSpec
 
 DISK_FULL = OSError(28, "No space left on device")
-
-
-@pytest.fixture
-def service():
-    with gateways.serving() as server:
-        yield server
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import re
 
-import gateway as gateways
 import pytest
 from books import Books
 from gateway import KEY, fails
@@ -19,12 +18,6 @@ from mkdocs_gptimage.references import References
 
 ENV = {"APIMASTER_API_KEY": KEY}
 SRC = re.compile(r'<img[^>]*\ssrc="([^"#]*)')
-
-
-@pytest.fixture
-def service():
-    with gateways.serving() as server:
-        yield server
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 
-import gateway as gateways
 import pytest
 from gateway import KEY, Answer, fails, picture, says, task
 from sites import FAST, Site, block, environment
@@ -21,12 +20,6 @@ from mkdocs_gptimage.store import Entry, Store
 ENV = {"APIMASTER_API_KEY": KEY}
 CAT = ImageSpec("A cat")
 NEW = picture(size=(48, 48))
-
-
-@pytest.fixture
-def service():
-    with gateways.serving() as gateway:
-        yield gateway
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ import sys
 import time
 from urllib.request import urlopen
 
-import gateway as gateways
 import pytest
 from gateway import KEY, picture, unused_port
 from sites import FAST, Site, block, environment
@@ -29,12 +28,6 @@ tom:
   prompt: A tom cat
   dark: true
 """
-
-
-@pytest.fixture
-def service():
-    with gateways.serving() as server:
-        yield server
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 
-import gateway as gateways
 import pytest
 from gateway import KEY, picture
 from sites import FAST, Site, block
@@ -22,12 +21,6 @@ def resolve(entry):
 
 def reading(text, **defaults):
     return spec.read(text, defaults, resolve, "by night", {"ink": INK, "traced": TRACED})
-
-
-@pytest.fixture
-def service():
-    with gateways.serving() as server:
-        yield server
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ import httpx
 import pytest
 from gateway import accepts, says, task
 from sites import Site, block, environment
+from waits import until
 
 from browser.conftest import ARGUMENTS
 from mkdocs_gptimage import emulator
@@ -31,6 +32,8 @@ THEMES = {
 }
 EVIL = "evil.example"
 BUTTON = ".gpt-image-desk button"
+PATIENCE = 30.0
+"""Seconds after which a test that waits has failed."""
 PICTURE = "figure img[src$='.webp']"
 
 
@@ -61,8 +64,6 @@ def drawing():
 @pytest.fixture
 def gateway():
     with gateways.serving() as made:
-        numbers = iter(range(1_000))
-        made.submit = lambda _: accepts(f"t{next(numbers)}")
         yield made
 
 
@@ -76,18 +77,10 @@ def site_for(root, base_url, theme="mkdocs", **options):
     return site
 
 
-def free_port():
-    import socket
-
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
 @contextlib.contextmanager
 def served(site, port=None, env=KEY, path="project/", arguments=()):
     """A real `mkdocs serve`; gives its URL and its process."""
-    port = port or free_port()
+    port = port or gateways.unused_port()
     command = [sys.executable, "-m", "mkdocs", "serve", "-a", f"127.0.0.1:{port}", *arguments]
     process = subprocess.Popen(
         command, cwd=site.root, env=environment(env), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -97,7 +90,7 @@ def served(site, port=None, env=KEY, path="project/", arguments=()):
     reader.start()
     url = f"http://127.0.0.1:{port}/{path}"
     try:
-        until(lambda: answers(url))
+        until(lambda: answers(url), PATIENCE)
         yield url, process
     finally:
         process.send_signal(signal.SIGINT)
@@ -113,13 +106,6 @@ def answers(url):
     with contextlib.suppress(OSError), urlopen(url, timeout=5):
         return True
     return False
-
-
-def until(condition, seconds=30.0):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it never came"
-        time.sleep(0.05)
 
 
 def submits(base_url):
@@ -173,7 +159,7 @@ def test_all_of_a_page_at_once(window, tmp_path, drawing):
         assert window.locator(".gpt-image-bar").inner_text() == "Generate all (3, $0.03)"
         assert "With the picture that it is drawn from" in window.locator(".gpt-image-desk").nth(1).inner_text()
         window.click(".gpt-image-bar button")
-        until(lambda: window.locator(PICTURE).count() == 2 and window.locator(".gpt-image-desk").count() == 0)
+        until(lambda: window.locator(PICTURE).count() == 2 and window.locator(".gpt-image-desk").count() == 0, PATIENCE)
 
     assert submits(drawing) == before + 3
 
@@ -207,12 +193,12 @@ def test_killed_while_in_flight(window, tmp_path, gateway):
     gateway.batch = lambda request: says({"data": [task(each, "processing") for each in request.json["task_ids"]]})
     site = site_for(tmp_path, gateway.base_url)
     site.write({"index.md": block(prompt="A boat")})
-    port = free_port()
+    port = gateways.unused_port()
     with served(site, port) as (url, process):
         window.goto(url)
         window.click(BUTTON)
         window.get_by_text(re.compile("Running")).wait_for()
-        until(lambda: gateway.of("batch"))
+        until(lambda: gateway.of("batch"), PATIENCE)
         process.kill()
     gateway.batch = finishes
     with served(site, port) as (url, _):
@@ -302,6 +288,18 @@ class _Attacker(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+@contextlib.contextmanager
+def attacking():
+    """The attacker's server; gives its port."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Attacker)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
 ATTACKS = """<!doctype html><title>waiting</title><body>
 <form method=post target=hole enctype="text/plain"></form><iframe name=hole></iframe>
 <script>
@@ -348,13 +346,10 @@ def test_a_page_of_another_site_cannot_pay(window, tmp_path, gateway):
         )
         page = ATTACKS.replace("TARGET", f"{url}assets/gptimage/serve/generate").replace("SITE", url)
         _Attacker.page = page.replace("DIGEST", card["digest"]).replace("TOKEN", card["token"])
-        server = ThreadingHTTPServer(("127.0.0.1", 0), _Attacker)
-        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-        window.goto(f"http://127.0.0.1:{server.server_port}/")
-        window.wait_for_function("document.title === 'done'")
-        stolen = window.evaluate("window.stolen")
-        server.shutdown()
-        server.server_close()
+        with attacking() as port:
+            window.goto(f"http://127.0.0.1:{port}/")
+            window.wait_for_function("document.title === 'done'")
+            stolen = window.evaluate("window.stolen")
 
     assert stolen is None
     assert gateway.requests == []
@@ -379,17 +374,14 @@ def test_a_frame_of_another_site_has_no_buttons(window, tmp_path, gateway):
     site.write({"index.md": block(prompt="A boat")})
     with served(site) as (url, _):
         _Attacker.page = f"<!doctype html><iframe src='{url}' width=900 height=900></iframe>"
-        server = ThreadingHTTPServer(("127.0.0.1", 0), _Attacker)
-        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-        window.goto(f"http://{EVIL}:{server.server_port}/")
-        frame = window.frame_locator("iframe")
-        frame.locator("figure img").wait_for()
-        window.wait_for_timeout(1500)
-        framed = frame.locator(BUTTON).count()
+        with attacking() as port:
+            window.goto(f"http://{EVIL}:{port}/")
+            frame = window.frame_locator("iframe")
+            frame.locator("figure img").wait_for()
+            window.wait_for_timeout(1500)
+            framed = frame.locator(BUTTON).count()
         window.goto(url)
         window.wait_for_selector(BUTTON)
-        server.shutdown()
-        server.server_close()
 
     assert framed == 0
 
@@ -440,7 +432,7 @@ def test_a_draft_is_not_paid_for_unasked(tmp_path, drawing):
     site.write({"index.md": block(prompt="Seen by all"), "draft.md": block(prompt="A draft")})
     before = submits(drawing)
     with served(site) as (url, _):
-        until(lambda: cards_of(url) == [])
+        until(lambda: cards_of(url) == [], PATIENCE)
         time.sleep(1)
         drafts = [card["prompt"] for card in cards_of(f"{url}draft/")]
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import threading
-import time
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from waits import until
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
 PATIENCE = 20.0
@@ -63,14 +64,6 @@ def is_picture(path: str) -> bool:
     """Whether it is a picture of a figure, and not one of a theme."""
     parts = PurePosixPath(path)
     return parts.suffix in _PICTURES and "gptimage" in parts.parts
-
-
-def until(holds: Callable[[], bool]) -> None:
-    """Wait until something holds that happens in another thread."""
-    deadline = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.01)
 
 
 class _Server(ThreadingHTTPServer):

@@ -91,12 +91,6 @@ def permissions_hold(tmp_path_factory) -> None:
         pytest.skip(f"root cannot give up its rights here: {tried.stderr.strip()}")
 
 
-@pytest.fixture
-def service():
-    with gateway.serving() as server:
-        yield server
-
-
 def paths(site: Site) -> dict[str, Path]:
     shelf = site.store / SPEC.digest[:2]
     return {

@@ -34,12 +34,6 @@ def scales():
         yield process
 
 
-@pytest.fixture
-def service():
-    with gateways.serving() as server:
-        yield server
-
-
 def timeout(seconds):
     return dict.fromkeys(("1k", "2k", "4k"), seconds)
 

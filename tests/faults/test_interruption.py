@@ -10,7 +10,6 @@ import threading
 import time
 from pathlib import Path
 
-import gateway as gateways
 import pytest
 from gateway import KEY, Answer, accepts, fails, picture, says, task
 from sites import FAST, Site
@@ -18,12 +17,6 @@ from sites import FAST, Site
 ENDS = {signal.SIGINT: 1, signal.SIGTERM: 128 + signal.SIGTERM}
 SECONDS = 2.0
 PAGE = "".join(f"```gpt-image\nprompt: {prompt}\n```\n\n" for prompt in ("an owl", "a fox", "a hare"))
-
-
-@pytest.fixture
-def service():
-    with gateways.serving() as server:
-        yield server
 
 
 @pytest.fixture

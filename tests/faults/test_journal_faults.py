@@ -7,21 +7,12 @@ import os
 import sqlite3
 import subprocess
 
-import gateway as gateways
 import pytest
-from gateway import KEY, accepts, says, task
+from gateway import KEY, says, task
 from sites import FAST, Site
 
 PAGE = "```gpt-image\nprompt: an owl\n```\n"
 BROKEN = "the journal '{cache}/journal' cannot be opened"
-
-
-@pytest.fixture
-def service():
-    with gateways.serving() as server:
-        numbers = iter(range(99))
-        server.submit = lambda _: accepts(f"t{next(numbers)}")
-        yield server
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 
 import gateway as gateways
 import httpx
@@ -15,6 +14,7 @@ import pytest
 import sites
 from gateway import Answer, accepts, fails, says, task
 from sites import block
+from waits import until
 
 KEY = {"APIMASTER_API_KEY": gateways.KEY}
 HIDDEN = block(prompt="hidden")
@@ -29,12 +29,8 @@ def on_page_content(html, page, config, files):
     folder.mkdir(exist_ok=True)
     (folder / page.file.src_uri).write_text("")
 """
-
-
-@pytest.fixture
-def service():
-    with gateways.serving() as server:
-        yield server
+PATIENCE = 30.0
+"""Seconds after which a test that waits has failed."""
 
 
 @pytest.fixture
@@ -78,15 +74,6 @@ def running(site, *arguments):
             process.kill()
 
 
-def until(what, seconds=30):
-    """Wait until something is true."""
-    end = time.monotonic() + seconds
-    while not (found := what()):
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)
-    return found
-
-
 def unfinished(request):
     return says({"data": [task(each, "processing") for each in request.json["task_ids"]]})
 
@@ -124,7 +111,7 @@ def test_rule_2_one_picture_is_paid_for_once(service, site):
     site.write({"index.md": block(prompt="one") * 2, "b.md": block(prompt="one", alt="the same")})
     usual, service.batch = service.batch, unfinished
     with running(site, "build") as killed:
-        until(lambda: service.of("batch"))
+        until(lambda: service.of("batch"), PATIENCE)
         killed.send_signal(signal.SIGKILL)
         killed.wait(20)
     service.batch = lambda request: usual(request) if len(service.of("batch")) > 8 else unfinished(request)
@@ -186,10 +173,10 @@ def test_rule_5_serve_pays_only_when_asked(service, site, on_missing, arguments,
         return ""
 
     with running(site, "serve", "-a", f"127.0.0.1:{port}", *arguments):
-        first = until(page)
+        first = until(page, PATIENCE)
         site.write({"index.md": block(prompt="one") + "\nchanged\n"})
-        second = until(lambda: "changed" in (shown := page()) and shown)
-        third = until(lambda: ".webp" in (shown := page()) and shown) if paid else second
+        second = until(lambda: "changed" in (shown := page()) and shown, PATIENCE)
+        third = until(lambda: ".webp" in (shown := page()) and shown, PATIENCE) if paid else second
 
     # The server is there at once, with a card.
     assert ("one-" in first, ".webp" in first) == (True, False)

@@ -30,12 +30,6 @@ ECHO = {"X-Your-Request": f"Authorization: Bearer {KEY}"}
 
 
 @pytest.fixture
-def service():
-    with gateways.serving() as server:
-        yield server
-
-
-@pytest.fixture
 def images():
     """A host of its own for pictures: that of the API, on another port."""
     with gateways.serving() as server:

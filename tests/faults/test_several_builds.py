@@ -11,21 +11,15 @@ import sys
 import threading
 import time
 
-import gateway as gateways
 import pytest
 from gateway import KEY, accepts, fails, says, task
 from sites import FAST, Site
+from waits import until
 
 from mkdocs_gptimage import journal
 
 PROMPTS = ("an owl", "a fox", "a hare")
 PAGE = "".join(f"```gpt-image\nprompt: {prompt}\n```\n\n" for prompt in PROMPTS)
-
-
-@pytest.fixture
-def service():
-    with gateways.serving() as server:
-        yield server
 
 
 @pytest.fixture
@@ -57,14 +51,6 @@ def ended(process, seconds=30):
 
 def submitted(service):
     return sorted(request.json["prompt"] for request in service.of("submit"))
-
-
-def until(condition, seconds=20):
-    """Wait until something holds."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come about"
-        time.sleep(0.02)
 
 
 class Slow:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 
-import gateway as gateways
 import pytest
 import runs
 from gateway import KEY, accepts, says, task
@@ -20,11 +19,11 @@ from mkdocs_gptimage.store import Entry
 
 
 @pytest.fixture
-def service():
-    with gateways.serving() as server:
-        numbers = iter(range(99))
-        server.submit = lambda _: accepts(f"t{next(numbers)}")
-        yield server
+def service(service):
+    """Its tasks are t0, t1, and so on."""
+    numbers = iter(range(99))
+    service.submit = lambda _: accepts(f"t{next(numbers)}")
+    return service
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import time
 
-import gateway as gateways
 import pytest
 import runs
 from gateway import Answer, accepts, fails, says, task
@@ -15,12 +14,6 @@ from mkdocs_gptimage import policy
 from mkdocs_gptimage.flights import Flight, Stage
 from mkdocs_gptimage.journal import opened
 from mkdocs_gptimage.planning import State
-
-
-@pytest.fixture
-def service():
-    with gateways.serving() as server:
-        yield server
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import dataclasses
 import threading
 import time
 
-import gateway as gateways
 import pytest
 import runs
 from runs import Site, catalog, steps
@@ -16,12 +15,6 @@ from mkdocs_gptimage.errors import ConfigurationError
 from mkdocs_gptimage.flights import Flight, Stage
 from mkdocs_gptimage.journal import Journal
 from mkdocs_gptimage.planning import State
-
-
-@pytest.fixture
-def service():
-    with gateways.serving() as server:
-        yield server
 
 
 @pytest.fixture
