@@ -13,7 +13,7 @@ from mkdocs.exceptions import PluginError
 from mkdocs.plugins import BasePlugin, CombinedEvent, event_priority
 from mkdocs.structure.files import File
 
-from . import blocks, pages, production, served, site, whole_site
+from . import blocks, build_messages, pages, production, served, site, whole_site
 from . import options as plugin_options
 from .errors import GptImageError
 from .fences import GptImageExtension
@@ -298,9 +298,16 @@ class GptImagePlugin(BasePlugin[Options]):
             result = production.produce(plan, self.settings, self.store, os.environ, log)
         covers = {picture.digest for page, name in self._covers if (picture := self._picture_of(page, name, config))}
         desk = self._desk(plan, config)
-        return site.deliver(
-            result, self.settings, log, accept_missing=self._on_missing == "placeholder", originals=covers, desk=desk
-        )
+        delivery = site.deliver(result.plan.rows, result.entries, self.settings, originals=covers, desk=desk)
+        problems = [*result.problems, *map(production.describe, delivery.damaged)]
+        build_messages.log_result(result, self.settings, log)
+        if desk is not None:
+            build_messages.log_offers(result, problems, log)
+        elif self._on_missing == "placeholder":
+            build_messages.log_placeholders(result, problems, log)
+        else:
+            build_messages.fail_with(problems, result)
+        return delivery
 
     def _desk(self, plan: Plan, config: MkDocsConfig) -> Desk | None:
         if self._serving is None or not self._offers:
@@ -322,7 +329,7 @@ class GptImagePlugin(BasePlugin[Options]):
         whole.reader.catalog.require_valid()
         plan = production.look_ahead(whole.reader.catalog, whole.reader.look, self.settings)
         result = production.produce(plan, self.settings, self.store, os.environ, log)
-        site.require(result)
+        build_messages.require(result)
 
 
 def _settings(options: Options, config: MkDocsConfig) -> Settings:

@@ -38,6 +38,12 @@ class Result:
     outcomes: tuple[Outcome, ...] = ()
 
     @property
+    def entries(self) -> dict[str, Entry]:
+        """The pictures of the plan that are stored now, by digest."""
+        made = {outcome.digest: outcome.entry for outcome in self.outcomes}
+        return {row.digest: found for row in self.plan.rows if (found := row.entry or made.get(row.digest)) is not None}
+
+    @property
     def problems(self) -> list[str]:
         """One line for each picture that should be there and is not; first those that nothing was tried for."""
         blocked = [describe(row) for row in self.plan.blocked]
