@@ -184,7 +184,16 @@ def test_line_ends(lines):
     assert len(in_prompt) == len(in_block) == 1
 
 
-@given(prompt=st.text(st.characters(max_codepoint=0xFFFF, exclude_categories=["Cs", "Cc"])).filter(str.strip))
+def is_in_bmp(text: str) -> bool:
+    """JSON escapes characters beyond U+FFFF as two surrogates, which YAML does not read."""
+    return all(ord(letter) <= 0xFFFF for form in ("NFC", "NFD") for letter in unicodedata.normalize(form, text))
+
+
+@given(
+    prompt=st.text(st.characters(max_codepoint=0xFFFF, exclude_categories=["Cs", "Cc"]).filter(is_in_bmp)).filter(
+        str.strip
+    )
+)
 def test_normal_forms(prompt):
     """Composed and decomposed letters are the same prompt, and normalising twice is normalising once."""
     forms = [unicodedata.normalize(form, prompt) for form in ("NFC", "NFD")]
