@@ -16,9 +16,8 @@ from .survey import Survey
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-    from .plugin import GptImagePlugin
     from .settings import Settings
-    from .whole_site import WholeSite
+    from .whole_site import Site
 
 EXIT_INCOMPLETE = 1
 EXIT_CONFIGURATION = 2
@@ -60,18 +59,18 @@ def _fail(error: Exception, code: int) -> NoReturn:
     sys.exit(code)
 
 
-def read(config_file: str) -> GptImagePlugin:
-    """Read the site's pages; importing MkDocs is for those who need it."""
-    from .whole_site import read_pages  # noqa: PLC0415
+def read(config_file: str) -> Site:
+    """Read the site's pages; imports MkDocs, which only some commands need."""
+    from .whole_site import read_site  # noqa: PLC0415
 
-    return read_pages(config_file)
+    return read_site(config_file)
 
 
-def read_whole(config_file: str) -> WholeSite:
-    """Read the site's pages, and its drafts."""
-    from .whole_site import read_whole  # noqa: PLC0415
+def read_with_drafts(config_file: str) -> Site:
+    """Read the site's pages and its drafts."""
+    from .whole_site import read_site_with_drafts  # noqa: PLC0415
 
-    return read_whole(config_file)
+    return read_site_with_drafts(config_file)
 
 
 def read_settings(config_file: str) -> Settings:
@@ -81,18 +80,18 @@ def read_settings(config_file: str) -> Settings:
     return read_settings(config_file)
 
 
-def look_ahead(plugin: GptImagePlugin) -> Plan:
-    return production.look_ahead(plugin.reader.catalog, plugin.reader.look, plugin.settings, with_strays=True)
+def look_ahead(site: Site) -> Plan:
+    return production.look_ahead(site.catalog, site.look, site.settings, with_strays=True)
 
 
-def survey(plan: Plan, plugin: GptImagePlugin, drafts: Collection[str] = ()) -> Survey:
+def survey(plan: Plan, site: Site, drafts: Collection[str] = ()) -> Survey:
     """Return what the site needs and what its store holds beyond that; `drafts` are digests that are needed as well."""
-    return Survey(plan, orphans.find(plugin.store, {*plugin.reader.catalog.pictures, *drafts}))
+    return Survey(plan, orphans.find(site.store, {*site.catalog.pictures, *drafts}))
 
 
-def stop_at_problems(plugin: GptImagePlugin, *, as_json: bool = False) -> None:
+def stop_at_problems(site: Site, *, as_json: bool = False) -> None:
     """End the command when blocks of the site are not valid."""
-    problems = plugin.reader.catalog.problems
+    problems = site.catalog.problems
     if not problems:
         return
     if as_json:

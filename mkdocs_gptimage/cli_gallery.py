@@ -29,12 +29,12 @@ def gallery(config_file: str, output: Path | None, opens: bool) -> None:
     """
     from . import exhibits, gallery  # noqa: PLC0415 - for this command alone
 
-    plugin = cli_common.read(config_file)
-    problems = plugin.reader.catalog.problems
-    survey = cli_common.survey(cli_common.look_ahead(plugin), plugin)
-    found = exhibits.exhibits(survey, plugin.reader.mentions)
-    target = output or plugin.settings.cache / gallery.FILE
-    gallery.write(target, found, problems, plugin.settings)
+    site = cli_common.read(config_file)
+    problems = site.catalog.problems
+    survey = cli_common.survey(cli_common.look_ahead(site), site)
+    found = exhibits.exhibits(survey, site.mentions)
+    target = output or site.settings.cache / gallery.FILE
+    gallery.write(target, found, problems, site.settings)
     click.echo(target)
     if opens:
         webbrowser.open(target.resolve().as_uri())

@@ -27,10 +27,9 @@ def plan(config_file: str, as_json: bool, verbose: bool) -> None:
 
     Exits with 1 when something is not in the store.
     """
-    whole = cli_common.read_whole(config_file)
-    plugin = whole.plugin
-    found = cli_common.survey(cli_common.look_ahead(plugin), plugin, whole.drafts)
-    problems = plugin.reader.catalog.problems
+    site = cli_common.read_with_drafts(config_file)
+    found = cli_common.survey(cli_common.look_ahead(site), site, site.drafts)
+    problems = site.catalog.problems
     if as_json:
         click.echo(reporting_json.survey(found, problems))
     else:
@@ -52,23 +51,22 @@ def check(config_file: str, as_json: bool, allow_orphans: bool, github: bool, st
     """
     if store_only:
         _check_store(config_file, as_json=as_json, github=github)
-    whole = cli_common.read_whole(config_file)
-    plugin = whole.plugin
-    verified = verification.verify(plugin.store, plugin.reader.catalog.pictures)
-    plan = production.look_ahead(plugin.reader.catalog, verified.get, plugin.settings, with_strays=True)
-    found = cli_common.survey(plan, plugin, whole.drafts)
+    site = cli_common.read_with_drafts(config_file)
+    verified = verification.verify(site.store, site.catalog.pictures)
+    plan = production.look_ahead(site.catalog, verified.get, site.settings, with_strays=True)
+    found = cli_common.survey(plan, site, site.drafts)
     used = {row.digest for row in plan.rows}
     condition = reporting.Condition(
         {digest: damage for digest in used if isinstance(damage := verified[digest], Damage)},
-        plugin.store.leftovers(used),
+        site.store.leftovers(used),
     )
-    problems = plugin.reader.catalog.problems
+    problems = site.catalog.problems
     if as_json:
         click.echo(reporting_json.survey(found, problems, condition))
     elif github:
         orphans = () if allow_orphans else found.orphans
-        lines = [*problems, *production.not_stored(plan), *reporting.orphan_problems(orphans, plugin.settings.project)]
-        click.echo("\n".join([*workflow.errors(lines, plugin.settings.project), reporting.counted(found)]))
+        lines = [*problems, *production.not_stored(plan), *reporting.orphan_problems(orphans, site.settings.project)]
+        click.echo("\n".join([*workflow.errors(lines, site.settings.project), reporting.counted(found)]))
     else:
         _print(found, condition=condition)
     _end(plan.is_complete and (allow_orphans or not found.orphans), problems, told=as_json or github)
@@ -109,14 +107,14 @@ def list_pictures(config_file: str, as_json: bool) -> None:
     A line has, between tabs, the digest, the state, the file or `-`, and the pages with `,` between them or `-`.
     Exits with 1 when a block is not valid, and with 0 whatever the pictures' states are.
     """
-    whole = cli_common.read_whole(config_file)
-    plugin, problems = whole.plugin, whole.problems
-    found = cli_common.survey(cli_common.look_ahead(plugin), plugin, whole.drafts)
-    looked = [(picture, plugin.store.look(digest)) for digest, picture in whole.drafts.items()]
+    site = cli_common.read_with_drafts(config_file)
+    problems = site.problems
+    found = cli_common.survey(cli_common.look_ahead(site), site, site.drafts)
+    looked = [(picture, site.store.look(digest)) for digest, picture in site.drafts.items()]
     drafts = [(picture, entry if isinstance(entry, Entry) else None) for picture, entry in looked]
-    items = inventory.items(found, plugin.settings.project, drafts)
+    items = inventory.items(found, site.settings.project, drafts)
     click.echo(
-        inventory.as_json(items, problems, whole.warnings) if as_json else inventory.as_text(items),
+        inventory.as_json(items, problems, site.warnings) if as_json else inventory.as_text(items),
         nl=bool(items) or as_json,
     )
     _end(True, problems, told=as_json)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .planning import Plan
-    from .plugin import GptImagePlugin
+    from .whole_site import Site
 
 log = logging.getLogger("mkdocs.plugins.gptimage")
 
@@ -46,16 +46,16 @@ def generate(  # noqa: PLR0913 - one for each option
     Collects what an earlier run left in flight first, which is free. Asks before it pays, in a terminal. Exits with 1
     when a picture that it was asked for is still not there.
     """
-    plugin = cli_common.read(config_file)
-    cli_common.stop_at_problems(plugin, as_json=as_json)
-    whole = cli_common.look_ahead(plugin)
+    site = cli_common.read(config_file)
+    cli_common.stop_at_problems(site, as_json=as_json)
+    whole = cli_common.look_ahead(site)
     if retry_unknown:
-        whole = planning.with_unknown_as_missing(whole, plugin.settings.prices)
-    plan = _selected(whole, plugin, only, limit)
-    if not cli_common.may_pay(plan, plugin.settings, os.environ, yes=yes):
+        whole = planning.with_unknown_as_missing(whole, site.settings.prices)
+    plan = _selected(whole, site, only, limit)
+    if not cli_common.may_pay(plan, site.settings, os.environ, yes=yes):
         click.echo("Nothing was submitted.", err=True)
         sys.exit(EXIT_INCOMPLETE)
-    result = production.produce(plan, plugin.settings, plugin.store, os.environ, log)
+    result = production.produce(plan, site.settings, site.store, os.environ, log)
     click.echo(reporting_json.result(result) if as_json else reporting.result_as_text(result))
     left_out = len(whole.only(State.MISSING)) - len(plan.only(State.MISSING))
     if left_out:
@@ -63,11 +63,11 @@ def generate(  # noqa: PLR0913 - one for each option
     sys.exit(EXIT_INCOMPLETE if result.problems else 0)
 
 
-def _selected(plan: Plan, plugin: GptImagePlugin, only: Sequence[str], limit: int | None) -> Plan:
+def _selected(plan: Plan, site: Site, only: Sequence[str], limit: int | None) -> Plan:
     """What is left of a plan by --only and --limit."""
     if only:
-        docs = shown(plugin.settings.docs, plugin.settings.project)
-        plan = planning.only(plan, selection.of_pages(only, plugin.reader.catalog, docs))
+        docs = shown(site.settings.docs, site.settings.project)
+        plan = planning.only(plan, selection.of_pages(only, site.catalog, docs))
     return plan if limit is None else planning.limited(plan, limit)
 
 
@@ -103,24 +103,24 @@ def regenerate(  # noqa: PLR0913 - one for each option
     if accept or discard:
         _decide(names, config_file, accept=accept)
         return
-    plugin = cli_common.read(config_file)
-    cli_common.stop_at_problems(plugin, as_json=as_json)
-    chosen = selection.of_pictures(names, plugin.reader.catalog)
-    run = regeneration.prepare(chosen, plugin.store, plugin.settings, count or 1, keeps=keep or count is not None)
+    site = cli_common.read(config_file)
+    cli_common.stop_at_problems(site, as_json=as_json)
+    chosen = selection.of_pictures(names, site.catalog)
+    run = regeneration.prepare(chosen, site.store, site.settings, count or 1, keeps=keep or count is not None)
     plan = run.plan
     if retry_unknown:
-        plan = planning.with_unknown_as_missing(plan, plugin.settings.prices)
-    if not cli_common.may_pay(plan, plugin.settings, os.environ, yes=yes):
+        plan = planning.with_unknown_as_missing(plan, site.settings.prices)
+    if not cli_common.may_pay(plan, site.settings, os.environ, yes=yes):
         click.echo("Nothing was submitted.", err=True)
         sys.exit(EXIT_INCOMPLETE)
-    result = production.produce(plan, plugin.settings, plugin.store, os.environ, log)
+    result = production.produce(plan, site.settings, site.store, os.environ, log)
     made = {outcome.digest for outcome in result.outcomes if outcome.entry is not None}
-    ends = regeneration.finish(run, made, plugin.store, plugin.settings.cache)
-    children = regeneration.drawn_from(ends, plugin.reader.catalog, plugin.store)
+    ends = regeneration.finish(run, made, site.store, site.settings.cache)
+    children = regeneration.drawn_from(ends, site.catalog, site.store)
     if as_json:
         click.echo(reporting_json.regeneration(result, ends))
     else:
-        click.echo(reporting.regeneration_as_text(result, ends, children, plugin.settings.project))
+        click.echo(reporting.regeneration_as_text(result, ends, children, site.settings.project))
     problems = [end.problem for end in ends if end.problem]
     if problems:
         click.echo("\n".join(problems), err=True)

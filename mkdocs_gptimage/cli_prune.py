@@ -18,9 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from .orphans import Orphan
-    from .plugin import GptImagePlugin
     from .pruning import Pruning
-    from .whole_site import WholeSite
+    from .whole_site import Site
 
 
 @click.command()
@@ -49,23 +48,22 @@ def prune(config_file: str, as_json: bool, applies: bool, refs: tuple[str, ...],
     problems, or when it cannot be sure that it has read all pages: those of a branch of --since, of another
     configuration, and those that a plugin warns of. All of these exit with an error.
     """
-    whole, *others = [cli_common.read_whole(name) for name in (config_file, *also)]
-    problems = list(dict.fromkeys(problem for each in (whole, *others) for problem in each.problems))
+    site, *others = [cli_common.read_with_drafts(name) for name in (config_file, *also)]
+    problems = list(dict.fromkeys(problem for each in (site, *others) for problem in each.problems))
     if problems:
         click.echo("\n".join(problems), err=True)
         click.echo("gptimage: nothing is pruned while blocks have problems: their pictures are not known", err=True)
         sys.exit(EXIT_INCOMPLETE)
     files = [Path(name) for name in (config_file, *also)]
-    kept = set(whole.drafts).union(*(each.needed for each in others), *_of_branches(refs, files))
-    found = _find(whole, kept)
-    plugin = whole.plugin
-    survey = cli_common.survey(cli_common.look_ahead(plugin), plugin, kept)
+    kept = set(site.drafts).union(*(each.needed for each in others), *_of_branches(refs, files))
+    found = _find(site, kept)
+    survey = cli_common.survey(cli_common.look_ahead(site), site, kept)
     if not as_json:
         for orphan in found.orphans:
             click.echo(_line(orphan, survey.state_of_orphan(orphan)))
         for orphan in found.young:
             click.echo(f"{_line(orphan, survey.state_of_orphan(orphan))}  (younger than an hour: stays)")
-    doubt = _doubt([whole, *others], files)
+    doubt = _doubt([site, *others], files)
     if doubt:
         click.echo(
             f"gptimage: {'nothing was deleted' if applies else '--apply would delete nothing'}: {doubt}", err=True
@@ -73,8 +71,8 @@ def prune(config_file: str, as_json: bool, applies: bool, refs: tuple[str, ...],
     if applies and doubt:
         sys.exit(EXIT_INCOMPLETE)
     if applies:
-        _require_pictures(found, plugin)
-        pruning.apply(found, plugin.store)
+        _require_pictures(found, site)
+        pruning.apply(found, site.store)
     click.echo(reporting_json.pruning(found, survey, applied=applies) if as_json else _summary(found, applies=applies))
 
 
@@ -84,7 +82,7 @@ def _of_branches(refs: Sequence[str], files: Sequence[Path]) -> Iterator[set[str
             yield branches.asked_for(ref, file, may_lack_it=file != files[0])
 
 
-def _doubt(sites: Sequence[WholeSite], files: Sequence[Path]) -> str:
+def _doubt(sites: Sequence[Site], files: Sequence[Path]) -> str:
     """Why pages may ask for pictures that nobody knows of; empty when nothing says so."""
     warned = [warning for site in sites for warning in site.warnings]
     if warned:
@@ -101,17 +99,16 @@ def _line(orphan: Orphan, state: str) -> str:
     return f"{orphan.digest[:SHORT_DIGEST]}  {state:9}  {size:>8}  {reporting.shortened(reporting.prompt_of(orphan))}"
 
 
-def _find(whole: WholeSite, kept: set[str]) -> Pruning:
-    plugin = whole.plugin
-    catalog, store = plugin.reader.catalog, plugin.store
-    unneeded = [orphan for orphan in orphans.find(store, whole.needed) if orphan.digest in whole.stored]
-    return pruning.find(unneeded, kept, catalog, store, plugin.settings.cache)
+def _find(site: Site, kept: set[str]) -> Pruning:
+    catalog, store = site.catalog, site.store
+    unneeded = [orphan for orphan in orphans.find(store, site.needed) if orphan.digest in site.stored]
+    return pruning.find(unneeded, kept, catalog, store, site.settings.cache)
 
 
-def _require_pictures(found: Pruning, plugin: GptImagePlugin) -> None:
+def _require_pictures(found: Pruning, site: Site) -> None:
     """A site without a single picture is more likely one that was not read right."""
-    if found.orphans and not plugin.reader.catalog.pictures:
-        folder = shown(plugin.settings.store, plugin.settings.project)
+    if found.orphans and not site.catalog.pictures:
+        folder = shown(site.settings.store, site.settings.project)
         raise MissingPicturesError(
             f"the pages ask for no picture, and nothing was deleted; if that is right, delete the folder {folder}"
         )

@@ -75,7 +75,7 @@ class GptImagePlugin(BasePlugin[Options]):
         self._has_looked_for_strays = False
         """Whether this server knows what an earlier one has left in flight for nobody."""
         self.read_only = False
-        """Set by `read_pages`: nothing is made, and the build ends when all pages of all languages are read."""
+        """Set by `whole_site`: nothing is made, and the build ends when all pages of all languages are read."""
 
     def on_startup(self, *, command: Literal["build", "gh-deploy", "serve"], dirty: bool) -> None:
         """Defining it keeps the plugin alive across the rebuilds of `serve`."""
@@ -325,9 +325,9 @@ class GptImagePlugin(BasePlugin[Options]):
 
     def _make_for_all_builds(self, config: MkDocsConfig) -> None:
         """Read the pages of all languages before the first picture is paid for, and make what they miss together."""
-        whole = whole_site.read_pages(config.config_file_path or "mkdocs.yml")
-        whole.reader.catalog.require_valid()
-        plan = production.look_ahead(whole.reader.catalog, whole.reader.look, self.settings)
+        whole = whole_site.read_site(config.config_file_path or "mkdocs.yml")
+        whole.catalog.require_valid()
+        plan = production.look_ahead(whole.catalog, whole.look, self.settings)
         result = production.produce(plan, self.settings, self.store, os.environ, log)
         build_messages.require(result)
 

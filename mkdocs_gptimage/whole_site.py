@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from mkdocs.commands.build import build
@@ -19,11 +19,13 @@ from .errors import ConfigurationError
 from .store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from .catalog import Picture
+    from .by_id import Mention
+    from .catalog import Catalog, Picture
     from .plugin import GptImagePlugin
     from .settings import Settings
+    from .store import Damage, Entry
 
 _NAME = "gptimage"
 _SERVED_AT = "http://127.0.0.1:8000/"
@@ -36,47 +38,53 @@ class PagesRead(Exception):  # noqa: N818 - not an error: all pages are read, an
 
 
 @dataclass(frozen=True)
-class WholeSite:
-    """What a site asks for, its drafts included, and how far that can be trusted."""
+class Site:
+    """A site whose pages were read: its settings, its store, and what its pages ask for."""
 
-    plugin: GptImagePlugin
-    """As a build reads the site: its `reader` holds the catalog."""
-    drafts: Mapping[str, Picture]
-    """What only the pages ask for that a development server shows besides, by digest."""
+    settings: Settings
+    store: Store
+    look: Callable[[str], Entry | Damage | None]
+    """Finds a picture in the store by its digest; each is looked up once."""
+    catalog: Catalog
+    mentions: Mapping[str, Sequence[Mention]]
+    """Where pages show a picture by its id, by digest."""
     problems: Sequence[str]
-    """Those of all blocks, drafts included."""
-    warnings: Sequence[str]
-    """What MkDocs and other plugins warned of meanwhile: a page may lack some of its text."""
-    stored: frozenset[str]
+    """The problems of all blocks, those of drafts included."""
+    drafts: Mapping[str, Picture] = field(default_factory=dict)
+    """Pictures that only drafts ask for, by digest: pages that a development server shows and a build leaves out."""
+    warnings: Sequence[str] = ()
+    """Warnings that MkDocs and other plugins logged meanwhile: a page may lack some of its text."""
+    stored: frozenset[str] = frozenset()
     """The digests that the store had before the pages were read; what is stored later may be of a later page."""
 
     @property
     def needed(self) -> set[str]:
         """The digests of all pictures that a page or a draft asks for, parents included."""
-        return {*self.plugin.reader.catalog.pictures, *self.drafts}
+        return {*self.catalog.pictures, *self.drafts}
 
 
-def read_pages(config_file: str) -> GptImagePlugin:
+def read_site(config_file: str) -> Site:
     """Read all pages of a site as a build does, macros and snippets included, and write nothing.
 
-    Returns the plugin, whose `reader` holds the catalog. Raises `ConfigurationError` for a site that cannot be read.
+    Raises `ConfigurationError` for a site that cannot be read.
     """
     with _our_errors():
         return _read(*_configured(config_file), serves=False)
 
 
-def read_whole(config_file: str) -> WholeSite:
-    """Read all pages as `read_pages` does, and once more as `mkdocs serve` where the site can have drafts."""
+def read_site_with_drafts(config_file: str) -> Site:
+    """Read all pages as `read_site` does, and once more as `mkdocs serve` where the site can have drafts."""
     with _our_errors(), _heard() as warnings:
         config, plugin = _configured(config_file)
         stored = frozenset(Store(plugin.settings.store).digests())
-        catalog = _read(config, plugin, serves=False).reader.catalog
-        problems, drafts = catalog.problems, dict[str, "Picture"]()
+        site = _read(config, plugin, serves=False)
+        problems, drafts = site.problems, dict[str, "Picture"]()
         if _can_have_drafts(config):
-            shown = _read(*_configured(config_file), serves=True).reader.catalog
-            drafts = {digest: each for digest, each in shown.pictures.items() if digest not in catalog.pictures}
+            shown = _read(*_configured(config_file), serves=True).catalog
+            drafts = {digest: each for digest, each in shown.pictures.items() if digest not in site.catalog.pictures}
             problems = [*problems, *(problem for problem in shown.problems if problem not in problems)]
-    return WholeSite(plugin, drafts, problems, list(dict.fromkeys(warnings)), stored)
+    told = list(dict.fromkeys(warnings))
+    return replace(site, problems=problems, drafts=drafts, warnings=told, stored=stored)
 
 
 def read_settings(config_file: str) -> Settings:
@@ -85,7 +93,7 @@ def read_settings(config_file: str) -> Settings:
         return _configured(config_file)[1].settings
 
 
-def _read(config: MkDocsConfig, plugin: GptImagePlugin, *, serves: bool) -> GptImagePlugin:
+def _read(config: MkDocsConfig, plugin: GptImagePlugin, *, serves: bool) -> Site:
     plugin.read_only = True
     # Built into a folder that is thrown away, because MkDocs empties the site's folder before it reads.
     with tempfile.TemporaryDirectory(prefix="gptimage-") as folder:
@@ -96,7 +104,8 @@ def _read(config: MkDocsConfig, plugin: GptImagePlugin, *, serves: bool) -> GptI
                 build(config, serve_url=_SERVED_AT if serves else None)
         finally:
             config.plugins.on_shutdown()
-    return plugin
+    reader = plugin.reader
+    return Site(plugin.settings, plugin.store, reader.look, reader.catalog, reader.mentions, reader.catalog.problems)
 
 
 def _can_have_drafts(config: MkDocsConfig) -> bool:
