@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from mkdocs_gptimage.spec import ImageSpec
-from mkdocs_gptimage.store import ImageFacts, Made, Store
+from mkdocs_gptimage.spec.model import ImageSpec
+from mkdocs_gptimage.store.record import ImageFacts, Provenance
+from mkdocs_gptimage.store.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +41,9 @@ def fill(store: Store, pictures: int, size: int) -> None:
         part = store.root.parent / "part"
         part.write_bytes(data)
         facts = ImageFacts(hashlib.sha256(data).hexdigest(), size, 1536, 1024, "png")
-        store.put(spec.canonical, spec.digest, part, facts, Made("2026-11-25T00:00:00Z", "emulator", None, 1.0, None))
+        store.put(
+            spec.canonical, spec.digest, part, facts, Provenance("2026-11-25T00:00:00Z", "emulator", None, 1.0, None)
+        )
 
 
 def seconds(command: Sequence[str], folder: Path) -> float:

@@ -10,10 +10,10 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 
-import crash_ground
 import crash_points
+import crash_trials
 
 COLUMNS = ("accepted", "stored", "in flight", "unknown", "missing", "paid twice", "lost", "seconds")
 
@@ -22,7 +22,7 @@ def main() -> int:
     chosen = [point for point in crash_points.ALL if point.name in sys.argv[1:] or not sys.argv[1:]]
     began, sums, problems = time.monotonic(), dict.fromkeys(COLUMNS, 0.0), 0
     print(f"| point | {' | '.join(COLUMNS)} |\n|---{'|---:' * len(COLUMNS)}|")
-    with tempfile.TemporaryDirectory() as folder, crash_ground.ground(Path(folder)) as ground:
+    with tempfile.TemporaryDirectory() as folder, crash_trials.ground(Path(folder)) as ground:
         for trial in [ground.start(point) for point in chosen]:
             toll = trial.result()
             values = [getattr(toll, column.replace(" ", "_")) for column in COLUMNS]

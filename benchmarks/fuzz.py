@@ -124,11 +124,13 @@ def block_checker() -> Callable[[bytes], bool]:
     """What has to hold for any text of a block, read by libyaml and by PyYAML alone."""
     import yaml  # noqa: PLC0415 - imported when it can be instrumented
 
-    from mkdocs_gptimage import spec, yaml12  # noqa: PLC0415 - as above
+    from mkdocs_gptimage.spec import yaml12  # noqa: PLC0415 - as above
+    from mkdocs_gptimage.spec.model import Reference  # noqa: PLC0415 - as above
+    from mkdocs_gptimage.spec.parse import parse_block  # noqa: PLC0415 - as above
 
     def read(text: str, loader: str) -> Any:
         yaml12._Loader = getattr(yaml, loader)  # type: ignore[misc]  # noqa: SLF001 - which one depends on the machine
-        return spec.read(text, {}, lambda entry: spec.Reference(entry, uri=entry))
+        return parse_block(text, {}, lambda entry: Reference(entry, uri=entry))
 
     def check(data: bytes) -> bool:
         # Half of the inputs begin with what every valid one needs.
@@ -151,36 +153,37 @@ def block_checker() -> Callable[[bytes], bool]:
 
 def answer_checker() -> Callable[[bytes], bool]:
     """What has to hold for any answer; its first bytes say which status it comes with."""
-    from mkdocs_gptimage import errors, wire  # noqa: PLC0415 - imported when it can be instrumented
+    from mkdocs_gptimage.errors import GatewayError, RejectedError  # noqa: PLC0415 - imported when it can be instrumented
+    from mkdocs_gptimage.service import protocol  # noqa: PLC0415 - imported when it can be instrumented
 
     def said(read: Callable[..., Any], *given: Any) -> Any:
         try:
             return read(*given)
-        except errors.GatewayError as error:
+        except GatewayError as error:
             require(fits_on_a_line(str(error), 500), "words of one line")
             return error
 
     def check(data: bytes) -> bool:
         status, body = STATUSES[int.from_bytes(data[:2], "big") % len(STATUSES)], data[1:]
-        found = [said(wire.submitted, body), said(wire.task, body, ID)]
-        batch = said(wire.tasks, body, [ID])
+        found = [said(protocol.submitted, body), said(protocol.task, body, ID)]
+        batch = said(protocol.tasks, body, [ID])
         found += batch.values() if isinstance(batch, dict) else []
         for each in found:
-            if isinstance(each, wire.Task):
+            if isinstance(each, protocol.Task):
                 require(not each.message or fits_on_a_line(each.message, 300), "words of one line")
                 require(each.cost_usd is None or (each.cost_usd >= 0 and math.isfinite(each.cost_usd)), "a cost")
-            elif isinstance(each, wire.Image):
+            elif isinstance(each, protocol.Image):
                 require((each.link is None) is not (each.base64 is None), "a link or the bytes")
         header = body.decode("latin-1")
-        failure = wire.failure(status, body, {"retry-after": header})
+        failure = protocol.failure(status, body, {"retry-after": header})
         require(fits_on_a_line(str(failure), 500), "words of one line")
-        wait = wire.retry_after(header)
-        require(wait is None or 0 <= wait <= wire.LONGEST_WAIT, "a wait")
+        wait = protocol.retry_after(header)
+        require(wait is None or 0 <= wait <= protocol.LONGEST_WAIT, "a wait")
         # An escape can spell the second as well.
         proofs = {500: [b"build_request_failed"], 503: [b"idempotency_unavailable", b"\\u", b"\0"]}
         proof = status in REFUSALS | NOT_EVEN_READ or any(part in body for part in proofs.get(status, []))
-        require(proof or not isinstance(failure, errors.RejectedError), "a refusal needs a proof")
-        return any(not isinstance(each, errors.GatewayError) for each in found)
+        require(proof or not isinstance(failure, RejectedError), "a refusal needs a proof")
+        return any(not isinstance(each, GatewayError) for each in found)
 
     return check
 

@@ -16,13 +16,16 @@ from typing import TYPE_CHECKING, Any
 
 from playwright.sync_api import sync_playwright
 
-from mkdocs_gptimage import exhibits, gallery, orphans
 from mkdocs_gptimage.emulator.pictures import Subject, draw
-from mkdocs_gptimage.planning import Plan
+from mkdocs_gptimage.gallery.items import gallery_items
+from mkdocs_gptimage.gallery.page import write_gallery
+from mkdocs_gptimage.plan.orphans import find_orphans
+from mkdocs_gptimage.plan.plan import Plan
+from mkdocs_gptimage.plan.status import SiteStatus
 from mkdocs_gptimage.settings import Api, Budget, Settings
-from mkdocs_gptimage.spec import ImageSpec
-from mkdocs_gptimage.store import ImageFacts, Made, Store
-from mkdocs_gptimage.survey import Survey
+from mkdocs_gptimage.spec.model import ImageSpec
+from mkdocs_gptimage.store.record import ImageFacts, Provenance
+from mkdocs_gptimage.store.store import Store
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -68,15 +71,15 @@ def fill(store: Store, count: int) -> None:
         part = store.root.parent / "part"
         part.write_bytes(data)
         facts = ImageFacts(hashlib.sha256(data).hexdigest(), len(data), width, height, "png")
-        made = Made(f"2026-11-{1 + number % 28:02}T09:30:00Z", "images.example", f"task_{number}", 12.5, 0.0085)
+        made = Provenance(f"2026-11-{1 + number % 28:02}T09:30:00Z", "images.example", f"task_{number}", 12.5, 0.0085)
         store.put(spec.canonical, spec.digest, part, facts, made)
 
 
 def seconds(settings: Settings, target: Path) -> float:
     """Seconds from the store to the written page."""
     start = time.perf_counter()
-    found = exhibits.exhibits(Survey(Plan(()), orphans.find(Store(settings.store), ())))
-    gallery.write(target, found, [], settings)
+    found = gallery_items(SiteStatus(Plan(()), find_orphans(Store(settings.store), ())))
+    write_gallery(target, found, [], settings)
     return time.perf_counter() - start
 
 

@@ -15,9 +15,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mkdocs_gptimage import journal, leases
-from mkdocs_gptimage.flights import Flight, Stage
-from mkdocs_gptimage.spec import ImageSpec
+from mkdocs_gptimage.journal.journal import open_journal
+from mkdocs_gptimage.journal.lease import is_held
+from mkdocs_gptimage.journal.submission import Stage, Submission
+from mkdocs_gptimage.spec.model import ImageSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,11 +27,11 @@ PICTURES = 1000
 ROUNDS = 5
 
 
-def flights() -> list[Flight]:
+def flights() -> list[Submission]:
     """Intents as a run writes them."""
     request = ImageSpec("A quiet harbour at sunset, sailing boats and gulls, watercolor on rough paper").canonical
     return [
-        Flight(
+        Submission(
             hashlib.sha256(str(number).encode()).hexdigest(),
             Stage.INTENT,
             "https://images.example/v1",
@@ -44,7 +45,7 @@ def flights() -> list[Flight]:
     ]
 
 
-def seconds(work: Callable[[Flight], object], items: Sequence[Flight]) -> float:
+def seconds(work: Callable[[Submission], object], items: Sequence[Submission]) -> float:
     start = time.perf_counter()
     for item in items:
         work(item)
@@ -69,14 +70,14 @@ def measure(folder: Path) -> dict[str, float]:
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
         cache = Path(temporary)
         start = time.perf_counter()
-        with journal.opened(cache) as opened:
+        with open_journal(cache) as opened:
             found = {"opening, once": time.perf_counter() - start, "claim": seconds(opened.claim, intents)}
             found["write"] = seconds(opened.write, accepted)
             found["note"] = seconds(opened.note, accepted)
             start = time.perf_counter()
             opened.flights()
             found["reading all, once"] = time.perf_counter() - start
-            found["look at a lease"] = seconds(lambda _: leases.is_held(cache, opened.run), intents)
+            found["look at a lease"] = seconds(lambda _: is_held(cache, opened.run), intents)
             found["forget"] = seconds(opened.forget, accepted)
     found["the disk: fsync of a page"] = syncs(folder)
     found["a run of 1,000: claim, write, forget"] = found["claim"] + found["write"] + found["forget"]

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from mkdocs.__main__ import cli
 
-from mkdocs_gptimage import production
+from mkdocs_gptimage.hosts.mkdocs import plugin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from mkdocs_gptimage.generate.run import RunResult
 
 
 def cpu() -> float:
@@ -22,13 +24,14 @@ def cpu() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def observe(produce: Callable[..., production.Result], seen: dict[str, Any]) -> Callable[..., production.Result]:
+def observe(produce: Callable[..., RunResult], seen: dict[str, Any]) -> Callable[..., RunResult]:
     """Note the clock and the CPU around the run, its first submit, and its last stored picture."""
 
-    def observed(*args: Any, **kwargs: Any) -> production.Result:
-        from mkdocs_gptimage import collecting, submitting  # noqa: PLC0415 - as slow as for everybody
+    def observed(*args: Any, **kwargs: Any) -> RunResult:
+        from mkdocs_gptimage.generate.collect import Collector  # noqa: PLC0415 - as slow as for everybody
+        from mkdocs_gptimage.generate.submit import Submitter  # noqa: PLC0415 - as slow as for everybody
 
-        submit, collect = submitting.Submitter.submit, collecting.Collector.collect
+        submit, collect = Submitter.submit, Collector.collect
 
         async def first(self: Any, *values: Any) -> Any:
             seen.setdefault("first_submit", time.time())
@@ -39,7 +42,7 @@ def observe(produce: Callable[..., production.Result], seen: dict[str, Any]) -> 
             seen["last_store"] = time.time()
             return entry
 
-        submitting.Submitter.submit, collecting.Collector.collect = first, last  # type: ignore[method-assign]
+        Submitter.submit, Collector.collect = first, last  # type: ignore[method-assign]
         before = cpu()
         try:
             result = produce(*args, **kwargs)
@@ -55,7 +58,7 @@ def observe(produce: Callable[..., production.Result], seen: dict[str, Any]) -> 
 def main() -> None:
     seen: dict[str, Any] = {}
     started = cpu()
-    production.produce = observe(production.produce, seen)
+    plugin.run_plan = observe(plugin.run_plan, seen)
     cli(["build", "--quiet", "--config-file", sys.argv[1]], standalone_mode=False)
     seen["build_cpu"] = cpu() - started
     print(json.dumps(seen))

@@ -18,11 +18,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mkdocs_gptimage import spec
-from mkdocs_gptimage.store import ImageFacts, Made, Store
+from mkdocs_gptimage.spec.parse import parse_block
+from mkdocs_gptimage.store.record import ImageFacts, Provenance
+from mkdocs_gptimage.store.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from mkdocs_gptimage.spec.model import Reference
 
 PAGE_BYTES = 3_000
 PLUGIN = "gptimage"
@@ -103,16 +106,18 @@ def fill_store(folder: Path, pages: int, *, captions: bool = False) -> None:
     part = folder / "part"
     for number in range(pages):
         body = "\n".join(block(number, captions=captions).splitlines()[1:-2])
-        picture = spec.read(body, {}, _no_reference).spec
+        picture = parse_block(body, {}, _no_reference).spec
         assert picture is not None
         width, height = 256, 80 + 300 * number // pages
         content = noise_png(width, height, number)
         part.write_bytes(content)
         facts = ImageFacts(hashlib.sha256(content).hexdigest(), len(content), width, height, "png")
-        store.put(picture.canonical, picture.digest, part, facts, Made("2026-01-01T00:00:00Z", "host", None, 9.0, None))
+        store.put(
+            picture.canonical, picture.digest, part, facts, Provenance("2026-01-01T00:00:00Z", "host", None, 9.0, None)
+        )
 
 
-def _no_reference(entry: str) -> spec.Reference:
+def _no_reference(entry: str) -> Reference:
     raise AssertionError(entry)
 
 

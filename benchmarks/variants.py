@@ -26,10 +26,12 @@ import sites
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 from skimage.metrics import structural_similarity
 
-from mkdocs_gptimage import rendering, variants
 from mkdocs_gptimage.emulator.pictures import Subject, draw
+from mkdocs_gptimage.publish.encode import AVIF_SPEED, WEBP_METHOD, resize
+from mkdocs_gptimage.publish.renditions import derive_renditions
 from mkdocs_gptimage.settings import Output
-from mkdocs_gptimage.store import Entry, ImageFacts, Made
+from mkdocs_gptimage.store.entry import Entry
+from mkdocs_gptimage.store.record import ImageFacts, Provenance
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -38,7 +40,7 @@ SIZE = (2048, 1152)
 WIDTHS = (480, 960, 1440)
 ALL_WIDTHS = (*WIDTHS, 2048)
 GAPS = (None, 2.0, 3.0)
-_MADE = Made("2026-11-23T21:16:57Z", "emulator", None, 1.0, None)
+_MADE = Provenance("2026-11-23T21:16:57Z", "emulator", None, 1.0, None)
 
 
 def smooth() -> Image.Image:
@@ -111,7 +113,7 @@ class Prepared:
 
 
 def prepare(picture: Image.Image) -> Prepared:
-    smaller = {width: rendering.resized(picture, *_size(width)) for width in ALL_WIDTHS}
+    smaller = {width: resize(picture, *_size(width)) for width in ALL_WIDTHS}
     grey = {width: np.asarray(each.convert("L")) for width, each in smaller.items()}
     return Prepared(picture, file_of(picture, "png"), smaller, grey)
 
@@ -169,14 +171,14 @@ def equal_looks(some: dict[str, Prepared], webp: tuple[int, ...]) -> None:
     qualities = range(30, 95, 5)
     print(f"\n| as like as webp | {' | '.join(some)} | median | bytes, over webp's |")
     print("|---" * (len(some) + 3) + "|")
-    effort = {"speed": rendering.AVIF_SPEED, "max_threads": 1}
+    effort = {"speed": AVIF_SPEED, "max_threads": 1}
     avif = {
         name: [weigh(each, "avif", quality=quality, **effort) for quality in qualities] for name, each in some.items()
     }
     for quality in webp:
         equal, over = [], []
         for name, prepared in some.items():
-            wanted = weigh(prepared, "webp", quality=quality, method=rendering.WEBP_METHOD)
+            wanted = weigh(prepared, "webp", quality=quality, method=WEBP_METHOD)
             equal.append(float(np.interp(wanted.mean, np.maximum.accumulate([e.mean for e in avif[name]]), qualities)))
             over.append(float(np.interp(equal[-1], qualities, [e.share for e in avif[name]])) / wanted.share)
         cells = " | ".join(f"{each:.0f}" for each in equal)
@@ -192,7 +194,7 @@ def resizing(some: dict[str, Prepared], repeats: int) -> None:
     def chain(picture: Image.Image) -> dict[int, Image.Image]:
         found: dict[int, Image.Image] = {}
         for width in reversed(WIDTHS):
-            picture = found[width] = rendering.resized(picture, *_size(width))
+            picture = found[width] = resize(picture, *_size(width))
         return found
 
     ways: dict[str, Callable[[Image.Image], dict[int, Image.Image]]] = {
@@ -228,19 +230,21 @@ def _entry(folder: Path, name: str, data: bytes, size: tuple[int, int]) -> Entry
 _DERIVE = """
 import json, os, re, sys, tempfile, time
 from pathlib import Path
-from mkdocs_gptimage import derivation, variants
+from mkdocs_gptimage.publish import build
+from mkdocs_gptimage.publish.renditions import derive_renditions
 from mkdocs_gptimage.settings import Output
-from mkdocs_gptimage.store import Entry, ImageFacts, Made
+from mkdocs_gptimage.store.entry import Entry
+from mkdocs_gptimage.store.record import ImageFacts, Provenance
 job = json.loads(sys.argv[1])
 os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: job["cores"]])
 entries = [
-    Entry(digest, Path(path), ImageFacts(**facts), Made("2026-11-23T21:16:57Z", "emulator", None, 1.0, None))
+    Entry(digest, Path(path), ImageFacts(**facts), Provenance("2026-11-23T21:16:57Z", "emulator", None, 1.0, None))
     for digest, path, facts in job["entries"]
 ]
 output = Output(formats=tuple(job["formats"]), widths=tuple(job["widths"]))
 with tempfile.TemporaryDirectory() as cache:
     started, spent = time.perf_counter(), time.process_time()
-    variants.derive(entries, output, Path(cache))
+    derive_renditions(entries, output, Path(cache))
     found = [time.perf_counter() - started, time.process_time() - spent]
 peak = re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]
 print(*found, int(peak) / 1024)
@@ -282,11 +286,11 @@ def warm(pictures: int, runs: int) -> None:
         folder, cache, output = Path(name), Path(name, "cache"), Output(widths=(16, 32, 48, 64))
         small = [file_of(Image.new("RGB", (64, 36), (at % 256, at // 256, 0)), "png") for at in range(pictures)]
         some = [_entry(folder, str(number), data, (64, 36)) for number, data in enumerate(small)]
-        variants.derive(some, output, cache)
+        derive_renditions(some, output, cache)
         spent = []
         for _ in range(runs):
             started = time.thread_time()
-            variants.derive(some, output, cache)
+            derive_renditions(some, output, cache)
             spent.append(1e6 * (time.thread_time() - started) / pictures)
         sites.row(f"warm: CPU for each of {pictures} pictures with four files", "", sites.told(spent, "µs", 1))
 

@@ -21,9 +21,9 @@ from mkdocs.config import load_config
 from mkdocs.plugins import CombinedEvent
 from mkdocs.structure.files import File
 
-from mkdocs_gptimage import fences
-from mkdocs_gptimage.files import PublishedFile
-from mkdocs_gptimage.plugin import GptImagePlugin
+from mkdocs_gptimage.blocks import extension as fences
+from mkdocs_gptimage.hosts.mkdocs.files import LinkedFile
+from mkdocs_gptimage.hosts.mkdocs.plugin import GptImagePlugin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,7 +76,7 @@ def watch() -> Stopwatch:
     GptImagePlugin.on_page_content = CombinedEvent(*(getattr(GptImagePlugin, part) for part in CONTENT))
     for part in ("_JoinSuperfences", "_FindBlocks", "_SetApart", "_Resolve"):
         stopwatch.wrap(getattr(fences, part), "run", "markdown")
-    stopwatch.wrap(PublishedFile, "copy_file", "publish")
+    stopwatch.wrap(LinkedFile, "copy_file", "publish")
     return stopwatch
 
 

@@ -22,11 +22,6 @@ command line into an exit code.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
 
 class GptImageError(Exception):
     """The base of every error that this package raises on purpose; its text is written for its user."""
@@ -98,8 +93,3 @@ class UnknownOutcomeError(GatewayError):
 
 class InProgressError(UnknownOutcomeError):
     pass
-
-
-def one_line_each(messages: Sequence[str]) -> str:
-    """Several messages as one text: a line each, and no line break inside any of them."""
-    return "\n".join(" ".join(message.split()) for message in messages)

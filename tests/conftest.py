@@ -3,8 +3,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-import gateway as gateways
 import pytest
+import scripted_service as gateways
 from hypothesis import settings
 
 if TYPE_CHECKING:

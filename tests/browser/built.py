@@ -10,11 +10,11 @@ import zlib
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-import gateway as gateways
+import scripted_service as gateways
 import yaml
 from filelock import FileLock
-from gateway import Answer, accepts
 from PIL import Image
+from scripted_service import Answer, accepts
 from sites import FAST, Site, block
 
 from browser.web import HOST
@@ -22,7 +22,7 @@ from browser.web import HOST
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gateway import Request
+    from scripted_service import Request
 
 SITES = ("plain", "material", "modern", "cards")
 BLANK = "blank.html"

@@ -11,7 +11,7 @@ import pytest
 from galleries import CANDIDATES, CAT, EDITED, HOSTILE, data, written
 
 from browser.figures import TWO_FRAMES
-from mkdocs_gptimage import gallery
+from mkdocs_gptimage.gallery.page import render_page
 
 CARDS = "#pictures .open:visible"
 LARGE = "#large-image"
@@ -207,7 +207,7 @@ def test_many_pictures(look, page_of_all, tmp_path):
         for number in range(MANY)
     ]
     path = tmp_path / "many.html"
-    path.write_text(gallery.page("Many", many), encoding="utf-8")
+    path.write_text(render_page("Many", many), encoding="utf-8")
     page = look(path)
     page.locator(LOADED).first.wait_for()
     loaded = page.locator(LOADED).count()
@@ -236,7 +236,7 @@ def test_published(opened, web):
 def test_blocks_with_problems_are_told(look, tmp_path):
     """Where blocks have problems, the gallery says that their pictures are not listed, and why."""
     path = tmp_path / "page.html"
-    path.write_text(gallery.page("Pictures", [], ["docs/a.md:3: size: '1' is not a size"]), encoding="utf-8")
+    path.write_text(render_page("Pictures", [], ["docs/a.md:3: size: '1' is not a size"]), encoding="utf-8")
     page = look(path)
     page.get_by_text("1 block with problems").click()
 

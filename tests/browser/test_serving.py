@@ -14,10 +14,10 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.request import urlopen
 
-import gateway as gateways
 import httpx
 import pytest
-from gateway import accepts, says, task
+import scripted_service as gateways
+from scripted_service import accepts, says, task
 from sites import Site, block, environment
 from waits import until
 

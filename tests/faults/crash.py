@@ -64,7 +64,7 @@ def main():
     if program == "mkdocs":
         from mkdocs.__main__ import cli as command
     else:
-        from mkdocs_gptimage.cli import main as command
+        from mkdocs_gptimage.cli.group import main as command
     command()
 
 

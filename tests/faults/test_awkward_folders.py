@@ -17,24 +17,29 @@ import unicodedata
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
 
-import gateway
+import harness
 import pytest
-import runs
-from gateway import accepts
+import scripted_service
 from PIL import Image, ImageChops
+from scripted_service import accepts
 from sites import FAST, Finished, Site, block, environment
 
-from mkdocs_gptimage import cache_folder, folder_rules, publishing, sheets, variants
 from mkdocs_gptimage.errors import ConfigurationError
-from mkdocs_gptimage.folder_rules import Folders
+from mkdocs_gptimage.fs import PARTS
+from mkdocs_gptimage.hosts.folders import SiteFolders, folder_problems
+from mkdocs_gptimage.publish.link import PLACEHOLDERS, link_file, write_placeholder
+from mkdocs_gptimage.publish.manifest import WEB
+from mkdocs_gptimage.publish.renditions import derive_renditions
 from mkdocs_gptimage.settings import Output
-from mkdocs_gptimage.spec import ImageSpec
-from mkdocs_gptimage.store import Entry, ImageFacts, Made, Store
+from mkdocs_gptimage.spec.model import ImageSpec
+from mkdocs_gptimage.store.entry import Entry
+from mkdocs_gptimage.store.record import ImageFacts, Provenance
+from mkdocs_gptimage.store.store import Store
 
-DATA = gateway.picture()
+DATA = scripted_service.picture()
 FACTS = ImageFacts(hashlib.sha256(DATA).hexdigest(), len(DATA), 32, 18, "png")
-MADE = Made("2026-11-23T21:16:57Z", "apimaster.ai", "task_1", 12.5, 0.0085)
-KEY = {"APIMASTER_API_KEY": gateway.KEY}
+MADE = Provenance("2026-11-23T21:16:57Z", "apimaster.ai", "task_1", 12.5, 0.0085)
+KEY = {"APIMASTER_API_KEY": scripted_service.KEY}
 SPEC, OTHER = ImageSpec("A cat"), ImageSpec("A cow")
 NEW = "A dog"
 CAPABILITIES = "-dac_override,-dac_read_search"
@@ -181,7 +186,7 @@ def stuff(folder: Path) -> None:
 
 @pytest.fixture
 def quick(monkeypatch):
-    with runs.fast_production(monkeypatch):
+    with harness.fast_production(monkeypatch):
         yield
 
 
@@ -198,7 +203,7 @@ FULL = [
 ]
 
 
-def attempt(site: runs.Site) -> str:
+def attempt(site: harness.Site) -> str:
     try:
         return "\n".join(site.run().problems)
     except ConfigurationError as error:
@@ -210,8 +215,8 @@ def attempt(site: runs.Site) -> str:
 def test_a_full_disk(tmp_path, service, full, moment, submits, said, said_next):  # noqa: PLR0913 - a row
     """Whenever the room runs out, nothing half is left, and the next run pays for nothing that is paid for."""
     with mounted(tmp_path / "small") as small:
-        settings = dataclasses.replace(runs.settings(tmp_path, service.base_url), **{full: small / full})
-        site = runs.Site(settings, runs.catalog("a"))
+        settings = dataclasses.replace(harness.settings(tmp_path, service.base_url), **{full: small / full})
+        site = harness.Site(settings, harness.catalog("a"))
         usual = getattr(service, moment) if moment else None
 
         def when_asked(request):
@@ -241,7 +246,7 @@ def test_a_full_disk(tmp_path, service, full, moment, submits, said, said_next):
 
 def original(entry: Entry, cache: Path) -> Path:
     """The file that a site shows of a stored picture."""
-    return Path(variants.derive([entry], Output(formats=("original",)), cache)[entry.digest].renditions[0].path)
+    return Path(derive_renditions([entry], Output(formats=("original",)), cache)[entry.digest].renditions[0].path)
 
 
 def same_pixels(one: bytes, other: bytes) -> bool:
@@ -255,14 +260,14 @@ def test_a_full_cache_keeps_nothing_half(tmp_path, what):
     (entry,) = fill(tmp_path / "gptimage")
     with mounted(tmp_path / "small") as small:
         cache = small / "cache"
-        for folder in (sheets.WEB, cache_folder.PARTS, publishing.PLACEHOLDERS):
+        for folder in (WEB, PARTS, PLACEHOLDERS):
             (cache / folder).mkdir(parents=True)
         stuff(small)
 
         def make():
             if what == "original":
                 return original(entry, cache)
-            return publishing.placeholder(SPEC, "not yet", cache)
+            return write_placeholder(SPEC, "not yet", cache)
 
         with pytest.raises(OSError, match="No space left"):
             make()
@@ -323,19 +328,19 @@ def test_folders_elsewhere(tmp_path, service, elsewhere, how):
     """Store and cache may be links, and on file systems of their own: pictures are whole, and none is left behind."""
     project = tmp_path / "project"
     project.mkdir()
-    settings = runs.settings(project, service.base_url)
+    settings = harness.settings(project, service.base_url)
     folder = getattr(settings, elsewhere)
     with contextlib.ExitStack() as stack:
         if how == "link":
             link_to(folder, tmp_path / "elsewhere")
         else:
             stack.enter_context(mounted(folder))
-        site = runs.Site(settings, runs.catalog("a", "b"))
+        site = harness.Site(settings, harness.catalog("a", "b"))
         problems = site.run().problems
         found = [site.store.verify(digest) for digest in site.digests]
         copies = [original(entry, settings.cache) for entry in found]
         for number, copy in enumerate(copies):
-            publishing.place(os.fspath(copy), os.fspath(tmp_path / f"{number}.png"))
+            link_file(os.fspath(copy), os.fspath(tmp_path / f"{number}.png"))
         files = site.files()
 
     assert problems == []
@@ -409,12 +414,12 @@ AWKWARD = ["con", "NUL", "aux.", "com1", "LPT9", "prn ", "…", "a" * 500, "x" *
 @pytest.mark.parametrize("prompt", AWKWARD)
 def test_names_of_ours_are_names_everywhere(tmp_path, service, monkeypatch, prompt):
     """No file of ours is called as Windows forbids, differs from another by case only, or has a name without bound."""
-    with runs.fast_production(monkeypatch):
-        site = runs.Site(runs.settings(tmp_path, service.base_url), runs.catalog(prompt))
+    with harness.fast_production(monkeypatch):
+        site = harness.Site(harness.settings(tmp_path, service.base_url), harness.catalog(prompt))
         assert site.run().problems == []
     (digest,) = site.digests
     original(site.store.look(digest), site.settings.cache)
-    publishing.placeholder(ImageSpec(prompt), "", site.settings.cache)
+    write_placeholder(ImageSpec(prompt), "", site.settings.cache)
     published = f"{ImageSpec(prompt).stem}.png"
     found = [*site.settings.store.rglob("*"), *site.settings.cache.rglob("*"), tmp_path / published]
     names = [path.relative_to(tmp_path).as_posix() for path in found]
@@ -478,8 +483,8 @@ def test_places(tmp_path, store, cache, expected):
     }.items():
         (project / link).symlink_to(target)
     root = os.fspath(tmp_path)
-    folders = Folders(project, docs, site, store.replace("{root}", root), cache.replace("{root}", root))
-    found = folder_rules.problems(folders)
+    folders = SiteFolders(project, docs, site, store.replace("{root}", root), cache.replace("{root}", root))
+    found = folder_problems(folders)
 
     assert len(found) == len(expected)
     assert all(re.match(each.replace("{root}", root), told) for each, told in zip(expected, found, strict=True))
@@ -492,7 +497,7 @@ def test_a_folder_under_another_name(tmp_path):
     with mounted(tmp_path / "site"):
         subprocess.run(["mount", "--bind", tmp_path / "site", tmp_path / "Site"], check=True)
         try:
-            found = folder_rules.problems(Folders(tmp_path, tmp_path / "docs", tmp_path / "site", "Site/a", "cache"))
+            found = folder_problems(SiteFolders(tmp_path, tmp_path / "docs", tmp_path / "site", "Site/a", "cache"))
         finally:
             subprocess.run(["umount", "-l", tmp_path / "Site"], check=True)
 
@@ -549,7 +554,7 @@ def test_umask(tmp_path, service, umask, stored, cache):
     """The store's files are as readable as the user's others; the cache is closed to strangers whatever the umask."""
     before = os.umask(umask)
     try:
-        site = runs.Site(runs.settings(tmp_path, service.base_url), runs.catalog(*"abcdef"))
+        site = harness.Site(harness.settings(tmp_path, service.base_url), harness.catalog(*"abcdef"))
         problems = site.run().problems
         after = os.umask(umask)
     finally:
@@ -569,8 +574,8 @@ def test_a_store_that_fills_up_between_two_pictures(tmp_path, service):
     service.submit = lambda _: accepts(f"t{next(numbers)}")
     usual = service.download
     with mounted(tmp_path / "small") as small:
-        settings = runs.settings(tmp_path, service.base_url, api={"max_requests": 1}, store=small / "store")
-        site = runs.Site(settings, runs.catalog("a", "b"))
+        settings = harness.settings(tmp_path, service.base_url, api={"max_requests": 1}, store=small / "store")
+        site = harness.Site(settings, harness.catalog("a", "b"))
 
         def second_is_too_much(_):
             if len(service.of("download")) == 2:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 
-import crash_ground
+import crash_trials
 import pytest
 from crash_points import ALL, SAMPLE
 
@@ -18,7 +18,7 @@ LOST = next(point for point in ALL if point.name == "submit 8 done, keys ignored
 
 @pytest.fixture(scope="module")
 def ground(tmp_path_factory):
-    with crash_ground.ground(tmp_path_factory.mktemp("crash")) as made:
+    with crash_trials.ground(tmp_path_factory.mktemp("crash")) as made:
         yield made
 
 

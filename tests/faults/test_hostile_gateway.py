@@ -14,11 +14,11 @@ import struct
 import zipfile
 import zlib
 
-import gateway as gateways
+import memory_probe
 import pytest
-import weighing
-from gateway import Answer, accepts, encoded, fails, picture, says, task
+import scripted_service as gateways
 from PIL import Image
+from scripted_service import Answer, accepts, encoded, fails, picture, says, task
 
 MOST_MEMORY = 200
 """MiB above what the process takes for small pictures."""
@@ -30,7 +30,7 @@ EIGHT = [f"cat {number}" for number in range(8)]
 
 @pytest.fixture(scope="module")
 def scales():
-    with weighing.scales() as process:
+    with memory_probe.scales() as process:
         yield process
 
 
@@ -429,7 +429,7 @@ def test_pictures_in_answers_are_written_in_many_ways(scales, service, tmp_path)
 def test_the_largest_pictures_decode_in_little_memory(service, tmp_path, kind, options):
     """The largest progressive JPEG and the largest lossless WebP that are allowed are stored, one after the other."""
     service.download = Answer(body=saved(kind, (4096, 2160), **options))
-    with weighing.scales() as scales:
+    with memory_probe.scales() as scales:
         found = scales.weigh(tmp_path, service.base_url, *EIGHT[:3])
 
     assert (found.steps, found.kept, len(found.files)) == (["STORED"] * 3, [""] * 3, 6), found

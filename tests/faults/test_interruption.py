@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from gateway import KEY, Answer, accepts, fails, picture, says, task
+from scripted_service import KEY, Answer, accepts, fails, picture, says, task
 from sites import FAST, Site
 
 ENDS = {signal.SIGINT: 1, signal.SIGTERM: 128 + signal.SIGTERM}

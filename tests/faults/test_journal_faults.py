@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 
 import pytest
-from gateway import KEY, says, task
+from scripted_service import KEY, says, task
 from sites import FAST, Site
 
 PAGE = "```gpt-image\nprompt: an owl\n```\n"

@@ -8,11 +8,11 @@ import signal
 import subprocess
 import sys
 
-import gateway as gateways
 import httpx
 import pytest
+import scripted_service as gateways
 import sites
-from gateway import Answer, accepts, fails, says, task
+from scripted_service import Answer, accepts, fails, says, task
 from sites import block
 from waits import until
 

@@ -8,19 +8,19 @@ import traceback
 from urllib.parse import quote
 
 import anyio
-import gateway as gateways
+import harness
 import pytest
-import runs
-from gateway import KEY, Answer, accepts, fails, picture, says, task
+import scripted_service as gateways
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from scripted_service import KEY, Answer, accepts, fails, picture, says, task
 from sites import FAST, Site, block
 
-from mkdocs_gptimage import client as clients
-from mkdocs_gptimage import production
-from mkdocs_gptimage.client import Client
 from mkdocs_gptimage.errors import ConfigurationError, GptImageError
-from mkdocs_gptimage.secret import Secret
+from mkdocs_gptimage.generate.run import run_plan
+from mkdocs_gptimage.service import client as clients
+from mkdocs_gptimage.service.client import Client
+from mkdocs_gptimage.service.redact import Secret
 from mkdocs_gptimage.settings import Api
 
 ENCODED = [base64.b64encode(bytes(before) + KEY.encode()).decode()[4:-4] for before in range(3)]
@@ -164,8 +164,8 @@ def test_the_key_is_in_no_error_nor_behind_it(service, use, fault):
 @pytest.mark.parametrize(
     "place",
     [
-        "mkdocs_gptimage.wire.submitted",
-        "mkdocs_gptimage.answers.read",
+        "mkdocs_gptimage.service.protocol.submitted",
+        "mkdocs_gptimage.service.body.read",
         "httpx.AsyncClient.send",
         "httpcore._async.http11.AsyncHTTP11Connection._receive_response_headers",
     ],
@@ -200,9 +200,9 @@ def test_logs_are_as_before_after_a_run(service):
 @pytest.mark.parametrize("end", ["\nmay-see", "\r\nX: may-see", "\x07", "é", "ключ"])
 def test_a_key_that_is_none_is_refused_unseen(service, tmp_path, end):
     """A key that no header can carry is refused before anything is sent, and not shown."""
-    site = runs.Site(runs.settings(tmp_path, service.base_url), runs.catalog("a cat"))
+    site = harness.Site(harness.settings(tmp_path, service.base_url), harness.catalog("a cat"))
     with pytest.raises(ConfigurationError, match="APIMASTER_API_KEY") as caught:
-        production.produce(site.plan(), site.settings, site.store, {"APIMASTER_API_KEY": f"sk-nobody{end}"}, runs.LOG)
+        run_plan(site.plan(), site.settings, site.store, {"APIMASTER_API_KEY": f"sk-nobody{end}"}, harness.LOG)
 
     assert "nobody" not in str(caught.value)
     assert service.requests == []

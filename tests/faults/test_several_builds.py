@@ -12,11 +12,11 @@ import threading
 import time
 
 import pytest
-from gateway import KEY, accepts, fails, says, task
+from scripted_service import KEY, accepts, fails, says, task
 from sites import FAST, Site
 from waits import until
 
-from mkdocs_gptimage import journal
+from mkdocs_gptimage.journal.journal import read_submissions
 
 PROMPTS = ("an owl", "a fox", "a hare")
 PAGE = "".join(f"```gpt-image\nprompt: {prompt}\n```\n\n" for prompt in PROMPTS)
@@ -79,7 +79,7 @@ def test_two_builds_pay_once_and_both_have_the_pictures(service, site):
     assert submitted(service) == sorted(PROMPTS)
     for folder in ("site", "other"):
         assert len(list((site.root / folder / "assets/gptimage").glob("*.webp"))) == len(PROMPTS)
-    assert journal.recorded(site.root / ".cache/gptimage") == {}
+    assert read_submissions(site.root / ".cache/gptimage") == {}
 
 
 def test_a_build_waits_for_what_another_has_in_flight(service, site):

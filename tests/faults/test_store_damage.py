@@ -14,20 +14,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import gateway
 import pytest
+import scripted_service
 from sites import FAST, Finished, Site, block
 
-from mkdocs_gptimage.spec import ImageSpec
-from mkdocs_gptimage.store import ImageFacts, Made, Store
+from mkdocs_gptimage.spec.model import ImageSpec
+from mkdocs_gptimage.store.record import ImageFacts, Provenance
+from mkdocs_gptimage.store.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-KEY = {"APIMASTER_API_KEY": gateway.KEY}
-MADE = Made("2026-11-23T21:16:57Z", "apimaster.ai", "task_1", 12.5, 0.0085)
+KEY = {"APIMASTER_API_KEY": scripted_service.KEY}
+MADE = Provenance("2026-11-23T21:16:57Z", "apimaster.ai", "task_1", 12.5, 0.0085)
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 12345\n"
-DATA = gateway.picture()
+DATA = scripted_service.picture()
 RESTORE = "Restore its files from version control, or delete both of them to have it made anew"
 REMEDIES = {
     "lfs-pointer": "git lfs pull",
@@ -152,7 +153,7 @@ def pointers(pair: Pair) -> None:
 
 
 def beside(ending: str) -> Callable[[Pair], object]:
-    return lambda pair: pair.image.with_suffix(ending).write_bytes(gateway.picture("WEBP"))
+    return lambda pair: pair.image.with_suffix(ending).write_bytes(scripted_service.picture("WEBP"))
 
 
 def move(names: Callable[[Pair, Path], Path], *, keep: str = "") -> Callable[[Pair], object]:
@@ -326,7 +327,7 @@ def damaged(tmp_path_factory) -> Damaged:
             raise
     litter(site.store)
     before = snapshot(site.store)
-    with gateway.serving() as service:
+    with scripted_service.serving() as service:
         site.write({"missing.md": block(prompt="Missing")})
         site.configure(gptimage={"on_missing": "generate", "api": {"base_url": service.base_url, **FAST}})
         generated = site.build(env=KEY)
@@ -431,7 +432,7 @@ def test_names_that_differ_by_case_only_where_that_is_no_difference(tmp_path, mo
     with contextlib.suppress(FileExistsError):
         pair.image.hardlink_to(capitals)
     listed = [f"{pair.digest}.PNG", f"{pair.digest}.json"]
-    monkeypatch.setattr("mkdocs_gptimage.shelves._by_digest", lambda _: {pair.digest: listed})
+    monkeypatch.setattr("mkdocs_gptimage.store.layout._by_digest", lambda _: {pair.digest: listed})
 
     assert Store(site.store).look(pair.digest) == Store(site.store).verify(pair.digest)
     assert Store(site.store).look(pair.digest).path == pair.image

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 
+import harness
 import pytest
-import runs
-from gateway import KEY, accepts, says, task
-from runs import Site, catalog
+from harness import Site, catalog
+from scripted_service import KEY, accepts, says, task
 from sites import FAST
 from sites import Site as RealSite
 
-from mkdocs_gptimage import production
 from mkdocs_gptimage.errors import BudgetError
-from mkdocs_gptimage.journal import opened
+from mkdocs_gptimage.generate.run import run_plan
+from mkdocs_gptimage.journal.journal import open_journal
 from mkdocs_gptimage.settings import Budget
-from mkdocs_gptimage.store import Entry
+from mkdocs_gptimage.store.entry import Entry
 
 
 @pytest.fixture
@@ -29,14 +29,14 @@ def service(service):
 @pytest.fixture
 def make_site(service, tmp_path):
     def make(*prompts, **changes):
-        return Site(runs.settings(tmp_path, service.base_url, **changes), catalog(*prompts))
+        return Site(harness.settings(tmp_path, service.base_url, **changes), catalog(*prompts))
 
     return make
 
 
 @pytest.fixture(autouse=True)
 def _fast(monkeypatch):
-    with runs.fast_production(monkeypatch):
+    with harness.fast_production(monkeypatch):
         yield
 
 
@@ -111,7 +111,7 @@ def test_what_is_stored_already_is_only_forgotten(service, make_site):
     left_in_flight(service, site)
     flights = site.flights()
     site.run()
-    with opened(site.settings.cache) as journal:
+    with open_journal(site.settings.cache) as journal:
         for flight in flights.values():
             journal.write(flight)
     service.requests.clear()
@@ -127,7 +127,7 @@ def test_a_row_whose_request_is_another_is_left_alone(service, make_site):
     site = make_site("an owl")
     left_in_flight(service, site)
     (flight,) = site.flights().values()
-    with opened(site.settings.cache) as journal:
+    with open_journal(site.settings.cache) as journal:
         journal.write(dataclasses.replace(flight, request={**flight.request, "prompt": "a fox"}))
     after = make_site("a hare")
     after.run()
@@ -155,4 +155,4 @@ def test_what_another_run_has_in_hand_counts_for_no_budget(service, make_site):
     plan = site.plan()
 
     assert [row.state.value for row in plan.rows] == ["in flight", "missing"]
-    assert production.produce(plan, site.settings, site.store, runs.ENVIRONMENT, runs.LOG).problems == []
+    assert run_plan(plan, site.settings, site.store, harness.ENVIRONMENT, harness.LOG).problems == []

@@ -6,10 +6,10 @@ import dataclasses
 import tempfile
 from pathlib import Path
 
-import gateway as gateways
+import harness
 import httpx
 import pytest
-import runs
+import scripted_service as gateways
 from faults.table import batch, cells, download, poll, submit
 from faults.table import journal as journals
 from faults.table import store as stores
@@ -51,9 +51,9 @@ def folder():
 @pytest.fixture
 def world(request, service, folder):
     cell = request.node.callspec.params["cell"]
-    settings = runs.settings(folder, service.base_url, api={"max_requests": 1, **cell.api})
-    with pytest.MonkeyPatch.context() as patch, runs.fast_production(patch, cell.speed):
-        yield cells.World(service, runs.Site(settings, runs.catalog(*cell.prompts)), patch)
+    settings = harness.settings(folder, service.base_url, api={"max_requests": 1, **cell.api})
+    with pytest.MonkeyPatch.context() as patch, harness.fast_production(patch, cell.speed):
+        yield cells.World(service, harness.Site(settings, harness.catalog(*cell.prompts)), patch)
 
 
 @pytest.mark.parametrize("cell", ROWS)

@@ -5,28 +5,28 @@ from __future__ import annotations
 import re
 import time
 
+import harness
 import pytest
-import runs
-from gateway import Answer, accepts, fails, says, task
-from runs import Site, catalog, steps
+from harness import Site, catalog, steps
+from scripted_service import Answer, accepts, fails, says, task
 
-from mkdocs_gptimage import policy
-from mkdocs_gptimage.flights import Flight, Stage
-from mkdocs_gptimage.journal import opened
-from mkdocs_gptimage.planning import State
+from mkdocs_gptimage.generate import retry
+from mkdocs_gptimage.journal.journal import open_journal
+from mkdocs_gptimage.journal.submission import Stage, Submission
+from mkdocs_gptimage.plan.plan import State
 
 
 @pytest.fixture
 def make_site(service, tmp_path):
     def make(*prompts, api=None):
-        return Site(runs.settings(tmp_path, service.base_url, api=api), catalog(*prompts))
+        return Site(harness.settings(tmp_path, service.base_url, api=api), catalog(*prompts))
 
     return make
 
 
 @pytest.fixture(autouse=True)
 def _fast(monkeypatch):
-    with runs.fast_production(monkeypatch):
+    with harness.fast_production(monkeypatch):
         yield
 
 
@@ -109,7 +109,7 @@ def test_a_broken_service_is_not_sent_the_whole_site(service, make_site, answer)
     site = make_site(*map(str, range(20)), api={"max_requests": 8})
     outcomes = site.generate()
 
-    assert len(service.of("submit")) == policy.UNKNOWN_IN_A_ROW
+    assert len(service.of("submit")) == retry.UNKNOWN_IN_A_ROW
     assert steps(outcomes) == ["UNKNOWN"] * 3 + ["SKIPPED"] * 17
     assert "the last 3 submits had an unknown outcome" in outcomes[-1].problem
     assert site.states() == [State.UNKNOWN] * 3 + [State.MISSING] * 17
@@ -141,11 +141,11 @@ def test_a_task_that_never_ends_is_given_up_after_a_day(service, make_site):
     digest = site.digests[0]
     request = site.pictures.pictures[digest].spec.canonical
     states = []
-    for age in (policy.ABANDONED_AFTER - 3600, policy.ABANDONED_AFTER + 1):
-        flight = Flight(
+    for age in (retry.ABANDONED_AFTER - 3600, retry.ABANDONED_AFTER + 1):
+        flight = Submission(
             digest, Stage.ACCEPTED, service.base_url, "k", time.time() - age, "t1", where="x", request=request
         )
-        with opened(site.settings.cache) as journal:
+        with open_journal(site.settings.cache) as journal:
             journal.write(flight)
         site.generate()
         states.extend(site.states())

@@ -6,27 +6,27 @@ import dataclasses
 import threading
 import time
 
+import harness
 import pytest
-import runs
-from runs import Site, catalog, steps
+from harness import Site, catalog, steps
 
-from mkdocs_gptimage import journal, leases
 from mkdocs_gptimage.errors import ConfigurationError
-from mkdocs_gptimage.flights import Flight, Stage
-from mkdocs_gptimage.journal import Journal
-from mkdocs_gptimage.planning import State
+from mkdocs_gptimage.journal.journal import Journal, open_journal
+from mkdocs_gptimage.journal.lease import hold_lease
+from mkdocs_gptimage.journal.submission import Stage, Submission
+from mkdocs_gptimage.plan.plan import State
 
 
 @pytest.fixture
 def site(service, tmp_path):
-    return Site(runs.settings(tmp_path, service.base_url), catalog("a cat"))
+    return Site(harness.settings(tmp_path, service.base_url), catalog("a cat"))
 
 
 def flight_of(site, run, **changes):
     """The flight of the site's picture, in the hands of a run."""
     (picture,) = site.pictures.pictures.values()
     spec = picture.spec
-    made = Flight(
+    made = Submission(
         spec.digest,
         Stage.ACCEPTED,
         site.settings.api.base_url,
@@ -41,14 +41,14 @@ def flight_of(site, run, **changes):
 
 
 def written(site, flight):
-    with journal.opened(site.settings.cache) as opened:
+    with open_journal(site.settings.cache) as opened:
         opened.write(flight)
 
 
 def beside(site, **changes):
     """Run the site while another run has its picture in hand; that one dies after a while and leaves `changes`."""
     (site.settings.cache).mkdir(parents=True, exist_ok=True)
-    with leases.held(site.settings.cache) as run:
+    with hold_lease(site.settings.cache) as run:
         written(site, flight_of(site, run, **changes))
         plan = site.plan()
         found = []
@@ -94,7 +94,7 @@ def test_a_run_that_hangs_is_not_waited_for_longer_than_its_task_may_take(servic
     api = dataclasses.replace(site.settings.api, timeout={"1k": 50.0})
     site = Site(dataclasses.replace(site.settings, api=api), site.pictures)
     site.settings.cache.mkdir(parents=True)
-    with leases.held(site.settings.cache) as run:
+    with hold_lease(site.settings.cache) as run:
         written(site, flight_of(site, run))
         outcomes = site.generate()
         kept = site.flights()

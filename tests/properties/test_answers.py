@@ -10,9 +10,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from properties.hostile import texts, tried
 
-from mkdocs_gptimage import wire
 from mkdocs_gptimage.errors import GatewayError, RejectedError, UnknownOutcomeError
-from mkdocs_gptimage.wire import Accepted, Image, Phase, Task
+from mkdocs_gptimage.service import protocol
+from mkdocs_gptimage.service.protocol import Accepted, Image, Phase, Task
 
 ID = "task_01KPQ7J7DWB7QZ3WCEK3YVPBRA"
 LINK = "https://img.example/a.png"
@@ -72,8 +72,8 @@ def is_fit_to_show(words: str) -> bool:
 
 def check(data: bytes) -> None:
     readings = {
-        (Accepted, Image): [said_of(wire.submitted, data)],
-        (Task,): [said_of(wire.task, data, ID), *wire_tasks(data)],
+        (Accepted, Image): [said_of(protocol.submitted, data)],
+        (Task,): [said_of(protocol.task, data, ID), *wire_tasks(data)],
     }
     for kinds, found_ones in readings.items():
         for found in found_ones:
@@ -82,7 +82,7 @@ def check(data: bytes) -> None:
 
 
 def wire_tasks(data: bytes):
-    found = said_of(wire.tasks, data, [ID])
+    found = said_of(protocol.tasks, data, [ID])
     return found.values() if isinstance(found, dict) else [found]
 
 
@@ -113,7 +113,7 @@ def test_any_answer_is_a_value_or_a_named_error(data):
 def test_deep_and_endless_answers(data, status):
     """Nesting and digits without end are read like any other answer."""
     check(data)
-    found = wire.failure(status, data, {})
+    found = protocol.failure(status, data, {})
 
     assert is_fit_to_show(str(found))
     assert isinstance(found, UnknownOutcomeError) is (status != 400)
@@ -123,7 +123,7 @@ def test_deep_and_endless_answers(data, status):
 @tried
 def test_a_submit_with_a_2xx_is_refused_only_in_so_many_words(data):
     """A 2xx is a refusal only if its own code says so and it holds nothing that could be a task or a picture."""
-    found = said_of(wire.submitted, data)
+    found = said_of(protocol.submitted, data)
 
     if isinstance(found, RejectedError):
         answer = json.loads(data)
@@ -138,7 +138,7 @@ def test_a_refusal_that_comes_with_data_proves_nothing(code, spelled, rest):
     """A code of refusal beside data is never believed."""
     body = json.dumps({"code": spelled(code), "message": "no", "data": [rest]}).encode()
 
-    assert not isinstance(said_of(wire.submitted, body), RejectedError)
+    assert not isinstance(said_of(protocol.submitted, body), RejectedError)
 
 
 @given(status=st.integers(300, 599) | st.sampled_from([409, 500, 503]), data=bodies)
@@ -152,7 +152,7 @@ def test_a_refusal_that_comes_with_data_proves_nothing(code, spelled, rest):
 @tried
 def test_an_error_is_a_refusal_only_with_a_proof(status, data):
     """An error proves that nothing was accepted by its status, or by the two codes that say so; nothing else does."""
-    found = wire.failure(status, data, {})
+    found = protocol.failure(status, data, {})
     text = data.decode("utf-8", "replace")
 
     assert isinstance(found, RejectedError) is not isinstance(found, UnknownOutcomeError)
@@ -176,7 +176,7 @@ def test_no_other_words_prove_a_refusal(status, words, shape):
     said = {"code": words, "message": words, "type": words}
     body = {"error": json.dumps({"error": said}), "flat": json.dumps(said), "text": words}[shape]
 
-    assert isinstance(wire.failure(status, body.encode("utf-8", "replace"), {}), UnknownOutcomeError)
+    assert isinstance(protocol.failure(status, body.encode("utf-8", "replace"), {}), UnknownOutcomeError)
 
 
 @given(words=texts, name=st.sampled_from(["code", "message", "type", "msg"]), status=st.sampled_from([400, 409, 500]))
@@ -186,7 +186,7 @@ def test_no_other_words_prove_a_refusal(status, words, shape):
 def test_words_of_an_error_can_be_shown(words, name, status):
     """Whichever part of an error holds them, its words come out as one printable line of a sensible length."""
     for body in ({"error": {name: words}}, {name: words}):
-        assert is_fit_to_show(str(wire.failure(status, json.dumps(body).encode(), {})))
+        assert is_fit_to_show(str(protocol.failure(status, json.dumps(body).encode(), {})))
 
 
 @given(words=texts, wraps=st.sampled_from(["error", "message"]))
@@ -195,7 +195,7 @@ def test_a_failed_task_speaks_one_printable_line(words, wraps):
     """A failed task's words are one line without control characters and without marks of direction."""
     body = json.dumps({"data": {"id": ID, "status": "failed", wraps: words}}).encode()
 
-    found = wire.task(body, ID)
+    found = protocol.task(body, ID)
 
     assert found.phase is Phase.FAILED
     assert is_fit_to_show(found.message)
@@ -213,6 +213,6 @@ def test_a_failed_task_speaks_one_printable_line(words, wraps):
 @tried
 def test_any_retry_after_is_seconds_or_nothing(value):
     """Whatever stands in Retry-After, it is a wait of at most ten minutes, or nothing."""
-    found = wire.retry_after(value)
+    found = protocol.retry_after(value)
 
-    assert found is None or 0 <= found <= wire.LONGEST_WAIT
+    assert found is None or 0 <= found <= protocol.LONGEST_WAIT

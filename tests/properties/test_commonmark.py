@@ -17,8 +17,8 @@ from markdown_it import MarkdownIt
 from markdown_it.common.utils import unescapeAll
 from properties.hostile import tried, writable
 
-from mkdocs_gptimage.blocks import Block, find
-from mkdocs_gptimage.fences import GptImageExtension
+from mkdocs_gptimage.blocks.extension import GptImageExtension
+from mkdocs_gptimage.blocks.fence import Block, find_blocks
 
 JUDGE = MarkdownIt("commonmark")
 FENCE = "gpt-image"
@@ -35,7 +35,7 @@ class Found:
 
 
 def by_us(text: str) -> list[Found]:
-    return [Found(span.start, span.end, span.block.body) for span in find(text.split("\n"))]
+    return [Found(span.start, span.end, span.block.body) for span in find_blocks(text.split("\n"))]
 
 
 def by_commonmark(text: str) -> list[Found]:
@@ -215,7 +215,7 @@ def test_pages_of_fences(container, lines):
 def test_text_around_blocks_is_never_changed(lines, prefix):
     """Spans follow each other, and every line outside of them is passed on as it was."""
     lines = [f"{prefix}{line}" for line in lines]
-    spans = list(find(lines))
+    spans = list(find_blocks(lines))
     md = markdown.Markdown(extensions=[GptImageExtension(lambda _block, _md: "")])
 
     converted = md.preprocessors["gptimage_blocks"].run(list(lines))
@@ -235,6 +235,6 @@ def test_any_text_is_read(text):
     """Any text at all is searched without an error, and what is found stands in it."""
     lines = text.split("\n")
 
-    for span in find(["```gpt-image", *lines, "```", *lines]):
+    for span in find_blocks(["```gpt-image", *lines, "```", *lines]):
         assert isinstance(span.block, Block)
         assert span.block.body.count("\n") <= span.end - span.start

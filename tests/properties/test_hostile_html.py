@@ -14,8 +14,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from properties.hostile import LEFT_OUT, Html, as_shown, assert_harmless, texts, tried
 
-from mkdocs_gptimage import caption, markup, placeholder, prompts
-from mkdocs_gptimage.spec import ImageSpec, Presentation
+from mkdocs_gptimage.figures.caption import render_caption
+from mkdocs_gptimage.figures.figure import FigureImage, render_figure
+from mkdocs_gptimage.figures.placeholder import placeholder_svg
+from mkdocs_gptimage.spec import prompts
+from mkdocs_gptimage.spec.model import ImageSpec, Presentation
 
 LONG = 'x"<b>&\u202e\0' * 12_000
 EXTENSIONS = [
@@ -34,8 +37,8 @@ EXTENSIONS = [
 def figure(
     presentation: Presentation, prompt: str = "p", src: str = "a.png", full: str | None = None, **more: str
 ) -> Html:
-    parts = [markup.Part(src, 'width="3" height="2"', full)]
-    return Html(markup.figure(ImageSpec(prompt), presentation, parts, **more))
+    parts = [FigureImage(src, 'width="3" height="2"', full)]
+    return Html(render_figure(ImageSpec(prompt), presentation, parts, **more))
 
 
 @given(prompt=texts, alt=st.none() | texts, identity=texts, css_class=texts, src=texts)
@@ -110,7 +113,7 @@ captions = st.lists(links | texts, max_size=4).map("".join)
 @tried
 def test_a_caption_brings_words_and_harmless_links(text):
     """A caption is inline elements without code, within its figcaption, without what turns text around."""
-    rendered = caption.render(text, markdown.Markdown(extensions=EXTENSIONS))
+    rendered = render_caption(text, markdown.Markdown(extensions=EXTENSIONS))
     page = figure(Presentation(), caption=rendered)
 
     of_caption = page.elements[3 if rendered else 2 :]
@@ -125,7 +128,7 @@ def test_words_of_a_caption_without_markdown_are_kept(text):
     """Letters and digits of a caption are never lost, whatever stands around them."""
     plain = "".join(character for character in text if character.isalnum() or character in "<> \n\"'/=.,;")
 
-    page = figure(Presentation(), caption=caption.render(plain, markdown.Markdown(extensions=["attr_list"])))
+    page = figure(Presentation(), caption=render_caption(plain, markdown.Markdown(extensions=["attr_list"])))
 
     assert page.text == as_shown(plain)
     assert [tag for tag, _ in page.elements][2:] in ([], ["figcaption"])
@@ -155,7 +158,7 @@ def test_a_slug_is_a_word_and_never_a_path(prompt):
 @tried
 def test_a_card_is_xml_with_the_words_of_the_prompt(prompt, note, size):
     """A card is well-formed XML of known elements for any prompt, and names it in full."""
-    root = ET.fromstring(placeholder.card(ImageSpec(prompt, size), note))
+    root = ET.fromstring(placeholder_svg(ImageSpec(prompt, size), note))
 
     tags = {element.tag.rpartition("}")[2] for element in root.iter()}
     assert tags <= {"svg", "style", "rect", "g", "circle", "path", "text"}

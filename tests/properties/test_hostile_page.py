@@ -9,7 +9,7 @@ import pytest
 from properties.hostile import DIRECTIONS, PARTS, Html, as_shown, assert_harmless, quoted
 from sites import Site
 
-from mkdocs_gptimage.prompts import normalise
+from mkdocs_gptimage.spec.prompts import normalise
 
 TEXTS = [
     *(f"a {part} b" for part in PARTS if part != "\ufffe"),

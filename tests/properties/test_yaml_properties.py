@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from properties.hostile import quoted, texts, tried, writable
 
-from mkdocs_gptimage import spec, yaml12
-from mkdocs_gptimage.spec import Reading, Reference
-from mkdocs_gptimage.yaml12 import Document, YamlError, read
+from mkdocs_gptimage.spec import yaml12
+from mkdocs_gptimage.spec.model import ParsedBlock, Reference
+from mkdocs_gptimage.spec.parse import parse_block
+from mkdocs_gptimage.spec.yaml12 import Document, YamlError, read
 
 # What the core schema of YAML 1.2.2 (10.3.2) takes for something else than text; written for this test.
 NOT_TEXT = re.compile(
@@ -144,7 +145,7 @@ def test_lines_of_keys_are_where_they_stand(keys, gaps):
 @tried
 def test_a_block_is_a_picture_or_has_problems(text, defaults):
     """Reading a block gives a picture, or problems that are printable lines of a sensible length; never both."""
-    reading: Reading = spec.read(text, defaults, lambda entry: Reference(entry, uri=entry))
+    reading: ParsedBlock = parse_block(text, defaults, lambda entry: Reference(entry, uri=entry))
 
     assert (reading.spec is None) is bool(reading.problems)
     for line, message in reading.problems:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from gateway import Answer, fails, says, task
+from scripted_service import Answer, fails, says, task
 
 from . import wires
 from .cells import FAILED_TASK, LEFT, MADE, UNKNOWN, Cell, World, at, both

@@ -8,18 +8,18 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from mkdocs_gptimage import journal
 from mkdocs_gptimage.errors import GptImageError
-from mkdocs_gptimage.flights import Flight, Stage
-from mkdocs_gptimage.jobs import Step
-from mkdocs_gptimage.planning import State
+from mkdocs_gptimage.generate.job import Step
+from mkdocs_gptimage.journal.journal import open_journal
+from mkdocs_gptimage.journal.submission import Stage, Submission
+from mkdocs_gptimage.plan.plan import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     import pytest
-    from gateway import Answer, Gateway, Request
-    from runs import Site
+    from harness import Site
+    from scripted_service import Answer, Gateway, Request
 
 WHERE = "docs/index.md"
 UNPAID = ". Nothing is paid for it; the next build submits it again"
@@ -125,10 +125,12 @@ class World:
         digest = self.site.digests[-1]
         request = self.site.pictures.pictures[digest].spec.canonical
         known = {"base_url": self.site.settings.api.base_url, "request": request, "where": f"{WHERE}:1"}
-        with journal.opened(self.site.settings.cache) as flights:
+        with open_journal(self.site.settings.cache) as flights:
             at = time.time() - age
             flights.write(
-                Flight(digest, Stage.ACCEPTED, idempotency_key="k", submitted_at=at, task_id=task_id, **known | changes)
+                Submission(
+                    digest, Stage.ACCEPTED, idempotency_key="k", submitted_at=at, task_id=task_id, **known | changes
+                )
             )
         self.books.append("an earlier run's")
 
@@ -142,7 +144,7 @@ class World:
         assert all(ends.get(digest, Step.STORED) is Step.STORED for digest in self.site.digests[:-1])
         return ends.get(self.site.digests[-1]), result.problems
 
-    def flight(self) -> Flight | None:
+    def flight(self) -> Submission | None:
         return self.site.flights().get(self.site.digests[-1])
 
 

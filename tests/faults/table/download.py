@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import gateway as gateways
-from gateway import Answer, fails, picture, says, task
+import scripted_service as gateways
+from scripted_service import Answer, fails, picture, says, task
 
 from . import wires
 from .cells import LEFT, MADE, UNKNOWN, Cell, World, at, both
@@ -59,7 +59,7 @@ def _redirected(to: str) -> Callable[[World], None]:
 
 
 def _impatient(world: World) -> None:
-    world.patch.setattr("mkdocs_gptimage.downloading._READ_SECONDS", 0.2)
+    world.patch.setattr("mkdocs_gptimage.service.download._READ_SECONDS", 0.2)
 
 
 def _insecure(world: World) -> None:

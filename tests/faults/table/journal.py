@@ -10,10 +10,11 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import diskcache
-from gateway import Answer, accepts, picture
+from scripted_service import Answer, accepts, picture
 
-from mkdocs_gptimage import journal
-from mkdocs_gptimage.flights import Stage
+from mkdocs_gptimage.journal import journal
+from mkdocs_gptimage.journal.journal import FOLDER, Journal, open_journal
+from mkdocs_gptimage.journal.submission import Stage
 
 from .cells import LEFT, MADE, NOT_BEGUN, REFUSED, UNKNOWN, Cell, World, at, both
 
@@ -27,7 +28,7 @@ ASKED = "submit batch download"
 
 
 def _database(world: World) -> Any:
-    return world.site.settings.cache / journal.FOLDER / "cache.db"
+    return world.site.settings.cache / FOLDER / "cache.db"
 
 
 def _locked(world: World) -> None:
@@ -61,18 +62,18 @@ def _lock_during(kind: str, answer: Any) -> Callable[[World], None]:
 
 def _lock_at_claim(world: World) -> None:
     _impatient(world)
-    claim = journal.Journal.claim
+    claim = Journal.claim
 
     def claim_late(*arguments: Any) -> bool:
         _locked(world)
         return claim(*arguments)
 
-    world.patch.setattr(journal.Journal, "claim", claim_late)
+    world.patch.setattr(Journal, "claim", claim_late)
 
 
 def _known(world: World) -> None:
     """There is a journal from an earlier run."""
-    with journal.opened(world.site.settings.cache):
+    with open_journal(world.site.settings.cache):
         pass
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gateway import Answer, fails, says, task
+from scripted_service import Answer, fails, says, task
 
 from . import wires
 from .cells import FAILED_TASK, LEFT, MADE, UNKNOWN, Cell, World, at, both
@@ -48,7 +48,7 @@ def _told(fault: str, body: Any, end: End, said: str = "", **more: Any) -> Cell:
 
 
 def _impatient(world: World) -> None:
-    world.patch.setattr("mkdocs_gptimage.client._POLL_SECONDS", 0.2)
+    world.patch.setattr("mkdocs_gptimage.service.client._POLL_SECONDS", 0.2)
 
 
 def _old(status: str) -> Callable[[World], None]:

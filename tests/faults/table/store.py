@@ -9,11 +9,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from gateway import Answer, accepts, encoded, picture, says
+from scripted_service import Answer, accepts, encoded, picture, says
 
-from mkdocs_gptimage import cache_folder, collecting
-from mkdocs_gptimage.journal import Journal
-from mkdocs_gptimage.store import ImageFacts, Made, Store, sha256
+from mkdocs_gptimage.fs import PARTS, sha256_of_file
+from mkdocs_gptimage.generate import collect as collecting
+from mkdocs_gptimage.journal.journal import Journal
+from mkdocs_gptimage.store.record import ImageFacts, Provenance
+from mkdocs_gptimage.store.store import Store
 
 from .cells import LEFT, MADE, NOT_BEGUN, UNKNOWN, Cell, World
 
@@ -56,7 +58,7 @@ def _no_space_for_bytes(answer: Answer | None = None) -> Callable[[World], None]
 
     def happens(world: World) -> None:
         world.patch.setattr(collecting, "secrets", SimpleNamespace(token_hex=lambda _: "full"))
-        part = world.site.settings.cache / cache_folder.PARTS / f"{world.site.digests[0]}-full"
+        part = world.site.settings.cache / PARTS / f"{world.site.digests[0]}-full"
         world.service.submit = _meanwhile(lambda: part.symlink_to("/dev/full"), answer)
 
     return happens
@@ -100,9 +102,9 @@ def _put(world: World) -> None:
     digest = world.site.digests[0]
     part = world.site.settings.project / "part"
     part.write_bytes(picture())
-    made = Made("2026-11-25T00:00:00Z", "another", "t", 1.0, None)
+    made = Provenance("2026-11-25T00:00:00Z", "another", "t", 1.0, None)
     request = world.site.pictures.pictures[digest].spec.canonical
-    facts = ImageFacts(sha256(part), len(picture()), **_FACTS)
+    facts = ImageFacts(sha256_of_file(part), len(picture()), **_FACTS)
     world.site.store.put(request, digest, part, facts, made)
 
 

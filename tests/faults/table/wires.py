@@ -7,7 +7,7 @@ import socket
 import struct
 from typing import TYPE_CHECKING, Any
 
-import gateway as gateways
+import scripted_service as gateways
 
 if TYPE_CHECKING:
     from .cells import World

@@ -1,0 +1,1 @@
+"""Fenced blocks in Markdown and the extension that finds them."""

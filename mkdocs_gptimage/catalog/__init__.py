@@ -1,0 +1,1 @@
+"""What the pages of a site ask for, and where."""

@@ -1,0 +1,5 @@
+"""The command line: one module a command."""
+
+from mkdocs_gptimage.cli.group import main
+
+__all__ = ["main"]

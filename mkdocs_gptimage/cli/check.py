@@ -1,0 +1,76 @@
+"""`gptimage check`: verify that every picture is in the store, byte by byte."""
+
+from __future__ import annotations
+
+import sys
+from typing import NoReturn
+
+import click
+
+from mkdocs_gptimage.cli import common
+from mkdocs_gptimage.cli.common import EXIT_INCOMPLETE, exit_with, print_status
+from mkdocs_gptimage.plan.messages import not_stored
+from mkdocs_gptimage.plan.plan import make_plan
+from mkdocs_gptimage.report.as_github import github_errors
+from mkdocs_gptimage.report.as_json import status_json, store_json
+from mkdocs_gptimage.report.as_text import (
+    StoreCondition,
+    counts_line,
+    damage_problems,
+    orphan_problems,
+    store_text,
+    verified_line,
+)
+from mkdocs_gptimage.store.entry import Damage
+from mkdocs_gptimage.store.store import Store, verify_all
+
+
+@click.command()
+@common.config_file_option
+@common.json_option
+@click.option("--allow-orphans", is_flag=True, help="Accept stored pictures that no page asks for.")
+@click.option("--github", is_flag=True, help="Print problems as annotations of a GitHub workflow.")
+@click.option("--store-only", is_flag=True, help="Verify all that is stored, and read no page.")
+@common.with_exit_codes
+def check(config_file: str, as_json: bool, allow_orphans: bool, github: bool, store_only: bool) -> None:
+    """Verify that every picture is in the store, whole, byte by byte, and none too many.
+
+    Exits with 1 when something is missing, damaged, in flight or orphaned.
+    """
+    if store_only:
+        _check_store(config_file, as_json=as_json, github=github)
+    site = common.read_site_with_drafts(config_file)
+    verified = verify_all(site.store, site.catalog.pictures)
+    plan = make_plan(site.catalog, verified.get, site.settings, with_strays=True)
+    found = common.site_status(plan, site, site.drafts)
+    used = {row.digest for row in plan.rows}
+    condition = StoreCondition(
+        {digest: damage for digest in used if isinstance(damage := verified[digest], Damage)},
+        site.store.leftovers(used),
+    )
+    problems = site.catalog.problems
+    if as_json:
+        click.echo(status_json(found, problems, condition))
+    elif github:
+        orphans = () if allow_orphans else found.orphans
+        lines = [*problems, *not_stored(plan), *orphan_problems(orphans, site.settings.project)]
+        click.echo("\n".join([*github_errors(lines, site.settings.project), counts_line(found)]))
+    else:
+        print_status(found, condition=condition)
+    exit_with(plan.is_complete and (allow_orphans or not found.orphans), problems, told=as_json or github)
+
+
+def _check_store(config_file: str, *, as_json: bool, github: bool) -> NoReturn:
+    settings = common.read_settings(config_file)
+    store = Store(settings.store)
+    verified = verify_all(store, store.digests())
+    damages = [found for found in verified.values() if isinstance(found, Damage)]
+    leftovers = store.leftovers(verified)
+    if as_json:
+        click.echo(store_json(len(verified), damages, leftovers))
+    elif github:
+        lines = damage_problems(damages, settings.project)
+        click.echo("\n".join([*github_errors(lines, settings.project), verified_line(len(verified), damages)]))
+    else:
+        click.echo(store_text(len(verified), damages, leftovers, settings.project))
+    sys.exit(EXIT_INCOMPLETE if damages else 0)

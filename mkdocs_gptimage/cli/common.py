@@ -1,0 +1,146 @@
+"""What the commands share: options, exit codes, the site that they read, and whether somebody can be asked."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from mkdocs_gptimage.errors import BudgetError, ConfigurationError, GptImageError
+from mkdocs_gptimage.generate.run import has_key
+from mkdocs_gptimage.plan.orphans import find_orphans
+from mkdocs_gptimage.plan.plan import Plan, State, check_budget, make_plan
+from mkdocs_gptimage.plan.status import SiteStatus
+from mkdocs_gptimage.report.as_json import status_json
+from mkdocs_gptimage.report.as_text import (
+    StoreCondition,
+    count_pictures,
+    price_text,
+    status_text,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+
+    from mkdocs_gptimage.hosts.site import Site
+    from mkdocs_gptimage.settings import Settings
+
+
+EXIT_INCOMPLETE = 1
+EXIT_CONFIGURATION = 2
+config_file_option = click.option(
+    "-f",
+    "--config-file",
+    default="mkdocs.yml",
+    show_default=True,
+    type=click.Path(exists=True, dir_okay=False),
+    help="The site's configuration file.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
+yes_option = click.option("-y", "--yes", is_flag=True, help="Pay without asking; where nobody can be asked, so it is.")
+retry_option = click.option(
+    "--retry-unknown",
+    is_flag=True,
+    help="Submit pictures again whose submit has an unknown outcome; they may be paid for twice.",
+)
+
+
+def with_exit_codes(command: Callable[..., None]) -> Callable[..., None]:
+    """Translate our errors into a message and an exit code."""
+
+    @functools.wraps(command)
+    def run(*args: Any, **kwargs: Any) -> None:
+        try:
+            command(*args, **kwargs)
+        except ConfigurationError as error:
+            _fail(error, EXIT_CONFIGURATION)
+        except GptImageError as error:
+            _fail(error, EXIT_INCOMPLETE)
+
+    return run
+
+
+def _fail(error: Exception, code: int) -> NoReturn:
+    click.echo(f"gptimage: {error}", err=True)
+    sys.exit(code)
+
+
+def read_site(config_file: str) -> Site:
+    """Read the site's pages; imports MkDocs, which only some commands need."""
+    from mkdocs_gptimage.hosts.mkdocs.site import read_site  # noqa: PLC0415
+
+    return read_site(config_file)
+
+
+def read_site_with_drafts(config_file: str) -> Site:
+    """Read the site's pages and its drafts."""
+    from mkdocs_gptimage.hosts.mkdocs.site import read_site_with_drafts  # noqa: PLC0415
+
+    return read_site_with_drafts(config_file)
+
+
+def read_settings(config_file: str) -> Settings:
+    """Read what the site has set, and none of its pages."""
+    from mkdocs_gptimage.hosts.mkdocs.site import read_settings  # noqa: PLC0415
+
+    return read_settings(config_file)
+
+
+def plan_site(site: Site) -> Plan:
+    return make_plan(site.catalog, site.look, site.settings, with_strays=True)
+
+
+def site_status(plan: Plan, site: Site, drafts: Collection[str] = ()) -> SiteStatus:
+    """Return what the site needs and what its store holds beyond that; `drafts` are digests that are needed as well."""
+    return SiteStatus(plan, find_orphans(site.store, {*site.catalog.pictures, *drafts}))
+
+
+def stop_at_problems(site: Site, *, as_json: bool = False) -> None:
+    """End the command when blocks of the site are not valid."""
+    problems = site.catalog.problems
+    if not problems:
+        return
+    if as_json:
+        click.echo(status_json(SiteStatus(Plan(())), problems))
+    click.echo("\n".join(problems), err=True)
+    sys.exit(EXIT_INCOMPLETE)
+
+
+def may_pay(plan: Plan, settings: Settings, environment: Mapping[str, str], *, yes: bool) -> bool:
+    """Say what a run would pay for, and ask where somebody can answer; whether to go on."""
+    missing = plan.only(State.MISSING)
+    if settings.api.emulated:
+        return True
+    if not missing or not has_key(settings, environment) or _exceeds_budget(plan, settings):
+        return True  # nothing is paid; what stands in the way is told by the run
+    asked = f"{count_pictures(len(missing))} ({price_text(plan.price)})"
+    if yes or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        click.echo(f"Making {asked}", err=True)
+        return True
+    return click.confirm(f"Make {asked}?", err=True)
+
+
+def _exceeds_budget(plan: Plan, settings: Settings) -> bool:
+    try:
+        check_budget(plan, settings.budget)
+    except BudgetError:
+        return True
+    return False
+
+
+def print_status(found: SiteStatus, *, condition: StoreCondition | None = None, verbose: bool = False) -> None:
+    if sys.stdout.isatty():
+        from mkdocs_gptimage.report.as_table import print_table  # noqa: PLC0415 - loads rich, for those who look
+
+        print_table(found, condition=condition, verbose=verbose)
+    else:
+        click.echo(status_text(found, condition=condition, verbose=verbose))
+
+
+def exit_with(is_fine: bool, problems: Sequence[str], *, told: bool) -> NoReturn:
+    """Say what is wrong with blocks, and exit accordingly."""
+    if problems and not told:
+        click.echo("\n".join(problems), err=True)
+    sys.exit(0 if is_fine and not problems else EXIT_INCOMPLETE)

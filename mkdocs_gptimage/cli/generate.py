@@ -1,0 +1,74 @@
+"""The commands that pay: `generate` and `regenerate`."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from mkdocs_gptimage.catalog.selection import select_digests
+from mkdocs_gptimage.cli import common
+from mkdocs_gptimage.cli.common import EXIT_INCOMPLETE
+from mkdocs_gptimage.generate.run import run_plan
+from mkdocs_gptimage.plan.plan import State, limit_to, restrict_to, with_unknown_as_missing
+from mkdocs_gptimage.report.as_json import result_json
+from mkdocs_gptimage.report.as_text import count_pictures, result_text
+from mkdocs_gptimage.report.listing import shown_path
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mkdocs_gptimage.hosts.site import Site
+    from mkdocs_gptimage.plan.plan import Plan
+
+
+log = logging.getLogger("mkdocs.plugins.gptimage")
+
+
+@click.command()
+@common.config_file_option
+@common.json_option
+@common.yes_option
+@common.retry_option
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="PAGE-OR-ID",
+    help="Make only what this page, folder, id or digest asks for, and what that is drawn from; may be repeated.",
+)
+@click.option("--limit", type=click.IntRange(min=0), help="Pay for at most so many pictures.")
+@common.with_exit_codes
+def generate(  # noqa: PLR0913 - one for each option
+    config_file: str, as_json: bool, yes: bool, retry_unknown: bool, only: tuple[str, ...], limit: int | None
+) -> None:
+    """Make every picture that the site asks for and the store does not have.
+
+    Collects what an earlier run left in flight first, which is free. Asks before it pays, in a terminal. Exits with 1
+    when a picture that it was asked for is still not there.
+    """
+    site = common.read_site(config_file)
+    common.stop_at_problems(site, as_json=as_json)
+    whole = common.plan_site(site)
+    if retry_unknown:
+        whole = with_unknown_as_missing(whole, site.settings.prices)
+    plan = _selected(whole, site, only, limit)
+    if not common.may_pay(plan, site.settings, os.environ, yes=yes):
+        click.echo("Nothing was submitted.", err=True)
+        sys.exit(EXIT_INCOMPLETE)
+    result = run_plan(plan, site.settings, site.store, os.environ, log)
+    click.echo(result_json(result) if as_json else result_text(result))
+    left_out = len(whole.only(State.MISSING)) - len(plan.only(State.MISSING))
+    if left_out:
+        click.echo(f"{count_pictures(left_out)} more to make, left out by --only or --limit", err=True)
+    sys.exit(EXIT_INCOMPLETE if result.problems else 0)
+
+
+def _selected(plan: Plan, site: Site, only: Sequence[str], limit: int | None) -> Plan:
+    """What is left of a plan by --only and --limit."""
+    if only:
+        docs = shown_path(site.settings.docs, site.settings.project)
+        plan = restrict_to(plan, select_digests(only, site.catalog, docs))
+    return plan if limit is None else limit_to(plan, limit)

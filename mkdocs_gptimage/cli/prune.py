@@ -1,0 +1,130 @@
+"""The command that deletes, and only when it is told to: `prune`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mkdocs_gptimage.cli import common
+from mkdocs_gptimage.cli.common import EXIT_INCOMPLETE
+from mkdocs_gptimage.errors import MissingPicturesError
+from mkdocs_gptimage.maintenance.branches import asked_for
+from mkdocs_gptimage.maintenance.prune import apply_pruning, find_prunable
+from mkdocs_gptimage.maintenance.siblings import sibling_configurations
+from mkdocs_gptimage.plan.orphans import find_orphans
+from mkdocs_gptimage.report.as_json import pruning_json
+from mkdocs_gptimage.report.as_text import count_pictures, prompt_of, shortened_prompt, size_text
+from mkdocs_gptimage.report.listing import shown_path
+from mkdocs_gptimage.spec.model import SHORT_DIGEST
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from mkdocs_gptimage.hosts.site import Site
+    from mkdocs_gptimage.maintenance.prune import Pruning
+    from mkdocs_gptimage.plan.orphans import Orphan
+
+
+@click.command()
+@common.config_file_option
+@common.json_option
+@click.option("--apply", "applies", is_flag=True, help="Delete what is listed.")
+@click.option(
+    "--since",
+    "refs",
+    multiple=True,
+    metavar="REF",
+    help="Keep what the pages of this branch, tag or commit ask for; may be repeated.",
+)
+@click.option(
+    "--also",
+    multiple=True,
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False),
+    help="Keep what the pages of this other configuration ask for, which uses the same store; may be repeated.",
+)
+@common.with_exit_codes
+def prune(config_file: str, as_json: bool, applies: bool, refs: tuple[str, ...], also: tuple[str, ...]) -> None:
+    """List stored pictures that no page asks for, candidates included, and files of the cache that nobody needs.
+
+    Deletes them with --apply, but nothing that is younger than an hour, and never while blocks of the site have
+    problems, or when it cannot be sure that it has read all pages: those of a branch of --since, of another
+    configuration, and those that a plugin warns of. All of these exit with an error.
+    """
+    site, *others = [common.read_site_with_drafts(name) for name in (config_file, *also)]
+    problems = list(dict.fromkeys(problem for each in (site, *others) for problem in each.problems))
+    if problems:
+        click.echo("\n".join(problems), err=True)
+        click.echo("gptimage: nothing is pruned while blocks have problems: their pictures are not known", err=True)
+        sys.exit(EXIT_INCOMPLETE)
+    files = [Path(name) for name in (config_file, *also)]
+    kept = set(site.drafts).union(*(each.needed for each in others), *_of_branches(refs, files))
+    found = _find(site, kept)
+    survey = common.site_status(common.plan_site(site), site, kept)
+    if not as_json:
+        for orphan in found.orphans:
+            click.echo(_line(orphan, survey.state_of_orphan(orphan)))
+        for orphan in found.young:
+            click.echo(f"{_line(orphan, survey.state_of_orphan(orphan))}  (younger than an hour: stays)")
+    doubt = _doubt([site, *others], files)
+    if doubt:
+        click.echo(
+            f"gptimage: {'nothing was deleted' if applies else '--apply would delete nothing'}: {doubt}", err=True
+        )
+    if applies and doubt:
+        sys.exit(EXIT_INCOMPLETE)
+    if applies:
+        _require_pictures(found, site)
+        apply_pruning(found, site.store)
+    click.echo(pruning_json(found, survey, applied=applies) if as_json else _summary(found, applies=applies))
+
+
+def _of_branches(refs: Sequence[str], files: Sequence[Path]) -> Iterator[set[str]]:
+    for ref in refs:
+        for file in files:
+            yield asked_for(ref, file, may_lack_it=file != files[0])
+
+
+def _doubt(sites: Sequence[Site], files: Sequence[Path]) -> str:
+    """Why pages may ask for pictures that nobody knows of; empty when nothing says so."""
+    warned = [warning for site in sites for warning in site.warnings]
+    if warned:
+        return f"a page may lack some of its text, because of this warning: {warned[0]}; mend it first"
+    unread = [path.name for path in sibling_configurations(files)]
+    if unread:
+        options = " ".join(f"--also {name}" for name in unread)
+        return f"{', '.join(unread)} may use the same store; give {options}, so that its pictures are kept"
+    return ""
+
+
+def _line(orphan: Orphan, state: str) -> str:
+    size = size_text(orphan.entry.image.bytes)
+    return f"{orphan.digest[:SHORT_DIGEST]}  {state:9}  {size:>8}  {shortened_prompt(prompt_of(orphan))}"
+
+
+def _find(site: Site, kept: set[str]) -> Pruning:
+    catalog, store = site.catalog, site.store
+    unneeded = [orphan for orphan in find_orphans(store, site.needed) if orphan.digest in site.stored]
+    return find_prunable(unneeded, kept, catalog, store, site.settings.cache)
+
+
+def _require_pictures(found: Pruning, site: Site) -> None:
+    """A site without a single picture is more likely one that was not read right."""
+    if found.orphans and not site.catalog.pictures:
+        folder = shown_path(site.settings.store, site.settings.project)
+        raise MissingPicturesError(
+            f"the pages ask for no picture, and nothing was deleted; if that is right, delete the folder {folder}"
+        )
+
+
+def _summary(found: Pruning, *, applies: bool) -> str:
+    stored = f"{count_pictures(len(found.orphans))} ({size_text(found.stored_bytes)})"
+    files = "1 file" if len(found.files) == 1 else f"{len(found.files)} files"
+    what = f"{stored} of the store and {files} of the cache"
+    if applies:
+        return f"Deleted {what}"
+    to_do = "; 'gptimage prune --apply' deletes them" if found.orphans or found.files else ""
+    return f"Nobody needs {what}{to_do}"

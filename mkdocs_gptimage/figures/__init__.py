@@ -1,0 +1,1 @@
+"""The HTML of figures: marker, attributes, caption, placeholder card."""

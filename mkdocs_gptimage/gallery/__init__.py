@@ -1,0 +1,1 @@
+"""One page that shows every picture of a site."""

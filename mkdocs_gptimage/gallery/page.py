@@ -1,0 +1,205 @@
+"""The gallery: one HTML page that shows every picture, what it cost and how it stands; it needs nothing beside it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import importlib.resources
+import json
+import os
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from mkdocs_gptimage.errors import ConfigurationError
+from mkdocs_gptimage.fs import prepare_cache, write_text
+from mkdocs_gptimage.gallery.items import gallery_items, mark_damaged
+from mkdocs_gptimage.plan.plan import decide
+from mkdocs_gptimage.plan.status import SiteStatus
+from mkdocs_gptimage.publish.renditions import derive_renditions
+from mkdocs_gptimage.settings import EMULATOR, Output
+from mkdocs_gptimage.store.entry import Damage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from mkdocs_gptimage.figures.renderer import PageRenderer
+    from mkdocs_gptimage.figures.srcset import PublishedImage
+    from mkdocs_gptimage.gallery.items import GalleryItem, UseLocation
+    from mkdocs_gptimage.publish.renditions import RenditionSet
+    from mkdocs_gptimage.settings import Settings
+
+
+GALLERY_FILE = "gallery.html"
+"""In the cache, unless another one is asked for."""
+PUBLISHED_NAME = "gallery/index.html"
+"""In the assets folder of a site."""
+_NARROWEST = 400
+"""Pixels that the picture of a card needs to look sharp."""
+_THUMBNAILS = Output(widths=(_NARROWEST,), quality={"webp": 62, "avif": 46})
+_SLOT = re.compile(r"\{\{([a-z]+)\}\}")
+# No text may end the element that holds the data; JSON reads these escapes as what they stand for.
+_IN_SCRIPT = {ord(character): f"\\u{ord(character):04x}" for character in "<>&"}
+
+
+def write_gallery(target: Path, found: Sequence[GalleryItem], problems: Sequence[str], settings: Settings) -> None:
+    """Write the gallery of a project as one file, thumbnails inside, whole or not at all.
+
+    The large view takes the stored pictures where they lie, and the thumbnails where the file was sent to somebody.
+    Raises `ConfigurationError` where the file or the cache cannot be written to.
+    """
+    try:
+        prepare_cache(settings.cache)
+        entries = [each.entry for each in found if each.entry is not None]
+        derived = derive_renditions(entries, _THUMBNAILS, settings.cache)
+        told = [_embedded(each, derived.get(each.digest), target.parent) for each in found]
+        text = render_page(f"Pictures of {settings.project.name}", told, problems)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_text(target, text)
+    except OSError as error:
+        raise ConfigurationError(
+            f"the gallery '{target}' cannot be written: {error.strerror or error}; make room, change permissions, or "
+            "name another file with '-o'"
+        ) from error
+
+
+def site_gallery(
+    reader: PageRenderer, shown: Mapping[str, PublishedImage], title: str, addresses: Mapping[str, str], name: str
+) -> str:
+    """Return the gallery of all that the pages of a build show; the rest as for `published`."""
+    plan = decide(reader.catalog, reader.look, {}, {}, "")
+    return published_page(gallery_items(SiteStatus(plan), reader.mentions), shown, title, addresses, name)
+
+
+def published_page(
+    found: Sequence[GalleryItem],
+    shown: Mapping[str, PublishedImage],
+    title: str,
+    addresses: Mapping[str, str],
+    name: str,
+) -> str:
+    """Return the gallery that lies inside a site: what its pages show, with their files, and nothing of what it cost.
+
+    `shown` are the site's files by digest, `addresses` the URLs of its pages by the names of their files, and `name`
+    is the gallery's own file; both as seen from the site's root.
+    """
+    root = "../" * name.count("/")
+    told = [_as_shown(each, shown[each.digest], root, addresses) for each in found if each.digest in shown]
+    return render_page(title, told, tells_costs=False)
+
+
+def render_page(
+    title: str, pictures: Sequence[Mapping[str, Any]], problems: Sequence[str] = (), *, tells_costs: bool = True
+) -> str:
+    """Return the page for pictures as its script reads them; every text in them may be hostile."""
+    style, script, template = (_part(f"gallery.{ending}") for ending in ("css", "js", "html"))
+    data = {"pictures": pictures, "problems": problems, "tells_costs": tells_costs}
+    slots = {
+        "title": html.escape(title),
+        "policy": _policy(style, script),
+        "style": style,
+        "script": script,
+        "data": json.dumps(data, separators=(",", ":")).translate(_IN_SCRIPT),
+    }
+    return _SLOT.sub(lambda match: slots[match[1]], template)
+
+
+def _part(name: str) -> str:
+    return importlib.resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
+
+
+def _policy(style: str, script: str) -> str:
+    """Nothing runs but the page's own script, and nothing is loaded but pictures that lie where the page lies."""
+
+    def hashed(text: str) -> str:
+        return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+    return (
+        f"default-src 'none'; script-src {hashed(script)}; style-src {hashed(style)}; img-src data: file: 'self'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _embedded(exhibit: GalleryItem, derived: RenditionSet | Damage | None, folder: Path) -> dict[str, Any]:
+    if isinstance(derived, Damage):
+        exhibit, derived = mark_damaged(exhibit, derived.reason), None
+    told = _told(exhibit)
+    made = exhibit.entry.made if exhibit.entry else None
+    if made is not None:
+        is_emulated = made.gateway == EMULATOR
+        told |= {
+            "cost": None if is_emulated else made.cost_usd,
+            "is_emulated": is_emulated,
+            "service": made.gateway,
+            "seconds": made.seconds,
+        }
+    if derived is not None and exhibit.entry is not None:
+        with open(derived.renditions[0].path, "rb") as file:  # noqa: PTH123 - a rendition's path is text
+            thumbnail = base64.b64encode(file.read()).decode()
+        told |= {
+            "thumb": f"data:image/webp;base64,{thumbnail}",
+            "full": _address(exhibit.entry.path, folder),
+            "colour": derived.colour,
+        }
+    return {**told, "price": exhibit.price, "detail": exhibit.detail}
+
+
+def _as_shown(exhibit: GalleryItem, shown: PublishedImage, root: str, addresses: Mapping[str, str]) -> dict[str, Any]:
+    told = _told(exhibit)
+    for place, each in zip(exhibit.places, told["places"], strict=True):
+        each["href"] = _link(place, root, addresses)
+    files = sorted(shown.formats[-1], key=lambda file: file.width)
+    small = next((file for file in files if file.width >= _NARROWEST), files[-1])
+    folder = "../" * PUBLISHED_NAME.count("/")
+    return {**told, "thumb": folder + small.name, "full": folder + shown.src.name, "colour": shown.colour}
+
+
+def _link(place: UseLocation, root: str, addresses: Mapping[str, str]) -> str | None:
+    """The URL of a place as the gallery writes it; None for a page that the site does not have."""
+    address = addresses.get(place.page)
+    return None if address is None else f"{root}{address}{f'#{place.anchor}' if place.anchor else ''}"
+
+
+def _told(exhibit: GalleryItem) -> dict[str, Any]:
+    """An exhibit as the script reads it, without what it costs and its files; a record may hold anything."""
+    request, entry = exhibit.request, exhibit.entry
+    shape, resolution = str(request.get("size", "")), str(request.get("resolution", ""))
+    references = request.get("references", ())
+    width, height = (entry.image.width, entry.image.height) if entry else (0, 0)
+    return {
+        "digest": exhibit.digest,
+        "state": exhibit.standing.value,
+        "prompt": str(request.get("prompt", "")),
+        "shape": shape,
+        "resolution": resolution,
+        "variant": str(request.get("variant", "")),
+        "references": [str(each) for each in references] if isinstance(references, (list, tuple)) else [],
+        "width": width,
+        "height": height,
+        "ratio": exhibit.ratio,
+        "bytes": entry.image.bytes if entry else 0,
+        "format": entry.image.format if entry else "",
+        "at": entry.made.at if entry else "",
+        "places": [{"page": place.page, "line": place.line, "role": place.role} for place in exhibit.places],
+        "of": exhibit.of,
+        "number": exhibit.number,
+        "cost": None,
+        "price": None,
+        "is_emulated": False,
+        "service": "",
+        "seconds": None,
+        "detail": "",
+        "thumb": "",
+        "full": "",
+        "colour": "",
+    }
+
+
+def _address(path: Path, folder: Path) -> str:
+    """The URL of a file for a page in a folder."""
+    try:
+        return quote(os.path.relpath(path, folder).replace(os.sep, "/"))
+    except ValueError:  # on another drive
+        return path.resolve().as_uri()

@@ -1,0 +1,1 @@
+"""Plan → pictures in the store: submit, poll, download."""

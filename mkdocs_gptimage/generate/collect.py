@@ -1,0 +1,154 @@
+"""A finished picture → the store: download to a temporary file, check that it decodes, move it in, forget the task."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+import hashlib
+import secrets
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import anyio
+import anyio.to_thread
+
+from mkdocs_gptimage.errors import ConfigurationError, GatewayError, LinkError, PictureError
+from mkdocs_gptimage.fs import PARTS, sweep_parts
+from mkdocs_gptimage.generate import retry
+from mkdocs_gptimage.imagefile.verify import Decoded, decode
+from mkdocs_gptimage.service import body
+from mkdocs_gptimage.service.client import MAX_DOWNLOADS
+from mkdocs_gptimage.service.download import MAX_PICTURE_BYTES, Downloaded
+from mkdocs_gptimage.store.record import ImageFacts, Provenance
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mkdocs_gptimage.generate.job import Clock, Job
+    from mkdocs_gptimage.journal.journal import Journal
+    from mkdocs_gptimage.service.client import Client
+    from mkdocs_gptimage.service.protocol import Image
+    from mkdocs_gptimage.store.entry import Entry
+    from mkdocs_gptimage.store.store import Store
+
+
+_DOWNLOAD_SECONDS = 600
+
+
+class Collector:
+    """Brings finished pictures home; nothing that it fails to bring is forgotten."""
+
+    def __init__(  # noqa: PLR0913 - what it brings together
+        self, client: Client, store: Store, journal: Journal, cache: Path, clock: Clock, gateway: str, at_a_time: int
+    ) -> None:
+        self._client = client
+        self._store = store
+        self._journal = journal
+        self._parts = cache / PARTS
+        self._clock = clock
+        self._gateway = gateway
+        self._limiter = anyio.CapacityLimiter(min(at_a_time, MAX_DOWNLOADS))
+        # A decoder takes up to 16 bytes a pixel, 140 MB, of which some may stay with the thread.
+        self._decoder = ThreadPoolExecutor(max_workers=1)
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Make the folder of unfinished downloads, without what runs that were killed have left in it."""
+        try:
+            self._parts.mkdir(parents=True, exist_ok=True)
+            sweep_parts(self._parts.parent)
+        except OSError as error:
+            raise ConfigurationError(
+                f"the cache '{self._parts}' cannot be written to: {error.strerror}; nothing was submitted"
+            ) from error
+
+    async def collect(self, job: Job, image: Image, cost_usd: float | None) -> Entry:
+        """Store a job's picture; raise `LinkError`, `PictureError`, `GatewayError` or `OSError`."""
+        assert job.flight is not None
+        # Runs in containers that share a cache may have the same process id.
+        part = self._parts / f"{job.digest}-{secrets.token_hex(8)}"
+        try:
+            async with self._limiter:
+                downloaded = await self._bring(job, image, part)
+            # In threads: decoding and fsync would hold up the loop.
+            decoded = await asyncio.wrap_future(self._decoder.submit(decode, part))
+            entry = await anyio.to_thread.run_sync(self._keep, job, part, downloaded, decoded, cost_usd)
+        finally:
+            part.unlink(missing_ok=True)
+        # It is in the store, which is looked at before the journal.
+        with contextlib.suppress(ConfigurationError):
+            self._journal.forget(job.flight)
+        return entry
+
+    async def _bring(self, job: Job, image: Image, part: Path) -> Downloaded:
+        try:
+            # Whoever tidies up while a picture is made deletes the cache.
+            self._parts.mkdir(parents=True, exist_ok=True)
+            return await self._fetch(job, image, part)
+        except OSError as error:
+            raise OSError(error.errno, f"{error.strerror or error}, in the cache '{self._parts}'") from error
+
+    async def _fetch(self, job: Job, image: Image, part: Path) -> Downloaded:
+        if image.base64 is not None:
+            return await asyncio.wrap_future(self._decoder.submit(_save_base64, image, part))
+        link = image.link or ""
+        refreshed, attempt = False, 1
+        while True:
+            try:
+                with anyio.fail_after(_DOWNLOAD_SECONDS):
+                    return await self._client.download(link, part)
+            except LinkError as error:
+                if not error.expired or refreshed:
+                    raise
+                link = await self._fresh_link(job, error) or link
+                refreshed = True
+            except TimeoutError:
+                raise GatewayError(f"the download took longer than {_DOWNLOAD_SECONDS} s") from None
+            except GatewayError:
+                if attempt == retry.DOWNLOAD_ATTEMPTS:
+                    raise
+                await self._clock.sleep(retry.delay(attempt, None, self._clock.jitter()))
+                attempt += 1
+
+    async def _fresh_link(self, job: Job, expired: LinkError) -> str | None:
+        """Ask for the task once more: an expired link is mended by one poll."""
+        if job.flight is None or job.flight.task_id is None:
+            return None
+        try:
+            task = await self._client.poll(job.flight.task_id)
+        except GatewayError as error:
+            raise GatewayError(f"{expired}, and no fresh one could be had: {error}", status=error.status) from None
+        return task.image.link if task.image else None
+
+    def _keep(self, job: Job, part: Path, downloaded: Downloaded, decoded: Decoded, cost_usd: float | None) -> Entry:
+        facts = ImageFacts(
+            sha256=downloaded.sha256,
+            bytes=downloaded.bytes,
+            width=decoded.width,
+            height=decoded.height,
+            format=decoded.format,
+        )
+        assert job.flight is not None
+        now = self._clock.now()
+        made = Provenance(
+            at=dt.datetime.fromtimestamp(now, dt.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            gateway=self._gateway,
+            task_id=job.flight.task_id,
+            seconds=round(now - job.flight.submitted_at, 1),
+            cost_usd=cost_usd,
+        )
+        return self._store.put(job.request, job.digest, part, facts, made)
+
+
+def _save_base64(image: Image, part: Path) -> Downloaded:
+    hasher, size = hashlib.sha256(), 0
+    with part.open("wb") as file:
+        for piece in body.decoded(image):
+            size += len(piece)
+            if size > MAX_PICTURE_BYTES:
+                most = MAX_PICTURE_BYTES // 1024 // 1024
+                raise PictureError(f"the picture is larger than {most} MiB")
+            hasher.update(piece)
+            file.write(piece)
+    return Downloaded(hasher.hexdigest(), size)

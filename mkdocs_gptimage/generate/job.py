@@ -1,0 +1,126 @@
+"""One picture on its way from submit to store, and what is told about it."""
+
+from __future__ import annotations
+
+import enum
+import random
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from mkdocs_gptimage.catalog.catalog import Picture
+    from mkdocs_gptimage.journal.submission import Submission
+    from mkdocs_gptimage.spec.model import ImageSpec
+    from mkdocs_gptimage.store.entry import Entry
+
+
+class Step(enum.Enum):
+    """A change of state of one picture."""
+
+    SUBMITTED = "submitted"
+    RESUMED = "in flight since an earlier run"
+    IN_HAND = "waits for another run"
+    RUNNING = "running"
+    STORED = "stored"
+    FAILED = "failed"
+    """Nothing is paid for it: refused, or failed and refunded."""
+    WAITING = "still in flight"
+    """It may be paid for, and the next run collects it."""
+    UNKNOWN = "unknown outcome"
+    """It may be paid for, and nobody knows."""
+    SKIPPED = "not submitted"
+    OVERTAKEN = "overtaken"
+    """Another run had it in hand and has perhaps paid for it; this one submitted nothing."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """One change of state, for whoever watches."""
+
+    step: Step
+    where: str
+    """The page and line that ask for the picture."""
+    digest: str
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Watcher:
+    """Whoever follows a run from another thread, and may end it."""
+
+    tell: Callable[[Event], None]
+    wants_end: Callable[[], bool]
+    """Asked several times a second; once it is true, the run ends as after Ctrl-C."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one picture in one run."""
+
+    step: Step
+    digest: str
+    where: str
+    """The page and line that ask for it."""
+    entry: Entry | None = None
+    """The stored picture."""
+    problem: str = ""
+    """Why there is none."""
+
+
+@dataclass
+class Job:
+    """A picture that this run works on."""
+
+    digest: str
+    request: Mapping[str, Any]
+    """The canonical form of what is asked for."""
+    where: str
+    """The page and line that ask for it; known before anything is paid, as reading the page may fail later."""
+    spec: ImageSpec | None = None
+    """None for one that no page asks for any more: it is collected, never submitted."""
+    flight: Submission | None = None
+    parents: Mapping[str, str] = field(default_factory=dict)
+    """Digests of the pictures that it is drawn from, and the page and line that ask for them."""
+    is_running: bool = False
+    lost: int = 0
+    """Polls in a row that said the service does not know the task."""
+    late: int = 0
+    """Polls since its deadline."""
+    said: str = ""
+    """The last thing the service said when a poll failed."""
+
+    @property
+    def resolution(self) -> str:
+        return str(self.request["resolution"])
+
+
+def job_of(picture: Picture, flight: Submission | None = None) -> Job:
+    """Return the job for a picture of the catalog, with what the journal has of it."""
+    spec = picture.spec
+    parents = {parent.spec.digest: parent.where for parent in picture.parents}
+    return Job(spec.digest, spec.canonical, picture.where, spec, flight, parents)
+
+
+def stray_job(flight: Submission) -> Job:
+    """Return the job for a picture that is paid for, but that no page asks for any more."""
+    return Job(flight.digest, flight.request, flight.where, flight=flight)
+
+
+async def _sleep(seconds: float) -> None:
+    import anyio  # noqa: PLC0415 - only when something is missing
+
+    await anyio.sleep(seconds)
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Time and chance, passed in so that tests need not wait for them."""
+
+    now: Callable[[], float] = time.time
+    """Seconds since the epoch."""
+    sleep: Callable[[float], Awaitable[None]] = _sleep
+    jitter: Callable[[], float] = field(default=random.random)
+    """0 to 1."""

@@ -1,0 +1,91 @@
+"""What became of the pictures of one run: told as it happens, left in the journal for the next run, and kept."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from mkdocs_gptimage.errors import ConfigurationError
+from mkdocs_gptimage.generate.job import Event, Outcome, Step
+from mkdocs_gptimage.journal.submission import Stage
+from mkdocs_gptimage.plan.plan import why_unknown
+
+if TYPE_CHECKING:
+    from mkdocs_gptimage.generate.job import Job
+    from mkdocs_gptimage.journal.journal import Journal
+    from mkdocs_gptimage.journal.submission import Submission
+    from mkdocs_gptimage.store.entry import Entry
+
+
+Report = Callable[[Event], None]
+
+
+class Outcomes:
+    """The outcomes of one run; each picture gets one, and the journal says what the next run has to know.
+
+    `settle` is called with each outcome: what is drawn from the picture waits for it.
+    """
+
+    def __init__(self, journal: Journal, report: Report, settle: Callable[[Outcome], None]) -> None:
+        self._journal = journal
+        self._report = report
+        self._settle = settle
+        self.all: list[Outcome] = []
+
+    def tell(self, step: Step, job: Job, text: str = "") -> None:
+        """Tell a change of state."""
+        self._report(Event(step, job.where, job.digest, text))
+
+    def stored(self, job: Job, entry: Entry, text: str) -> None:
+        self._end(Outcome(Step.STORED, job.digest, job.where, entry=entry), job, text)
+
+    def ended(self, step: Step, job: Job, problem: str) -> None:
+        """There is no picture, and the journal says already why."""
+        self._end(Outcome(step, job.digest, job.where, problem=problem), job, problem)
+
+    def _end(self, outcome: Outcome, job: Job, text: str) -> None:
+        self.all.append(outcome)
+        self.tell(outcome.step, job, text)
+        self._settle(outcome)
+
+    def refused(self, step: Step, job: Job, problem: str) -> None:
+        """Nothing was accepted now; a submit before this one may have been."""
+        if job.flight is None:
+            self.ended(step, job, problem)
+        else:
+            self.ended(Step.UNKNOWN, job, f"{why_unknown(job.flight)}; not submitted again: {problem}")
+
+    def failed(self, job: Job, words: str) -> None:
+        """The service could not make it, and has given the money back."""
+        assert job.flight is not None
+        with contextlib.suppress(ConfigurationError):
+            self._journal.forget(job.flight)
+        self.ended(Step.FAILED, job, words)
+
+    def waiting(self, job: Job, problem: str, *, spoiled: bool = False) -> None:
+        """It may be paid for, and the next run collects it; that one knows when this one got a spoiled picture."""
+        assert job.flight is not None
+        if not self._let_go(job, dataclasses.replace(job.flight, reason=problem) if spoiled else job.flight):
+            task = job.flight.task_id or job.flight.link
+            problem += f"; the journal cannot be written, and the next run may not know of it: note its task {task}"
+        self.ended(Step.WAITING, job, problem)
+
+    def unknown(self, job: Job, reason: str | None = None) -> None:
+        """Nobody can collect it any more, or knows what became of it, for this reason or the journal's."""
+        flight = job.flight
+        assert flight is not None
+        if reason is not None:
+            flight = dataclasses.replace(flight, stage=Stage.UNKNOWN, reason=reason)
+        self._let_go(job, flight)
+        self.ended(Step.UNKNOWN, job, why_unknown(flight))
+
+    def _let_go(self, job: Job, flight: Submission) -> bool:
+        """This run does nothing more for a picture: another one need not wait for it; whether that is written down."""
+        job.flight = dataclasses.replace(flight, run="")
+        try:
+            self._journal.note(job.flight)
+        except ConfigurationError:  # the end of the run says as much
+            return False
+        return True

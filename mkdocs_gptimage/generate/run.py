@@ -1,0 +1,172 @@
+"""From a catalog to pictures in the store: everything that has to be in order before money is spent, then the run."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mkdocs_gptimage.errors import BudgetError, ConfigurationError
+from mkdocs_gptimage.generate.job import Outcome, Step
+from mkdocs_gptimage.plan.messages import describe, retry_command
+from mkdocs_gptimage.plan.plan import Plan, Row, State, check_budget, collect_only, with_unknown_as_missing
+from mkdocs_gptimage.settings import EMULATOR
+from mkdocs_gptimage.store.entry import Entry
+
+if TYPE_CHECKING:
+    import logging
+    from collections.abc import Iterator, Mapping
+
+    from mkdocs_gptimage.generate.job import Watcher
+    from mkdocs_gptimage.journal.journal import Journal
+    from mkdocs_gptimage.service.redact import Secret
+    from mkdocs_gptimage.settings import Settings
+    from mkdocs_gptimage.store.store import Store
+
+
+EMULATOR_SPEED = 10.0
+"""How much faster than the real service the built-in emulator is."""
+_TO_DO = (State.MISSING, State.IN_FLIGHT, State.IN_HAND)
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run did."""
+
+    plan: Plan
+    outcomes: tuple[Outcome, ...] = ()
+
+    @property
+    def entries(self) -> dict[str, Entry]:
+        """The pictures of the plan that are stored now, by digest."""
+        made = {outcome.digest: outcome.entry for outcome in self.outcomes}
+        return {row.digest: found for row in self.plan.rows if (found := row.entry or made.get(row.digest)) is not None}
+
+    @property
+    def problems(self) -> list[str]:
+        """One line for each picture that should be there and is not; first those that nothing was tried for."""
+        blocked = [describe(row) for row in self.plan.blocked]
+        rows = {row.digest: row for row in self.plan.rows}
+        order = {digest: number for number, digest in enumerate(rows)}
+        failed = [
+            f"{outcome.where}: {outcome.step.value}: {outcome.problem.rstrip('.')}"
+            f"{_next(outcome.step, rows[outcome.digest])}"
+            for outcome in sorted(self.outcomes, key=lambda outcome: order.get(outcome.digest, 0))
+            if outcome.step is not Step.STORED and outcome.digest in order
+        ]
+        return blocked + failed
+
+
+def _next(step: Step, row: Row) -> str:
+    """What becomes of a picture that a run did not make; of the others, the end of the list of problems tells."""
+    if step is Step.FAILED:
+        again = "the next build submits it again" if not row.picture.role else "nobody submits it again on its own"
+        return f". Nothing is paid for it; {again}"
+    if step is Step.UNKNOWN:
+        return f". It may be paid for already, and is not submitted again on its own; {retry_command(row)} does"
+    return ""
+
+
+def run_plan(  # noqa: PLR0913 - the world is passed in
+    plan: Plan,
+    settings: Settings,
+    store: Store,
+    environment: Mapping[str, str],
+    log: logging.Logger,
+    *,
+    retry_unknown: bool = False,
+    watcher: Watcher | None = None,
+) -> RunResult:
+    """Make what a plan misses and collect what it has in flight; a complete plan is left alone.
+
+    Raises `ConfigurationError` or `BudgetError` before anything is submitted; what is in flight is collected all the
+    same when the rest is over the budget. With `retry_unknown`, pictures whose submit has an unknown outcome are
+    submitted again. Without a `watcher`, what happens is shown in the terminal.
+    """
+    if retry_unknown:
+        plan = with_unknown_as_missing(plan, settings.prices)
+    to_do = plan.only(*_TO_DO)
+    if not to_do and not (plan.strays and has_key(settings, environment)):
+        return RunResult(plan)
+    key = _key(settings, environment)
+    try:
+        check_budget(plan, settings.budget)
+    except BudgetError:
+        free = collect_only(plan)
+        if free.only(*_TO_DO) or free.strays:
+            store.check_writable()
+            _generate(free, settings, store, key, log, watcher)
+        raise
+    store.check_writable()
+    return RunResult(plan, tuple(_generate(plan, settings, store, key, log, watcher)))
+
+
+def _generate(  # noqa: PLR0913 - the world is passed in
+    plan: Plan, settings: Settings, store: Store, key: Secret, log: logging.Logger, watcher: Watcher | None
+) -> list[Outcome]:
+    """Run what a plan says, with everything that it needs open for as long."""
+    # Slow to import, and needed only now.
+    from mkdocs_gptimage.generate import progress  # noqa: PLC0415
+    from mkdocs_gptimage.generate.executor import execute  # noqa: PLC0415
+    from mkdocs_gptimage.journal.journal import open_journal  # noqa: PLC0415
+
+    total = len(plan.only(*_TO_DO)) + len(plan.strays)
+    with (
+        open_journal(settings.cache) as flights,
+        _service(settings) as base_url,
+        contextlib.nullcontext(watcher.tell) if watcher else progress.reporting(log, total) as report,
+    ):
+        _forget_what_is_over(flights, settings, store)
+        try:
+            wants_end = watcher.wants_end if watcher else None
+            return execute(
+                plan, settings, store, flights, base_url=base_url, key=key, report=report, wants_end=wants_end
+            )
+        except (KeyboardInterrupt, SystemExit):
+            log.warning("Interrupted: %s", progress.left_behind(flights.flights().values()))
+            raise
+
+
+def _forget_what_is_over(flights: Journal, settings: Settings, store: Store) -> None:
+    """Remove what dead runs have left of pictures that are stored, or that the built-in emulator has forgotten."""
+    from mkdocs_gptimage.journal.lease import is_held  # noqa: PLC0415 - as above
+
+    for flight in flights.flights().values():
+        is_over = flight.base_url == EMULATOR or isinstance(store.look(flight.digest), Entry)
+        if is_over and not is_held(settings.cache, flight.run):
+            flights.forget(flight)
+
+
+def has_key(settings: Settings, environment: Mapping[str, str]) -> bool:
+    """Whether pictures can be asked for: the emulator needs no key."""
+    return settings.api.emulated or bool(environment.get(settings.api.key_env, "").strip())
+
+
+def _key(settings: Settings, environment: Mapping[str, str]) -> Secret:
+    from mkdocs_gptimage.service.redact import Secret  # noqa: PLC0415 - only when something is missing
+
+    if not has_key(settings, environment):
+        raise ConfigurationError(
+            f"pictures are missing and there is no API key: set the environment variable {settings.api.key_env}, or "
+            "'on_missing: placeholder' to build without them"
+        )
+    key = environment.get(settings.api.key_env, "").strip() or "emulator"
+    if not key.isascii() or not key.isprintable():
+        raise ConfigurationError(f"the key in {settings.api.key_env} holds characters that no key has")
+    return Secret(key)
+
+
+@contextlib.contextmanager
+def _service(settings: Settings) -> Iterator[str]:
+    """The base URL of the service; the built-in emulator runs for as long as it is needed."""
+    if not settings.api.emulated:
+        yield settings.api.base_url
+        return
+    from mkdocs_gptimage import emulator  # noqa: PLC0415 - an extra
+
+    with contextlib.ExitStack() as stack:
+        try:
+            base_url = stack.enter_context(emulator.serving(emulator.Settings(speed=EMULATOR_SPEED)))
+        except emulator.EmulatorUnavailableError as error:
+            raise ConfigurationError(str(error)) from error
+        yield base_url

@@ -1,0 +1,261 @@
+"""Submits, some at a time: an intent is durable before each leaves, and only what was provably refused is repeated."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import anyio.lowlevel
+import anyio.to_thread
+
+from mkdocs_gptimage.errors import (
+    AccessError,
+    BalanceError,
+    BusyError,
+    ConfigurationError,
+    GatewayError,
+    GptImageError,
+    InProgressError,
+    RejectedError,
+)
+from mkdocs_gptimage.fs import read_regular_file
+from mkdocs_gptimage.generate import retry
+from mkdocs_gptimage.journal.submission import Stage, Submission
+from mkdocs_gptimage.service import protocol
+from mkdocs_gptimage.spec.model import SHORT_DIGEST, UnusableReferenceError
+from mkdocs_gptimage.spec.references import MAX_REFERENCE_BYTES, check_reference_size, encode_references
+from mkdocs_gptimage.store.entry import Damage, Entry
+
+if TYPE_CHECKING:
+    from mkdocs_gptimage.generate.job import Clock, Job
+    from mkdocs_gptimage.journal.journal import Journal
+    from mkdocs_gptimage.service.client import Client
+    from mkdocs_gptimage.settings import Api
+    from mkdocs_gptimage.spec.model import ImageSpec
+    from mkdocs_gptimage.store.store import Store
+
+
+_LOOK_AGAIN = 5.0
+"""Seconds after which a submit that waits looks whether it still should."""
+_GRACE = 0.8
+"""Seconds that a run which is being ended waits for the answers to submits that have left."""
+_CONFLICT = 409
+_NOT_FOUND_THERE = frozenset({301, 307, 308, 404, 405, 410})
+"""Answers to a submit that was sent to a wrong address."""
+
+
+class ClaimedError(GptImageError):
+    """Another run has the picture in hand at this moment, or has just made it."""
+
+
+class Submitter:
+    """Submits single jobs; all of them wait together when the service asks one to wait.
+
+    Once `stopped` says why, nothing is submitted any more; a service of which nothing but unknown outcomes comes is
+    not sent the rest.
+    """
+
+    def __init__(self, client: Client, journal: Journal, api: Api, clock: Clock, store: Store) -> None:
+        self._client = client
+        self._journal = journal
+        self._api = api
+        self._clock = clock
+        self._store = store
+        self._open_at = 0.0
+        self._unknown_in_a_row = 0
+        self._sending: set[anyio.CancelScope] = set()
+        self.stopped: RejectedError | None = None
+        self.trusted = anyio.Event()
+        """Set once the service has accepted a submit, or has asked for patience: its address and the key are right."""
+
+    async def submit(self, job: Job) -> protocol.Image | None:
+        """Submit a job until it is accepted; set its flight, and return the picture if it is there at once.
+
+        A job may come with the flight of a submit whose outcome is unknown. Raises `RejectedError` when nothing was
+        accepted, `GatewayError` when that cannot be known, `ClaimedError` when another run was faster,
+        `UnusableReferenceError` when a picture that it is drawn from cannot be sent, and `ConfigurationError` when a
+        reference image changed since the pages were read or the journal cannot be written. A job that still has a
+        flight then may have been accepted before.
+        """
+        body = await self._body(job)
+        is_repeated = job.flight is not None and job.flight.can_repeat and job.flight.idempotency_key
+        key = job.flight.idempotency_key if job.flight is not None and is_repeated else str(uuid.uuid4())
+        for attempt in range(1, retry.SUBMIT_ATTEMPTS + 1):
+            await self._wait_until_open()
+            unknown = job.flight
+            self._intend(job, key)
+            answer = await self._send(job, body, unknown)
+            if not isinstance(answer, GatewayError):
+                return answer
+            if attempt == retry.SUBMIT_ATTEMPTS or not isinstance(answer, (BusyError, InProgressError)):
+                raise answer
+            wait = retry.delay(attempt, answer.retry_after, self._clock.jitter())
+            self._open_at = max(self._open_at, self._clock.now() + wait)
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _body(self, job: Job) -> dict[str, Any]:
+        spec = job.spec
+        assert spec is not None
+        if not spec.references:
+            return protocol.request_body(spec, [])
+
+        def stored(parent: ImageSpec) -> bytes:
+            return read_parent(parent.digest, job.parents[parent.digest], self._store)
+
+        # In a thread: files are read, hashed and encoded.
+        return protocol.request_body(spec, await anyio.to_thread.run_sync(encode_references, spec, stored))
+
+    async def _send(
+        self, job: Job, body: dict[str, Any], unknown: Submission | None
+    ) -> protocol.Image | GatewayError | None:
+        """Send a submit once; the journal knows what came of it, and of an `unknown` one before, when this returns."""
+        assert job.flight is not None
+        # A submit that has left is not abandoned when the run is being ended: its answer says what is paid for.
+        with anyio.CancelScope(shield=True) as scope:
+            self._sending.add(scope)
+            try:
+                seconds = self._api.timeout[job.resolution]
+                answer = await self._client.submit(body, job.flight.idempotency_key, seconds)
+            except RejectedError as error:
+                self._trust_if(isinstance(error, BusyError) and error.status is not None)
+                self._take_back(job, job.flight, unknown, is_key_spent=error.status == _CONFLICT)
+                return error
+            except GatewayError as error:
+                self._trust_if(isinstance(error, InProgressError))
+                self._leave_unknown(job, job.flight, error)
+                return error
+            else:
+                self._trust_if(True)
+                return self._accept(job, job.flight, answer)
+            finally:
+                self._sending.discard(scope)
+        # Only the end of the run ends the scope; the intent stays in the journal, as an unknown outcome.
+        await anyio.sleep_forever()
+        raise AssertionError("a run that is being ended does not wait")
+
+    def _trust_if(self, condition: bool) -> None:
+        if condition:
+            self.trusted.set()
+
+    def hurry(self) -> None:
+        """The run is being ended: wait for the answers to what has left, but not for long."""
+        for scope in self._sending:
+            scope.deadline = anyio.current_time() + _GRACE
+
+    def _intend(self, job: Job, key: str) -> None:
+        """Claim the picture; the claim is durable when this returns."""
+        flight = Submission(
+            digest=job.digest,
+            stage=Stage.INTENT,
+            base_url=self._api.base_url,
+            idempotency_key=key,
+            submitted_at=self._clock.now(),
+            where=job.where,
+            run=self._journal.run,
+            request=job.request,
+        )
+        is_ours = self._journal.claim(flight) if job.flight is None else self._journal.replace(job.flight, flight)
+        if not is_ours:
+            raise ClaimedError("another run has it in hand")
+        if job.flight is None and isinstance(self._store.look(job.digest), Entry):
+            self._journal.forget(flight)
+            raise ClaimedError("another run has just made it")
+        job.flight = flight
+
+    def _take_back(self, job: Job, flight: Submission, unknown: Submission | None, *, is_key_spent: bool) -> None:
+        """Nothing was accepted this time; that proves nothing about a submit before, whose outcome is unknown."""
+        if unknown is None:
+            job.flight = None
+            self._journal.forget(flight)
+            return
+        job.flight = dataclasses.replace(unknown, is_key_spent=unknown.is_key_spent or is_key_spent)
+        with contextlib.suppress(ConfigurationError):  # the intent in the journal says as much
+            self._journal.replace(flight, job.flight)
+
+    def _leave_unknown(self, job: Job, flight: Submission, error: GatewayError) -> None:
+        """Write down that nobody knows, and let go of it, unless the same submit is about to be asked again."""
+        is_asked_again = isinstance(error, InProgressError)
+        if not is_asked_again:
+            self._count_unknown(error)
+        job.flight = dataclasses.replace(
+            flight,
+            stage=Stage.UNKNOWN,
+            reason=str(error),
+            run=flight.run if is_asked_again else "",
+            is_key_spent=error.status == _CONFLICT and not is_asked_again,
+        )
+        with contextlib.suppress(ConfigurationError):  # the intent in the journal says as much
+            self._journal.write(job.flight)
+
+    def _count_unknown(self, error: GatewayError) -> None:
+        self._unknown_in_a_row += 1
+        if self._unknown_in_a_row >= retry.UNKNOWN_IN_A_ROW and self.stopped is None:
+            said = f"the last {self._unknown_in_a_row} submits had an unknown outcome ({error})"
+            self.stopped = RejectedError(said)
+
+    def _accept(
+        self, job: Job, flight: Submission, answer: protocol.Accepted | protocol.Image
+    ) -> protocol.Image | None:
+        self._unknown_in_a_row = 0
+        if isinstance(answer, protocol.Accepted):
+            job.flight = dataclasses.replace(flight, stage=Stage.ACCEPTED, task_id=answer.task_id)
+        elif answer.link:
+            job.flight = dataclasses.replace(flight, stage=Stage.ACCEPTED, link=answer.link)
+        else:
+            # Bytes without a task or a link cannot be had again: if this run ends now, nobody knows them.
+            job.flight = dataclasses.replace(flight, stage=Stage.UNKNOWN, reason="answered with a picture, not stored")
+        # If the journal fails now, the intent in it still prevents a second payment, and this run can collect.
+        with contextlib.suppress(ConfigurationError):
+            self._journal.write(job.flight)
+        return answer if isinstance(answer, protocol.Image) else None
+
+    async def _wait_until_open(self) -> None:
+        while self.stopped is None and (wait := self._open_at - self._clock.now()) > 0:
+            await self._clock.sleep(min(wait, _LOOK_AGAIN))
+        if self.stopped is not None:
+            raise self.stopped
+        # From here on nothing is cancelled until the answer is there: a run that is being ended must not get there.
+        await anyio.lowlevel.checkpoint_if_cancelled()
+
+
+def parent_name(digest: str, where: str) -> str:
+    """A parent as the subject of a message about its child."""
+    return f"its reference, the picture {digest[:SHORT_DIGEST]} at {where},"
+
+
+def read_parent(digest: str, where: str, store: Store) -> bytes:
+    """Return the bytes of a stored picture; raise `UnusableReferenceError` when there are none that can be sent.
+
+    `where` is the page and line that ask for it.
+    """
+    shown = parent_name(digest, where)
+    found = store.verify(digest)
+    if found is None:
+        raise UnusableReferenceError(f"{shown} is not in the store any more")
+    if isinstance(found, Damage):
+        raise UnusableReferenceError(f"{shown} is damaged in the store: {found.reason}")
+    check_reference_size(shown, found.image.bytes)
+    try:
+        data = read_regular_file(found.path, MAX_REFERENCE_BYTES)
+    except OSError as error:
+        raise UnusableReferenceError(f"{shown} cannot be read: {error.strerror or error}") from None
+    if hashlib.sha256(data).hexdigest() != found.image.sha256:
+        raise UnusableReferenceError(f"{shown} changes while it is read")
+    return data
+
+
+def explain_refusal(error: GptImageError, api: Api) -> str:
+    """Return what an error says, and what to do about it."""
+    if isinstance(error, BalanceError):
+        return f"{error}; the account's balance is used up"
+    if isinstance(error, AccessError):
+        return f"{error}; check the key in {api.key_env}"
+    if isinstance(error, BusyError) and error.status is None:
+        return f"{error}; check the network and api.base_url"
+    if isinstance(error, RejectedError) and error.status in _NOT_FOUND_THERE:
+        return f"{error}; check api.base_url and api.submit_path"
+    return str(error)

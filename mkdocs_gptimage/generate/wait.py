@@ -1,0 +1,62 @@
+"""A picture that another run has in hand: wait for it, and take over what a dead run has left."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from mkdocs_gptimage.errors import ConfigurationError
+from mkdocs_gptimage.journal.lease import is_held
+from mkdocs_gptimage.store.entry import Entry
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mkdocs_gptimage.generate.job import Clock
+    from mkdocs_gptimage.journal.journal import Journal
+    from mkdocs_gptimage.journal.submission import Submission
+    from mkdocs_gptimage.store.store import Store
+
+
+_LOOK_AGAIN = 0.5
+"""Seconds between two looks at what the other run has done."""
+
+
+class Waiter:
+    """Waits for other runs over the same folders."""
+
+    def __init__(self, store: Store, journal: Journal, cache: Path, clock: Clock) -> None:
+        self._store = store
+        self._journal = journal
+        self._cache = cache
+        self._clock = clock
+
+    async def wait(self, digest: str, seconds: float) -> Entry | Submission | None:
+        """Wait until another run is done with a picture.
+
+        Returns what it has stored; else the flight that it has left, now this run's when it can be collected; None
+        when it has let go of it, and nothing is paid. Raises `ConfigurationError`, and `TimeoutError` after `seconds`.
+        """
+        until = self._clock.now() + seconds
+        while self._clock.now() < until:
+            # In this order: a run stores a picture before it forgets it.
+            flight = self._journal.read(digest)
+            found = self._store.look(digest)
+            if isinstance(found, Entry):
+                return found
+            if flight is None:
+                return None
+            if not is_held(self._cache, flight.run):
+                taken = self.take_over(flight)
+                if taken is not None:
+                    return taken
+            await self._clock.sleep(_LOOK_AGAIN)
+        raise TimeoutError
+
+    def take_over(self, flight: Submission) -> Submission | None:
+        """Take a flight in hand whose run is dead, so that no third run does; None when one was faster."""
+        taken = dataclasses.replace(flight, run=self._journal.run)
+        try:
+            return taken if self._journal.replace(flight, taken) else None
+        except ConfigurationError:  # to collect it is free, whoever does
+            return flight

@@ -1,0 +1,1 @@
+"""Site generators that this package works in."""

@@ -1,0 +1,163 @@
+"""All pages of a site, read as a build reads them, without a build."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import tempfile
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from mkdocs.commands.build import build
+from mkdocs.config import load_config
+from mkdocs.config.config_options import Plugins
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import MkDocsException
+
+from mkdocs_gptimage.errors import ConfigurationError
+from mkdocs_gptimage.hosts.mkdocs.config import settings_of
+from mkdocs_gptimage.hosts.site import Site
+from mkdocs_gptimage.store.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mkdocs_gptimage.catalog.catalog import Picture
+    from mkdocs_gptimage.hosts.mkdocs.plugin import GptImagePlugin
+    from mkdocs_gptimage.settings import Settings
+
+
+_NAME = "gptimage"
+_SERVED_AT = "http://127.0.0.1:8000/"
+_SHOW_DRAFTS = ("blog", "draft")
+"""Words in the names of plugins that show more pages on a development server than a build has."""
+
+
+class PagesRead(Exception):  # noqa: N818 - not an error: all pages are read, and nobody wants the site
+    """Ends a build that was only started to read the pages."""
+
+
+def read_site(config_file: str) -> Site:
+    """Read all pages of a site as a build does, macros and snippets included, and write nothing.
+
+    Raises `ConfigurationError` for a site that cannot be read.
+    """
+    with _our_errors():
+        return _read(*_configured(config_file), serves=False)
+
+
+def read_site_with_drafts(config_file: str) -> Site:
+    """Read all pages as `read_site` does, and once more as `mkdocs serve` where the site can have drafts."""
+    with _our_errors(), _heard() as warnings:
+        config, plugin = _configured(config_file)
+        stored = frozenset(Store(plugin.settings.store).digests())
+        site = _read(config, plugin, serves=False)
+        problems, drafts = site.problems, dict[str, "Picture"]()
+        if _can_have_drafts(config):
+            shown = _read(*_configured(config_file), serves=True).catalog
+            drafts = {digest: each for digest, each in shown.pictures.items() if digest not in site.catalog.pictures}
+            problems = [*problems, *(problem for problem in shown.problems if problem not in problems)]
+    told = list(dict.fromkeys(warnings))
+    return replace(site, problems=problems, drafts=drafts, warnings=told, stored=stored)
+
+
+def read_settings(config_file: str) -> Settings:
+    """Read what a site has set, and no page; raise `ConfigurationError`."""
+    with _our_errors():
+        return _configured(config_file)[1].settings
+
+
+def _read(config: MkDocsConfig, plugin: GptImagePlugin, *, serves: bool) -> Site:
+    plugin.read_only = True
+    # Built into a folder that is thrown away, because MkDocs empties the site's folder before it reads.
+    with tempfile.TemporaryDirectory(prefix="gptimage-") as folder:
+        config.site_dir = folder
+        config.plugins.on_startup(command="serve" if serves else "build", dirty=False)
+        try:
+            with _quiet(), contextlib.suppress(PagesRead):
+                build(config, serve_url=_SERVED_AT if serves else None)
+        finally:
+            config.plugins.on_shutdown()
+    reader = plugin.reader
+    return Site(plugin.settings, plugin.store, reader.look, reader.catalog, reader.mentions, reader.catalog.problems)
+
+
+def _can_have_drafts(config: MkDocsConfig) -> bool:
+    return bool(config.draft_docs) or any(word in name for name in config.plugins for word in _SHOW_DRAFTS)
+
+
+@contextlib.contextmanager
+def _our_errors() -> Iterator[None]:
+    try:
+        yield
+    except (MkDocsException, SystemExit) as error:
+        raise ConfigurationError(str(error)) from error
+
+
+def _configured(config_file: str) -> tuple[MkDocsConfig, GptImagePlugin]:
+    """A site's configuration and its plugin, whose options are those of the site that is really built.
+
+    MkDocs keeps many plugins for all configurations that follow; these ones nobody has used, and no build that is under
+    way loses its own.
+    """
+    option = MkDocsConfig.plugins
+    assert isinstance(option, Plugins)
+    kept, option.plugin_cache = option.plugin_cache, {}
+    try:
+        config = load_config(config_file=config_file)
+    finally:
+        option.plugin_cache = kept
+    plugin: GptImagePlugin | None = config.plugins.get(_NAME)
+    if plugin is None:
+        raise ConfigurationError(f"{config_file}: the plugin 'gptimage' is not in 'plugins'")
+    plugin.settings = settings_of(plugin.config, config)
+    return config, plugin
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the lines in which MkDocs tells of the folder that is thrown away."""
+    logger = logging.getLogger("mkdocs.commands.build")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+class _Listener(logging.Handler):
+    """Keeps the first line of each warning."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        lines = record.getMessage().splitlines() or [""]
+        self.lines.append(f"{record.name}: {lines[0].strip()}")
+
+
+@contextlib.contextmanager
+def _heard() -> Iterator[list[str]]:
+    """Hear the warnings that MkDocs and its plugins log, those too that nobody is shown; nothing more is shown."""
+    logger, listener = logging.getLogger("mkdocs"), _Listener()
+    level, others = logger.level, list(logger.handlers)
+
+    def is_shown(record: logging.LogRecord) -> bool:
+        source: logging.Logger | None = logging.getLogger(record.name)
+        while source not in (logger, None) and source.level == logging.NOTSET:
+            source = source.parent
+        return source is not logger or record.levelno >= level
+
+    for other in others:
+        other.addFilter(is_shown)
+    logger.addHandler(listener)
+    logger.setLevel(min(level, logging.WARNING))
+    try:
+        yield listener.lines
+    finally:
+        logger.setLevel(level)
+        logger.removeHandler(listener)
+        for other in others:
+            other.removeFilter(is_shown)

@@ -1,0 +1,248 @@
+"""The journal: what was submitted and is not yet in the store, so that nothing is paid twice or forgotten.
+
+An intent is written before a submit leaves, the task id as soon as it is known, and the entry is removed once the
+bytes are stored. An intent is also a claim: of builds that run at the same time, only one can write it, and the others
+see by its lease whether it is still at work. An intent whose run is dead is a submit whose outcome is unknown.
+
+It lives in the cache folder as a diskcache, which would unpickle a row that claims to be a pickle; the disk used here
+reads and writes text only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import sqlite3
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import diskcache
+
+from mkdocs_gptimage.errors import ConfigurationError
+from mkdocs_gptimage.fs import prepare_cache
+from mkdocs_gptimage.journal.lease import hold_lease
+from mkdocs_gptimage.journal.submission import Stage, Submission
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+FOLDER = "journal"
+_DATABASE = "cache.db"
+_LOCK_SECONDS = 5
+_RESERVE = "room"
+_RESERVE_BYTES = 256 * 1024
+"""Pages of the database for a hundred tasks."""
+# SQLite's `synchronous`. A row that decides about money survives a loss of power; what the store or a lease tells as
+# well need not.
+_FULL, _NORMAL = 2, 1
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_FIELDS = frozenset(field.name for field in fields(Submission))
+_LAST_SECOND = 253_402_300_799.0  # of the year 9999
+_ADVICE = (
+    "nothing was submitted. It is the memory of what is in flight: another build may hold it, the disk may be full or "
+    "not writable; if it is damaged, delete this folder, and with it the knowledge of pictures that are paid for and "
+    "not yet in the store"
+)
+
+
+class Journal:
+    """The flights of one project, by digest.
+
+    A change survives the end of the process when a method returns, and a loss of power unless the method says
+    otherwise. All of them raise `ConfigurationError` when the journal cannot be used.
+    """
+
+    def __init__(self, cache: Any, run: str) -> None:
+        self._cache = cache
+        self.run = run
+        """The lease of this run, for the flights that it writes."""
+
+    def claim(self, flight: Submission) -> bool:
+        """Write a flight if there is none for its picture; whether there was none."""
+        with self._durably():
+            return bool(self._cache.add(flight.digest, _to_text(flight)))
+
+    def write(self, flight: Submission) -> None:
+        """Write a flight in place of the one there is, on a full disk into the room that was kept for that."""
+        try:
+            with self._durably():
+                self._cache.set(flight.digest, _to_text(flight))
+        except ConfigurationError:
+            if not self._give_room():
+                raise
+            with self._durably():
+                self._cache.set(flight.digest, _to_text(flight))
+
+    def keep_room(self) -> None:
+        """Keep some of the disk for what must be written when it is full: which task was accepted."""
+        path = self._reserve
+        if not path.exists() or path.stat().st_size < _RESERVE_BYTES:
+            path.write_bytes(os.urandom(_RESERVE_BYTES))  # nothing that a file system keeps in less room
+
+    def _give_room(self) -> bool:
+        try:
+            self._reserve.unlink()
+        except OSError:
+            return False
+        return True
+
+    @property
+    def _reserve(self) -> Path:
+        return Path(self._cache.directory) / _RESERVE
+
+    def note(self, flight: Submission) -> None:
+        """Write a flight in place of the one there is, when it costs nothing if a loss of power undoes that."""
+        with self._usable(_NORMAL):
+            self._cache.set(flight.digest, _to_text(flight))
+
+    def replace(self, known: Submission, flight: Submission) -> bool:
+        """Write a flight in place of this very one; whether it was still there."""
+        with self._durably(), self._cache.transact():
+            if _from_row(known.digest, self._cache.get(known.digest)) != known:
+                return False
+            self._cache.set(flight.digest, _to_text(flight))
+            return True
+
+    def forget(self, flight: Submission) -> None:
+        """Remove a flight, but not a later one for the same picture; a loss of power may bring it back."""
+        with self._usable(_NORMAL), self._cache.transact():
+            known = _from_row(flight.digest, self._cache.get(flight.digest))
+            if known is None or (known.idempotency_key, known.run) == (flight.idempotency_key, flight.run):
+                self._cache.delete(flight.digest)
+
+    def read(self, digest: str) -> Submission | None:
+        """Return the flight of one picture."""
+        with self._usable(_NORMAL):
+            return _from_row(digest, self._cache.get(digest))
+
+    def flights(self) -> dict[str, Submission]:
+        """Return all flights by digest.
+
+        A row that is not named by a digest is passed over. One that is, but cannot be read, is a submit of which
+        nobody knows what became.
+        """
+        with self._usable(_NORMAL):
+            read = (_from_row(digest, self._cache.get(digest)) for digest in list(self._cache))
+            return {flight.digest: flight for flight in read if flight is not None}
+
+    def _durably(self) -> contextlib.AbstractContextManager[None]:
+        return self._usable(_FULL)
+
+    @contextlib.contextmanager
+    def _usable(self, synchronous: int) -> Iterator[None]:
+        try:
+            self._cache.reset("sqlite_synchronous", synchronous, update=False)
+            yield
+        except (OSError, sqlite3.Error, diskcache.Timeout) as error:
+            raise ConfigurationError(f"the journal '{self._cache.directory}' cannot be used ({_why(error)})") from error
+
+
+def _why(error: Exception) -> str:
+    """What a database says of its failure; one that waited in vain for its lock says nothing."""
+    return str(error) or "another program has locked it"
+
+
+def _to_text(flight: Submission) -> str:
+    return json.dumps({**asdict(flight), "stage": flight.stage.value})
+
+
+def _from_row(digest: str, text: Any) -> Submission | None:
+    """Read a row; None where there is none, or its name is no digest."""
+    if text is None or not _DIGEST.fullmatch(digest):
+        return None
+    flight = _from_text(text)
+    if flight is None or flight.digest != digest:
+        return Submission(digest, Stage.UNKNOWN, "", "", 0.0, reason="its row in the journal cannot be read")
+    return flight
+
+
+def _from_text(text: Any) -> Submission | None:
+    """Read a row's text, fields that a later version has added left out; None for one that is not ours."""
+    try:
+        record = {name: value for name, value in json.loads(text).items() if name in _FIELDS}
+        flight = Submission(**{**record, "stage": Stage(record["stage"])})
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None
+    texts = (flight.digest, flight.base_url, flight.idempotency_key, flight.where, flight.reason, flight.run)
+    targets = (flight.task_id, flight.link)
+    is_ours = (
+        all(isinstance(text, str) for text in texts)
+        and all(target is None or isinstance(target, str) for target in targets)
+        and type(flight.submitted_at) in (int, float)
+        and 0 <= flight.submitted_at <= _LAST_SECOND
+        and isinstance(flight.request, dict)
+        and isinstance(flight.is_key_spent, bool)
+    )
+    return flight if is_ours else None
+
+
+@contextlib.contextmanager
+def open_journal(cache: Path) -> Iterator[Journal]:
+    """Open the journal below the cache folder for a run, which is alive for as long; raise `ConfigurationError`."""
+    with contextlib.ExitStack() as stack:
+        with _translated(cache):
+            store = stack.enter_context(_database(cache))
+            run = stack.enter_context(hold_lease(cache))
+            opened = Journal(store, run)
+            opened.keep_room()
+        yield opened
+
+
+def read_submissions(cache: Path) -> dict[str, Submission]:
+    """Return what the journal holds; empty, without creating anything, where there is none; raise as above."""
+    if not (cache / FOLDER).exists():
+        return {}
+    with _translated(cache), _database(cache) as store:
+        return Journal(store, "").flights()
+
+
+@contextlib.contextmanager
+def _database(cache: Path) -> Iterator[Any]:
+    prepare_cache(cache)
+    _try_lock(cache / FOLDER / _DATABASE)
+    store = diskcache.Cache(str(cache / FOLDER), disk=_TextDisk, eviction_policy="none", timeout=_LOCK_SECONDS)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def _try_lock(path: Path) -> None:
+    """Raise `sqlite3.Error` for a database that another process does not let go of: diskcache waits for minutes."""
+    if path.exists():
+        with contextlib.closing(sqlite3.connect(path, timeout=_LOCK_SECONDS, isolation_level=None)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("ROLLBACK")
+
+
+@contextlib.contextmanager
+def _translated(cache: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, sqlite3.Error, diskcache.Timeout) as error:
+        raise ConfigurationError(
+            f"the journal '{cache / FOLDER}' cannot be opened ({_why(error)}); {_ADVICE}"
+        ) from error
+
+
+class _TextDisk(diskcache.Disk):  # type: ignore[misc] # diskcache ships no types
+    """Keys and values are text, stored as they are; anything else in the database reads as an empty text."""
+
+    def put(self, key: Any) -> tuple[str, bool]:
+        return str(key), True
+
+    def get(self, key: Any, raw: bool) -> str:  # noqa: ARG002 - the row's own claim is not believed
+        return key if isinstance(key, str) else ""
+
+    def store(self, value: Any, read: bool, key: Any = diskcache.UNKNOWN) -> tuple[int, int, None, str]:  # noqa: ARG002
+        return 0, diskcache.core.MODE_RAW, None, str(value)
+
+    def fetch(self, mode: int, filename: Any, value: Any, read: bool) -> str:  # noqa: ARG002
+        return value if mode == diskcache.core.MODE_RAW and isinstance(value, str) else ""
+
+    def remove(self, file_path: Any) -> None:
+        """Remove nothing: no row of ours has a file, and one that says so may name any."""

@@ -1,0 +1,73 @@
+"""Which runs are alive: each holds a lock of the operating system, its lease, for as long as it lasts.
+
+The kernel gives the lock back at any end of a process, `kill -9` and loss of power included. Nobody has to guess from
+an age, or from a process id, which is reused, and means nothing in another container that shares the folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import secrets
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+FOLDER = "runs"
+# A name comes from a row of the journal, which anybody may have planted: it is never a path.
+_NAME = re.compile(r"(?P<process>[0-9]{1,10})-[0-9a-f]{16}")
+_ABANDONED_SECONDS = 3600
+
+
+@contextlib.contextmanager
+def hold_lease(cache: Path) -> Iterator[str]:
+    """Hold a lease below the cache folder while the context lasts, and give its name; raise `OSError`."""
+    import filelock  # noqa: PLC0415 - only when something is missing
+
+    folder = cache / FOLDER
+    folder.mkdir(exist_ok=True)
+    _sweep(folder)
+    name = f"{os.getpid()}-{secrets.token_hex(8)}"
+    path = folder / f"{name}.lock"
+    with filelock.FileLock(path):
+        try:
+            yield name
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def is_held(cache: Path, name: str) -> bool:
+    """Whether the run with this lease is alive."""
+    path = cache / FOLDER / f"{name}.lock"
+    return bool(_NAME.fullmatch(name)) and path.exists() and not _is_free(path)
+
+
+def process_of(name: str) -> str:
+    """Return the process id in a lease's name, for messages; empty for a name that is none."""
+    found = _NAME.fullmatch(name)
+    return found["process"] if found else ""
+
+
+def _is_free(path: Path) -> bool:
+    import filelock  # noqa: PLC0415 - as above
+
+    try:
+        with filelock.FileLock(path, blocking=False):
+            return True
+    except filelock.Timeout:
+        return False
+    except OSError:  # nobody can tell: to wait is safer than to take over
+        return False
+
+
+def _sweep(folder: Path) -> None:
+    """Remove the files of runs that were killed."""
+    for path in folder.glob("*.lock"):
+        with contextlib.suppress(OSError):  # another run was faster
+            if time.time() - path.stat().st_mtime > _ABANDONED_SECONDS and _is_free(path):
+                path.unlink()

@@ -1,0 +1,55 @@
+"""What is known of a generation between its submit and the store."""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Stage(enum.Enum):
+    INTENT = "intent"
+    """About to be submitted; once its run is dead, the outcome is unknown."""
+    ACCEPTED = "accepted"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Submission:
+    """One generation between its submit and the store."""
+
+    digest: str
+    stage: Stage
+    base_url: str
+    """The service it was submitted to; empty when a damaged row of the journal does not tell."""
+    idempotency_key: str
+    submitted_at: float
+    """Seconds since the epoch."""
+    task_id: str | None = None
+    link: str | None = None
+    """Where the picture is, when the service gave it without a task."""
+    where: str = ""
+    """The page and line that asked for it, for messages."""
+    reason: str = ""
+    """Why the outcome is unknown, or what an earlier run got instead of the picture."""
+    run: str = ""
+    """The lease of the run that has it in hand, or had."""
+    request: Mapping[str, Any] = field(default_factory=dict)
+    """The canonical form of what was asked for: a picture is kept also when no page asks for it any more."""
+    is_key_spent: bool = False
+    """Whether the service said that the idempotency key stands for nothing that can be had."""
+
+    @property
+    def can_repeat(self) -> bool:
+        """Whether a repeated submit is the same logical generation: nothing is known of what became of it."""
+        return not (self.is_key_spent or self.task_id or self.link)
+
+    @property
+    def sent(self) -> str:
+        """When it was submitted, for messages: `2026-11-25 02:44:10 UTC`."""
+        moment = dt.datetime.fromtimestamp(self.submitted_at, dt.timezone.utc)
+        return moment.strftime("%Y-%m-%d %H:%M:%S UTC")

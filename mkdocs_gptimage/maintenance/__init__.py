@@ -1,0 +1,1 @@
+"""Drawing stored pictures anew, choosing between candidates, and pruning."""

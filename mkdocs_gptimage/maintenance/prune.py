@@ -1,0 +1,107 @@
+"""What can be deleted: stored pictures that nobody asks for, and files of the cache that no used picture needs."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mkdocs_gptimage.errors import ConfigurationError
+from mkdocs_gptimage.fs import stat_regular_file
+from mkdocs_gptimage.publish.link import PLACEHOLDERS
+from mkdocs_gptimage.publish.manifest import WEB, read_manifest
+from mkdocs_gptimage.spec.model import SHORT_DIGEST
+from mkdocs_gptimage.store.entry import Entry
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from mkdocs_gptimage.catalog.catalog import Catalog
+    from mkdocs_gptimage.plan.orphans import Orphan
+    from mkdocs_gptimage.store.store import Store
+
+
+_SETTLED_SECONDS = 3600
+"""A picture or a file that is younger may be one of a run that has not ended, or of a page that is being written."""
+
+
+@dataclass(frozen=True)
+class Pruning:
+    """What can go."""
+
+    orphans: Sequence[Orphan]
+    young: Sequence[Orphan]
+    """Stored less than an hour ago, perhaps for a page that was not there yet: these stay."""
+    files: Sequence[Path]
+    """Of the cache."""
+
+    @property
+    def stored_bytes(self) -> int:
+        return sum(orphan.entry.image.bytes for orphan in self.orphans)
+
+    @property
+    def cached_bytes(self) -> int:
+        sizes = 0
+        for path in self.files:
+            with contextlib.suppress(OSError):
+                sizes += path.lstat().st_size
+        return sizes
+
+
+def find_prunable(
+    orphans: Iterable[Orphan], kept: Collection[str], catalog: Catalog, store: Store, cache: Path
+) -> Pruning:
+    """Return what can go; `kept` are the digests that drafts, other branches and other configurations ask for."""
+    unneeded = [orphan for orphan in orphans if orphan.digest not in kept]
+    settled = {orphan.digest for orphan in unneeded if _is_settled(orphan.entry.path.with_suffix(".json"))}
+    gone = [orphan for orphan in unneeded if orphan.digest in settled]
+    young = [orphan for orphan in unneeded if orphan.digest not in settled]
+    used = {*catalog.pictures, *kept}
+    entries = [entry for digest in used if isinstance(entry := store.look(digest), Entry)]
+    return Pruning(gone, young, [*_versions(entries, cache), *_cards(used, cache)])
+
+
+def apply_pruning(pruning: Pruning, store: Store) -> None:
+    """Delete; raises `ConfigurationError` where that cannot be done."""
+    for orphan in pruning.orphans:
+        store.remove(orphan.digest)
+    for path in pruning.files:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise ConfigurationError(f"'{path}' cannot be deleted: {error.strerror or error}") from error
+
+
+def _versions(entries: Iterable[Entry], cache: Path) -> Iterator[Path]:
+    """Sheets of pictures that are not used, and files that no sheet of a used one names."""
+    named = set()
+    for entry in entries:
+        named.add(f"{entry.digest}.json")
+        sheet = read_manifest(cache, entry)
+        named.update(file.name for file in (sheet.files if sheet else {}).values())
+    yield from _settled(path for path in _files(cache / WEB) if path.name not in named)
+
+
+def _cards(used: Iterable[str], cache: Path) -> Iterator[Path]:
+    """Cards of pictures that no page asks for; their names end with digits of the digest."""
+    known = {digest[:SHORT_DIGEST] for digest in used}
+    yield from _settled(path for path in _files(cache / PLACEHOLDERS) if path.stem[-SHORT_DIGEST:] not in known)
+
+
+def _settled(paths: Iterable[Path]) -> Iterator[Path]:
+    return filter(_is_settled, paths)
+
+
+def _is_settled(path: Path) -> bool:
+    with contextlib.suppress(OSError):
+        return time.time() - stat_regular_file(path).st_mtime > _SETTLED_SECONDS
+    return False
+
+
+def _files(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError:
+        return []

@@ -1,0 +1,1 @@
+"""What is missing, what it costs, and what became of the rest."""

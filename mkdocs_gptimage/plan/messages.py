@@ -1,0 +1,62 @@
+"""Messages about the pictures of a plan that are not in the store, and what to do about each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mkdocs_gptimage.errors import MissingPicturesError
+from mkdocs_gptimage.plan.plan import Plan, Row, State
+from mkdocs_gptimage.text import one_line_each
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mkdocs_gptimage.settings import Settings
+
+
+def retry_command(row: Row) -> str:
+    """The command that submits again what has an unknown outcome."""
+    return f"'gptimage {'regenerate' if row.picture.role else 'generate'} --retry-unknown'"
+
+
+def require_all(plan: Plan) -> None:
+    """Raise `MissingPicturesError` that lists everything that is not in the store."""
+    lines = not_stored(plan)
+    if lines:
+        raise MissingPicturesError(one_line_each(lines))
+
+
+def not_stored(plan: Plan) -> list[str]:
+    """One line for each picture of a plan that is not in the store."""
+    return [describe(row) for row in plan.rows if row.state is not State.CACHED]
+
+
+def describe(row: Row) -> str:
+    """What is the matter with a picture that is not there, and what to do."""
+    digest = row.digest[:12]
+    where = row.picture.where
+    if row.state is State.MISSING:
+        return f"{where}: the picture {digest} is not in the store; make it with 'gptimage generate' and commit it"
+    if row.state is State.IN_FLIGHT:
+        return f"{where}: the picture {digest} is in flight; collect it with 'gptimage generate'"
+    if row.state is State.IN_HAND:
+        return f"{where}: the picture {digest} is being made by another run ({row.detail}); build again when it is done"
+    if row.state is State.UNKNOWN:
+        return (
+            f"{where}: the picture {digest} may be paid for already: {row.detail}. It is not submitted again on its "
+            f"own; {retry_command(row)} does"
+        )
+    if row.state is State.ELSEWHERE:
+        return (
+            f"{where}: the picture {digest} was submitted to {row.detail}; set api.base_url to that to collect it. It "
+            "is not submitted to another service"
+        )
+    remedy = f". {row.damage.remedy}" if row.damage is not None and row.damage.remedy else ""
+    return f"{where}: the picture {digest} in the store is damaged: {row.detail}{remedy}"
+
+
+def emulated_elsewhere(plan: Plan, settings: Settings) -> Sequence[Row]:
+    """Pictures that the emulator drew, in a site that no longer uses it."""
+    if settings.api.emulated:
+        return ()
+    return [row for row in plan.rows if row.entry is not None and row.entry.made.gateway == "emulator"]

@@ -1,0 +1,60 @@
+"""Stored pictures that no page of the site asks for: former ones, those of other branches, and candidates."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mkdocs_gptimage.store.entry import Entry
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from mkdocs_gptimage.store.store import Store
+
+
+_CANDIDATE = re.compile(r"candidate (?P<number>[1-9][0-9]{0,8}) of (?P<digest>[0-9a-f]{64})")
+
+
+@dataclass(frozen=True)
+class Orphan:
+    """A whole picture in the store that the site does not need."""
+
+    entry: Entry
+    request: Mapping[str, Any]
+    """The canonical form of what was asked for."""
+
+    @property
+    def digest(self) -> str:
+        return self.entry.digest
+
+    @property
+    def candidate_of(self) -> str | None:
+        """The digest of the picture that this one was drawn to replace; None for an orphan of another kind."""
+        found = parse_candidate(self.request)
+        return found[1] if found else None
+
+
+def find_orphans(store: Store, needed: Collection[str]) -> list[Orphan]:
+    """Return the stored pictures whose digest is not in `needed`, by digest; damaged ones are left out.
+
+    `needed` are the digests of the site's catalog, `Catalog.pictures`: the parents of a stored picture are in it too.
+    """
+    found = []
+    for digest in store.digests():
+        entry = None if digest in needed else store.look(digest)
+        if isinstance(entry, Entry) and (request := store.request(digest)) is not None:
+            found.append(Orphan(entry, request))
+    return found
+
+
+def parse_candidate(request: Mapping[str, Any]) -> tuple[int, str] | None:
+    """Return (number, digest of the picture that it may replace) of a candidate's request; None for another's."""
+    found = _CANDIDATE.fullmatch(str(request.get("variant", "")))
+    return (int(found["number"]), found["digest"]) if found else None
+
+
+def candidate_variant(number: int, digest: str) -> str:
+    """Return the `variant` of the candidate with this number, from 1, for a stored picture."""
+    return f"candidate {number} of {digest}"

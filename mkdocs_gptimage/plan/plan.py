@@ -1,0 +1,251 @@
+"""Catalog, store and journal → a plan: what is there, what would be paid for, what is in the way. Pure."""
+
+from __future__ import annotations
+
+import enum
+import functools
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from mkdocs_gptimage.errors import BudgetError, ConfigurationError
+from mkdocs_gptimage.journal.lease import process_of
+from mkdocs_gptimage.journal.submission import Stage, Submission
+from mkdocs_gptimage.settings import EMULATOR
+from mkdocs_gptimage.spec.model import digest_of
+from mkdocs_gptimage.store.entry import Damage, Entry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+    from mkdocs_gptimage.catalog.catalog import Catalog, Picture
+    from mkdocs_gptimage.settings import Budget, Settings
+
+
+class State(enum.Enum):
+    CACHED = "cached"
+    MISSING = "missing"
+    """Would be submitted, and paid for."""
+    IN_FLIGHT = "in flight"
+    """Submitted by an earlier run; collecting it is free."""
+    BROKEN = "broken"
+    """In the store in part, or damaged; never paid for again without being asked."""
+    UNKNOWN = "unknown"
+    """Submitted with an unknown outcome; never submitted again on its own."""
+    ELSEWHERE = "in flight elsewhere"
+    """Submitted to another service than this run's; never submitted to this one."""
+    IN_HAND = "in hand"
+    """Another run is making it at this moment; this one waits for it and uses it."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """What is to be done for one picture."""
+
+    picture: Picture
+    state: State
+    detail: str = ""
+    """Why it is broken or unknown, where it is in flight, or the process that has it in hand."""
+    price: float | None = None
+    """USD that a submit would cost; None when the site sets no price for its resolution."""
+    entry: Entry | None = None
+    damage: Damage | None = None
+    flight: Submission | None = None
+    """What the journal has of it; beside `MISSING`, the submit with an unknown outcome that is to be repeated."""
+
+    @property
+    def digest(self) -> str:
+        return self.picture.spec.digest
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done for each picture of a site."""
+
+    candidates: tuple[Row, ...]
+    """One per picture of the catalog, in the order of the pages; what a picture is drawn from stands before it."""
+    collectable: tuple[Submission, ...] = ()
+    """In flight, and can be brought home by what the journal has of it, whoever asks for it."""
+    selection: frozenset[str] | None = None
+    """The digests that this run is asked for; None for all."""
+
+    @functools.cached_property
+    def rows(self) -> tuple[Row, ...]:
+        """The pictures that matter: those that a page shows, and those that a missing one is drawn from.
+
+        A picture in the store needs nothing any more, so what only it was drawn from may be gone.
+        """
+        needed: set[str] = set()
+        for row in reversed(self.candidates):
+            if row.picture.is_shown or row.digest in needed:
+                needed.add(row.digest)
+                if row.state is State.MISSING:
+                    needed.update(parent.spec.digest for parent in row.picture.parents)
+        chosen = needed if self.selection is None else needed & self.selection
+        return tuple(row for row in self.candidates if row.digest in chosen)
+
+    @functools.cached_property
+    def strays(self) -> tuple[Submission, ...]:
+        """In flight for pictures that no page needs any more; paid for, so they are collected too."""
+        needed = {row.digest for row in self.rows}
+        return tuple(flight for flight in self.collectable if flight.digest not in needed)
+
+    def only(self, *states: State) -> list[Row]:
+        return [row for row in self.rows if row.state in states]
+
+    @property
+    def blocked(self) -> list[Row]:
+        """The pictures that no run makes on its own: somebody has to decide."""
+        return self.only(State.BROKEN, State.UNKNOWN, State.ELSEWHERE)
+
+    def count(self, state: State) -> int:
+        return sum(row.state is state for row in self.rows)
+
+    @property
+    def is_complete(self) -> bool:
+        return all(row.state is State.CACHED for row in self.rows)
+
+    @property
+    def price(self) -> float | None:
+        """USD for all that is missing; None when a price is not known."""
+        prices = [row.price for row in self.only(State.MISSING)]
+        return None if None in prices else sum(price for price in prices if price is not None)
+
+
+def decide(  # noqa: PLR0913 - the world is passed in
+    catalog: Catalog,
+    look: Callable[[str], Entry | Damage | None],
+    flights: Mapping[str, Submission],
+    prices: Mapping[str, float],
+    base_url: str,
+    alive: Collection[str] = (),
+) -> Plan:
+    """Decide, for every picture of the catalog, what is to be done.
+
+    `look` finds a digest in the store, `flights` are the journal's entries, `base_url` is the service of this run,
+    `alive` are the leases of the other runs that are under way.
+    """
+
+    def row(digest: str, picture: Picture) -> Row:
+        flight, found = flights.get(digest), look(digest)
+        if flight is not None and flight.run in alive and not isinstance(found, Entry):
+            return Row(picture, State.IN_HAND, f"process {process_of(flight.run)}", flight=flight)
+        return _row(picture, found, flight, prices, base_url)
+
+    return Plan(
+        tuple(row(digest, picture) for digest, picture in catalog.pictures.items()),
+        tuple(flight for flight in flights.values() if _can_be_collected(flight, base_url, alive)),
+    )
+
+
+def _can_be_collected(flight: Submission, base_url: str, alive: Collection[str]) -> bool:
+    """Whether a picture can be brought home by what its flight says, also when no page asks for it."""
+    is_ours = flight.base_url == base_url and flight.run not in alive
+    return is_ours and flight.stage is Stage.ACCEPTED and digest_of(flight.request) == flight.digest
+
+
+def _row(
+    picture: Picture,
+    found: Entry | Damage | None,
+    flight: Submission | None,
+    prices: Mapping[str, float],
+    base_url: str,
+) -> Row:
+    if isinstance(found, Entry):
+        return Row(picture, State.CACHED, entry=found)
+    if flight is not None and flight.base_url not in ("", base_url):
+        return Row(picture, State.ELSEWHERE, flight.base_url, flight=flight)
+    if flight is not None and flight.stage is Stage.ACCEPTED:
+        return Row(picture, State.IN_FLIGHT, flight.task_id or "", flight=flight)
+    if flight is not None:
+        return Row(picture, State.UNKNOWN, why_unknown(flight), flight=flight)
+    if isinstance(found, Damage):
+        return Row(picture, State.BROKEN, found.reason, damage=found)
+    return Row(picture, State.MISSING, price=prices.get(picture.spec.resolution))
+
+
+def with_unknown_as_missing(plan: Plan, prices: Mapping[str, float]) -> Plan:
+    """Return the plan that submits again what has an unknown outcome; the flights stay with their rows."""
+    rows = (
+        Row(row.picture, State.MISSING, price=prices.get(row.picture.spec.resolution), flight=row.flight)
+        if row.state is State.UNKNOWN
+        else row
+        for row in plan.candidates
+    )
+    return replace(plan, candidates=tuple(rows))
+
+
+def collect_only(plan: Plan) -> Plan:
+    """Return the plan that only collects, and pays for nothing."""
+    return replace(plan, candidates=tuple(row for row in plan.candidates if row.state is not State.MISSING))
+
+
+def restrict_to(plan: Plan, digests: Collection[str]) -> Plan:
+    """Return the plan that makes no other pictures than these, and collects what is in flight."""
+    return replace(plan, selection=frozenset(digests))
+
+
+def limit_to(plan: Plan, most: int) -> Plan:
+    """Return the plan that submits so many pictures; what they are drawn from comes first, and counts."""
+    left_out = {row.digest for row in plan.only(State.MISSING)[most:]}
+    return restrict_to(plan, {row.digest for row in plan.rows} - left_out)
+
+
+def why_unknown(flight: Submission) -> str:
+    """When a submit left, and why nobody knows what came of it."""
+    return f"submitted {flight.sent}: {flight.reason or 'the run that submitted it ended before the answer came'}"
+
+
+def check_budget(plan: Plan, budget: Budget) -> None:
+    """Raise `BudgetError` when what is missing exceeds the budget of one run."""
+    missing = plan.only(State.MISSING)
+    if budget.images is not None and len(missing) > budget.images:
+        raise BudgetError(
+            f"{len(missing)} pictures are missing, more than the budget of {budget.images} images per run; nothing was "
+            f"submitted. Raise budget.images, or remove some, the first at {missing[0].picture.where}"
+        )
+    if budget.usd is None or not missing:
+        return
+    unpriced = sorted({row.picture.spec.resolution for row in missing if row.price is None})
+    if unpriced:
+        raise BudgetError(
+            f"budget.usd is set, but not what a picture costs: set prices.{', prices.'.join(unpriced)}; nothing was "
+            "submitted"
+        )
+    assert plan.price is not None
+    if plan.price > budget.usd:
+        raise BudgetError(
+            f"{len(missing)} missing pictures cost ${plan.price:.4g}, more than the budget of ${budget.usd:.4g} per "
+            "run; nothing was submitted. Raise budget.usd, or remove some"
+        )
+
+
+def make_plan(
+    catalog: Catalog,
+    look: Callable[[str], Entry | Damage | None],
+    settings: Settings,
+    *,
+    with_strays: bool = False,
+    warn: Callable[[str], object] | None = None,
+) -> Plan:
+    """Plan without changing anything; the journal is only read when something is missing, or for strays.
+
+    `look` finds a digest in the store; strays are pictures in flight that no page asks for any more. A journal that
+    cannot be read raises `ConfigurationError`; with `warn`, for plans on which nothing is paid, it is set aside.
+    """
+    plan = decide(catalog, look, {}, settings.prices, settings.api.base_url)
+    if plan.is_complete and not with_strays:
+        return plan
+    from mkdocs_gptimage.journal.journal import read_submissions  # noqa: PLC0415 - only when something is missing
+    from mkdocs_gptimage.journal.lease import is_held  # noqa: PLC0415 - as above
+
+    try:
+        flights = read_submissions(settings.cache)
+    except ConfigurationError as error:
+        if warn is None:
+            raise
+        warn(f"{error}. What is in flight is shown as missing")
+        return plan
+    alive = {flight.run for flight in flights.values() if is_held(settings.cache, flight.run)}
+    # The built-in emulator forgets its tasks when a build ends, and nothing was paid for them.
+    known = {digest: flight for digest, flight in flights.items() if flight.base_url != EMULATOR or flight.run in alive}
+    return decide(catalog, look, known, settings.prices, settings.api.base_url, alive)

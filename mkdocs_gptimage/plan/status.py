@@ -1,0 +1,60 @@
+"""What a site needs and what its store holds beyond that: the plan, the orphans, and how they belong together."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mkdocs_gptimage.plan.diff import changed_fields, find_replaced
+from mkdocs_gptimage.plan.plan import State
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from mkdocs_gptimage.plan.orphans import Orphan
+    from mkdocs_gptimage.plan.plan import Plan, Row
+
+
+NEW = "new"
+CHANGED = "changed"
+CANDIDATE = "candidate"
+OUTDATED = "outdated"
+"""The stored picture that an edited block showed before."""
+ORPHANED = "orphaned"
+
+
+@dataclass(frozen=True)
+class SiteStatus:
+    """A plan and the stored pictures that no page asks for."""
+
+    plan: Plan
+    orphans: Sequence[Orphan] = ()
+
+    @functools.cached_property
+    def formers(self) -> Mapping[str, Orphan]:
+        """The stored picture that one which is not there replaces, by the digest of the latter."""
+        wanted = {row.digest: row.picture.spec.canonical for row in self.plan.rows if row.state is not State.CACHED}
+        return find_replaced(wanted, self.orphans)
+
+    @functools.cached_property
+    def outdated(self) -> frozenset[str]:
+        """The digests of the pictures that edited blocks showed before."""
+        return frozenset(orphan.digest for orphan in self.formers.values())
+
+    def changed(self, row: Row) -> tuple[str, ...]:
+        """The fields in which a picture differs from the stored one that it replaces; empty without one."""
+        known = self.formers.get(row.digest)
+        return changed_fields(known.request, row.picture.spec.canonical) if known else ()
+
+    def state(self, row: Row) -> str:
+        """The state of a picture in a word or a few, `changed (prompt, size)`."""
+        if row.state is not State.MISSING:
+            return str(row.state.value)
+        fields = self.changed(row)
+        return f"{CHANGED} ({', '.join(fields)})" if fields else NEW
+
+    def state_of_orphan(self, orphan: Orphan) -> str:
+        if orphan.candidate_of is not None:
+            return CANDIDATE
+        return OUTDATED if orphan.digest in self.outdated else ORPHANED

@@ -1,0 +1,1 @@
+"""Store → files and attributes of the site."""

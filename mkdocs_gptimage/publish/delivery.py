@@ -1,0 +1,143 @@
+"""The files of a site for its pictures: published web versions, and cards for what is missing."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from mkdocs_gptimage.errors import ConfigurationError
+from mkdocs_gptimage.figures.srcset import PLACEHOLDER_FORMAT, PublishedFile, PublishedImage, published_name
+from mkdocs_gptimage.fs import sweep_parts
+from mkdocs_gptimage.plan.plan import Row, State
+from mkdocs_gptimage.publish.link import write_placeholder
+from mkdocs_gptimage.publish.renditions import derive_renditions
+from mkdocs_gptimage.spec.model import SHORT_DIGEST
+from mkdocs_gptimage.store.entry import Damage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+
+    from mkdocs_gptimage.publish.renditions import RenditionSet
+    from mkdocs_gptimage.settings import Settings
+    from mkdocs_gptimage.store.entry import Entry
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What goes into the site."""
+
+    files: list[tuple[str, str]]
+    """(path of the file in the cache, its name in the assets folder)"""
+    shown: dict[str, PublishedImage]
+    """By digest."""
+    damaged: list[Row]
+    """Stored pictures whose bytes turned out to be damaged."""
+
+
+@dataclass(frozen=True)
+class PlaceholderContext:
+    """What a development server adds to pictures that are not there."""
+
+    card: Callable[[Row], dict[str, Any]]
+    """What the page says of one, for the script that offers to make it."""
+    formers: Mapping[str, Entry]
+    """By digest, what is shown in its place: what its block showed before it was edited."""
+
+
+def deliver(
+    rows: Sequence[Row],
+    entries: Mapping[str, Entry],
+    settings: Settings,
+    *,
+    originals: Collection[str] = (),
+    desk: PlaceholderContext | None = None,
+) -> Delivery:
+    """Prepare the files of a site: those of the pictures that are stored, and cards for the others.
+
+    `rows` are the pictures of a plan, of which the shown ones are delivered; `entries` are the stored pictures by
+    digest; `originals` are the digests of pictures that are published as they were stored as well. With a `desk`,
+    pages offer to make missing pictures. Raises `ConfigurationError` when the cache cannot be written to.
+    """
+    try:
+        return _deliver([row for row in rows if row.picture.is_shown], entries, settings, originals, desk)
+    except OSError as error:
+        # A build without a cache would have to link the site to the store, which edits of the site would damage.
+        raise ConfigurationError(
+            f"the cache '{settings.cache}' cannot be written to: {error.strerror or error}; make room or change "
+            "permissions, or set 'cache' to another folder"
+        ) from error
+
+
+def _deliver(
+    rows: Sequence[Row],
+    entries: Mapping[str, Entry],
+    settings: Settings,
+    originals: Collection[str],
+    desk: PlaceholderContext | None,
+) -> Delivery:
+    sweep_parts(settings.cache)
+    delivery = Delivery([], {}, [])
+    linked = {row.digest for row in rows if any(use.presentation.link for use in row.picture.shown_by)}
+    formers = desk.formers if desk else {}
+    wanted = {row.digest: entries[row.digest] for row in rows if row.digest in entries}
+    derived = derive_renditions(
+        [*wanted.values(), *{entry.digest: entry for entry in formers.values()}.values()],
+        settings.output,
+        settings.cache,
+        originals=linked.union(originals),
+    )
+    for row in rows:
+        found, told = derived.get(row.digest), row
+        if found is not None and not isinstance(found, Damage):
+            delivery.shown[row.digest] = _shown(row.picture.spec.stem, found, settings, delivery)
+            continue
+        if found is not None:
+            told = Row(row.picture, State.BROKEN, found.reason, damage=found)
+            delivery.damaged.append(told)
+        former = derived.get(formers[row.digest].digest) if row.digest in formers else None
+        if former is None or isinstance(former, Damage):
+            _show_card(row, settings, delivery)
+        else:
+            stem = f"outdated-{formers[row.digest].digest[:SHORT_DIGEST]}"
+            delivery.shown[row.digest] = _shown(stem, former, settings, delivery)
+        if desk is not None:
+            card = {**desk.card(told), "outdated": row.digest in formers}
+            delivery.shown[row.digest] = replace(delivery.shown[row.digest], card=card)
+    return delivery
+
+
+def _shown(stem: str, derived: RenditionSet, settings: Settings, delivery: Delivery) -> PublishedImage:
+    """Add the files of a picture, and return what is shown of it."""
+    formats: dict[str, list[PublishedFile]] = {}
+    original = ""
+    for each in derived.renditions:
+        name = published_name(stem, each.format, None if each.is_original else each.width)
+        delivery.files.append((each.path, name))
+        if each.is_original:
+            original = name
+        if not each.is_original or "original" in settings.output.formats:
+            key = "original" if each.is_original else each.format
+            formats.setdefault(key, []).append(PublishedFile(name, each.width, each.format))
+    groups = tuple(tuple(formats[key]) for key in settings.output.formats)
+    return PublishedImage(derived.width, derived.height, groups, derived.colour, original)
+
+
+def _show_card(row: Row, settings: Settings, delivery: Delivery) -> None:
+    """Add the card that stands in for a picture."""
+    spec = row.picture.spec
+    card = write_placeholder(spec, _NOTES.get(row.state, "damaged"), settings.cache)
+    name = published_name(spec.stem, PLACEHOLDER_FORMAT)
+    delivery.files.append((os.fspath(card), name))
+    delivery.shown[row.digest] = PublishedImage(
+        *spec.pixels, ((PublishedFile(name, spec.pixels[0], PLACEHOLDER_FORMAT),),)
+    )
+
+
+_NOTES = {
+    State.MISSING: "not generated yet",
+    State.IN_FLIGHT: "being generated",
+    State.IN_HAND: "being generated",
+    State.BROKEN: "damaged in the store",
+    State.UNKNOWN: "outcome unknown",
+}

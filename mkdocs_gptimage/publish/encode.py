@@ -1,0 +1,102 @@
+"""The bytes of a stored picture → pixels that every screen shows alike, smaller ones, and the files that hold them."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+
+from PIL import Image, ImageCms, ImageOps, features
+
+ENCODERS = ("webp", "avif")
+_DECODERS = ("PNG", "JPEG", "WEBP")
+# From benchmarks/variants.py: what more effort saves in bytes is not worth its time.
+WEBP_METHOD = 2
+AVIF_SPEED, AVIF_SPEED_LARGE = 7, 8
+_LARGE = 1_500_000
+"""Pixels from which AVIF takes longer than a build should wait."""
+_THUMBNAIL = (64, 64)
+_COLOURS = 6
+
+
+def encoder_version(kind: str) -> str | None:
+    """Return the version of the library that writes a format; None where Pillow was built without it."""
+    return features.version(kind) if features.check(kind) else None
+
+
+def open_upright(data: bytes) -> Image.Image:
+    """Return a picture upright, in sRGB, as RGB or, where something shines through, as RGBA.
+
+    Raises whatever decoders raise for bytes that are no picture.
+    """
+    with Image.open(io.BytesIO(data), formats=_DECODERS) as picture:
+        picture.load()
+        colours, alpha = _without_alpha(_upright(picture))
+        profile = picture.info.get("icc_profile")
+    colours = _in_srgb(colours, profile)
+    if alpha is not None and alpha.getextrema() != (255, 255):
+        colours.putalpha(alpha)
+    colours.info = {}  # encoders would write what they find there
+    return colours
+
+
+def resize(picture: Image.Image, width: int, height: int) -> Image.Image:
+    """Return the picture in another size."""
+    if picture.size == (width, height):
+        return picture
+    return picture.resize((width, height), Image.Resampling.LANCZOS)
+
+
+def encode(picture: Image.Image, kind: str, quality: int, packet: bytes) -> bytes:
+    """Return a file that holds the picture and an XMP packet, and nothing else; raises what encoders raise."""
+    file = io.BytesIO()
+    # `save` leaves its settings on the picture, where another thread's would get in between.
+    picture.copy().save(file, kind, quality=quality, xmp=packet, exif=b"", icc_profile=b"", **_effort(kind, picture))
+    return file.getvalue()
+
+
+def _effort(kind: str, picture: Image.Image) -> dict[str, int]:
+    if kind == "webp":
+        return {"method": WEBP_METHOD}
+    is_large = picture.width * picture.height > _LARGE
+    # One thread: other pictures keep the other cores busy.
+    return {"speed": AVIF_SPEED_LARGE if is_large else AVIF_SPEED, "max_threads": 1}
+
+
+def dominant_colour(picture: Image.Image) -> str:
+    """Return the colour that most of a picture has, as `#rrggbb`; empty where something would shine through it."""
+    if picture.mode == "RGBA":
+        return ""
+    small = picture.resize(_THUMBNAIL, Image.Resampling.BOX)
+    found = small.quantize(_COLOURS, Image.Quantize.MEDIANCUT)
+    counts, palette = found.histogram(), found.getpalette() or []
+    most = counts.index(max(counts))
+    return f"#{bytes(palette[3 * most : 3 * most + 3]).hex()}"
+
+
+def _upright(picture: Image.Image) -> Image.Image:
+    with contextlib.suppress(Exception):  # what says how it lies may be anything; then it lies as it is
+        return ImageOps.exif_transpose(picture)
+    return picture
+
+
+def _without_alpha(picture: Image.Image) -> tuple[Image.Image, Image.Image | None]:
+    """Split a picture into its colours (L, RGB or CMYK) and what shines through."""
+    if picture.mode.startswith("I"):
+        # Sixteen bits: Pillow's own conversion would cut them off instead of scaling.
+        return picture.convert("I").point(lambda level: level * (1 / 257)).convert("L"), None
+    if picture.has_transparency_data:
+        picture = picture.convert("LA" if picture.mode == "LA" else "RGBA")
+        return picture.convert(picture.mode[:-1]), picture.getchannel("A")
+    if picture.mode in ("L", "RGB", "CMYK"):
+        return picture, None
+    return picture.convert("L" if picture.mode == "1" else "RGB"), None
+
+
+def _in_srgb(colours: Image.Image, profile: bytes | None) -> Image.Image:
+    if profile:
+        # One that cannot be read, or is for other colours than these, says nothing.
+        with contextlib.suppress(ImageCms.PyCMSError, OSError):
+            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            converted = ImageCms.profileToProfile(colours, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+            return converted or colours
+    return colours.convert("RGB")

@@ -1,0 +1,132 @@
+"""Plans, checks and results → JSON for programs."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from mkdocs_gptimage.plan.orphans import parse_candidate
+from mkdocs_gptimage.plan.plan import State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from mkdocs_gptimage.generate.run import RunResult
+    from mkdocs_gptimage.maintenance.prune import Pruning
+    from mkdocs_gptimage.maintenance.regenerate import RegenerationResult
+    from mkdocs_gptimage.plan.orphans import Orphan
+    from mkdocs_gptimage.plan.plan import Plan, Row
+    from mkdocs_gptimage.plan.status import SiteStatus
+    from mkdocs_gptimage.report.as_text import StoreCondition
+    from mkdocs_gptimage.store.entry import Damage, Leftover
+
+
+def status_json(found: SiteStatus, problems: Sequence[str], condition: StoreCondition | None = None) -> str:
+    """A plan as an object: `pictures`, `counts`, `price_usd`, `strays`, `orphans` and the `problems` of blocks.
+
+    A picture has the fields in which it `changed` from its `former`, the digest of a stored picture. With a store that
+    was checked, it also has its `damage` or null, and the object the store's `leftovers`.
+    """
+    told = _plan(found.plan, problems)
+    for picture, row in zip(told["pictures"], found.plan.rows, strict=True):
+        former = found.formers.get(row.digest)
+        picture["changed"], picture["former"] = list(found.changed(row)), former.digest if former else None
+        if condition is not None:
+            picture["damage"] = _damage(condition.damages.get(row.digest))
+    told["orphans"] = [{**_orphan(each), "state": found.state_of_orphan(each)} for each in found.orphans]
+    if condition is not None:
+        told["leftovers"] = _leftovers(condition.leftovers)
+    return _dump(told)
+
+
+def store_json(count: int, damages: Iterable[Damage], leftovers: Iterable[Leftover]) -> str:
+    """What was found in a store alone: the number of `verified` pictures, `damages` and `leftovers`."""
+    damaged = [{"digest": damage.digest, **(_damage(damage) or {})} for damage in damages]
+    return _dump({"verified": count, "damages": damaged, "leftovers": _leftovers(leftovers)})
+
+
+def result_json(made: RunResult) -> str:
+    """A result: its plan, what was made, and what was not."""
+    return _dump(_result(made))
+
+
+def regeneration_json(made: RunResult, ends: Iterable[RegenerationResult]) -> str:
+    """A result, and for each picture that was drawn anew whether it was `replaced`, and its `candidates`."""
+    pictures = [
+        {
+            "digest": end.picture.spec.digest,
+            "replaced": end.taken is not None,
+            "file": str(end.taken.path) if end.taken else None,
+            "candidates": [_orphan(each) for each in end.waiting],
+        }
+        for end in ends
+    ]
+    return _dump({**_result(made), "regenerated": pictures})
+
+
+def pruning_json(found: Pruning, known: SiteStatus, *, applied: bool) -> str:
+    """What nobody needs: `orphans` of the store and `files` of the cache, if they were `deleted`; what is `young`."""
+    gone, young = (
+        [{**_orphan(each), "state": known.state_of_orphan(each)} for each in group]
+        for group in (found.orphans, found.young)
+    )
+    files = [str(path) for path in found.files]
+    return _dump({"orphans": gone, "young": young, "files": files, "deleted": applied})
+
+
+def _plan(plan: Plan, problems: Sequence[str]) -> dict[str, Any]:
+    return {
+        "pictures": [_picture(row) for row in plan.rows],
+        "counts": {state.value: plan.count(state) for state in State},
+        "price_usd": plan.price,
+        "strays": [{"digest": flight.digest, "where": flight.where} for flight in plan.strays],
+        "problems": list(problems),
+    }
+
+
+def _picture(row: Row) -> dict[str, Any]:
+    spec = row.picture.spec
+    return {
+        "digest": row.digest,
+        "state": row.state.value,
+        "detail": row.detail or None,
+        "prompt": spec.prompt,
+        "size": spec.size,
+        "resolution": spec.resolution,
+        "price_usd": row.price,
+        "uses": [{"page": use.source.name, "line": use.line} for use in row.picture.uses],
+    }
+
+
+def _orphan(orphan: Orphan) -> dict[str, Any]:
+    number = parse_candidate(orphan.request)
+    return {
+        "digest": orphan.digest,
+        "file": str(orphan.entry.path),
+        "bytes": orphan.entry.image.bytes,
+        "prompt": orphan.request.get("prompt"),
+        "candidate_of": orphan.candidate_of,
+        "number": number[0] if number else None,
+    }
+
+
+def _damage(damage: Damage | None) -> dict[str, Any] | None:
+    if damage is None:
+        return None
+    return {"kind": damage.kind.value, "file": str(damage.path) if damage.path else None, "reason": damage.reason}
+
+
+def _leftovers(leftovers: Iterable[Leftover]) -> list[dict[str, str]]:
+    return [{"file": str(each.path), "reason": each.reason} for each in leftovers]
+
+
+def _result(made: RunResult) -> dict[str, Any]:
+    entries = [outcome.entry for outcome in made.outcomes if outcome.entry is not None]
+    generated = [
+        {"digest": entry.digest, "file": str(entry.path), "cost_usd": entry.made.cost_usd} for entry in entries
+    ]
+    return {**_plan(made.plan, made.problems), "generated": generated}
+
+
+def _dump(value: dict[str, Any]) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False)

@@ -1,0 +1,138 @@
+"""A plan for somebody who sits before a terminal: page by page, in colour, as wide as the window."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from mkdocs_gptimage.plan.messages import describe
+from mkdocs_gptimage.plan.plan import State
+from mkdocs_gptimage.plan.status import CANDIDATE, CHANGED, NEW, ORPHANED, OUTDATED
+from mkdocs_gptimage.report.as_text import BLOCKED, counts_line, leftover_lines, prompt_of, status_notes
+from mkdocs_gptimage.spec.model import SHORT_DIGEST
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from mkdocs_gptimage.plan.orphans import Orphan
+    from mkdocs_gptimage.plan.plan import Row
+    from mkdocs_gptimage.plan.status import SiteStatus
+    from mkdocs_gptimage.report.as_text import StoreCondition
+
+
+_WIDE = 100
+"""From so many columns on, digests are as long as elsewhere, and changes are told beside the state."""
+_NARROW_DIGEST = 8
+_NO_PAGE = "stored, and on no page"
+_STYLES = {
+    State.CACHED.value: "green",
+    NEW: "yellow",
+    CHANGED: "yellow",
+    State.IN_FLIGHT.value: "cyan",
+    State.IN_HAND.value: "cyan",
+    OUTDATED: "dim",
+    ORPHANED: "dim",
+    CANDIDATE: "magenta",
+}
+
+
+@dataclass(frozen=True)
+class _Line:
+    """One picture, as a line of the table and what is said below it."""
+
+    digest: str
+    state: str
+    place: str
+    size: str
+    price: str
+    prompt: str
+    below: str = ""
+
+
+def print_table(survey: SiteStatus, *, condition: StoreCondition | None = None, verbose: bool = False) -> None:
+    """Print a survey to the terminal, and what a check of the store has found; with `verbose`, whole prompts."""
+    console = Console(highlight=False)
+    is_wide = console.width >= _WIDE
+    groups: dict[str, list[_Line]] = {}
+    for row in survey.plan.rows:
+        groups.setdefault(row.picture.uses[0].source.name, []).append(_line(survey, row, is_wide=is_wide))
+    if survey.orphans:
+        groups[_NO_PAGE] = [_orphan_line(survey, orphan, is_wide=is_wide) for orphan in survey.orphans]
+    widths = _widths([line for lines in groups.values() for line in lines])
+    for page, lines in groups.items():
+        console.print(Text(page, style="bold" if page != _NO_PAGE else "bold dim"), soft_wrap=True)
+        for line in lines:
+            console.print(_drawn(line, widths, verbose=verbose))
+            if verbose:
+                console.print(Padding(Text(line.prompt), (0, 0, 0, 4)))
+            if line.below:
+                console.print(Padding(Text(line.below, style="dim"), (0, 0, 0, 4)))
+    for leftover in leftover_lines(condition.leftovers) if condition else ():
+        console.print(Text(leftover), soft_wrap=True)
+    console.print(Text(counts_line(survey), style="bold"))
+    for note in status_notes(survey):
+        console.print(Text(note, style="dim"))
+
+
+def _line(survey: SiteStatus, row: Row, *, is_wide: bool) -> _Line:
+    spec, uses = row.picture.spec, row.picture.uses
+    fields = ", ".join(survey.changed(row)) if row.state is State.MISSING else ""
+    state = survey.state(row) if is_wide or not fields else CHANGED
+    where = row.picture.where
+    below = describe(row).removeprefix(f"{where}: ") if row.state in BLOCKED else ""
+    if fields and not is_wide:
+        below = f"{CHANGED}: {fields}"
+    line = uses[0].line
+    # Behind the line stands what it is there, `docs/a.md:3 (dark)`.
+    role = "" if line is None else where.removeprefix(uses[0].where()).strip("() ")
+    more = f" +{len(uses) - 1}" if len(uses) > 1 else ""
+    return _Line(
+        row.digest[: SHORT_DIGEST if is_wide else _NARROW_DIGEST],
+        state,
+        f"{role} {'' if line is None else line}{more}".strip(),
+        f"{spec.size or 'reference'} {spec.resolution}",
+        "" if row.price is None else f"${row.price:.4g}",
+        spec.prompt,
+        below,
+    )
+
+
+def _orphan_line(survey: SiteStatus, orphan: Orphan, *, is_wide: bool) -> _Line:
+    request = orphan.request
+    return _Line(
+        orphan.digest[: SHORT_DIGEST if is_wide else _NARROW_DIGEST],
+        survey.state_of_orphan(orphan),
+        "",
+        f"{request.get('size', 'reference')} {request.get('resolution', '')}",
+        "",
+        prompt_of(orphan),
+    )
+
+
+def _widths(lines: Iterable[_Line]) -> list[int]:
+    """Columns of all cells but the prompt's, the same for all pages."""
+    cells = [(each.digest, each.state, each.place, each.size, each.price) for each in lines]
+    return [max(map(len, column)) for column in zip(*cells, strict=True)] if cells else []
+
+
+def _drawn(line: _Line, widths: list[int], *, verbose: bool) -> Padding:
+    table = Table.grid(padding=(0, 2, 0, 0), expand=True)
+    for width, justify in zip(widths, ("left", "left", "right", "left", "right"), strict=True):
+        table.add_column(width=width, no_wrap=True, justify=justify)  # type: ignore[arg-type] # the literals it wants
+    table.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
+    prompt = "" if verbose else " ".join(line.prompt.split())
+    style = _STYLES.get(line.state.partition(" (")[0], "red")
+    table.add_row(
+        Text(line.digest, style="dim"),
+        Text(line.state, style=style),
+        Text(line.place, style="dim"),
+        Text(line.size),
+        Text(line.price),
+        Text(prompt),
+    )
+    return Padding(table, (0, 0, 0, 2))

@@ -1,0 +1,213 @@
+"""Plans, checks and results → text for people and for pipes; `reporting_json.py` has them for programs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mkdocs_gptimage.generate import progress
+from mkdocs_gptimage.plan.messages import describe
+from mkdocs_gptimage.plan.plan import State
+from mkdocs_gptimage.plan.status import CHANGED, NEW
+from mkdocs_gptimage.report.listing import shown_path
+from mkdocs_gptimage.spec.model import SHORT_DIGEST
+from mkdocs_gptimage.text import quote
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from mkdocs_gptimage.catalog.catalog import Picture
+    from mkdocs_gptimage.generate.run import RunResult
+    from mkdocs_gptimage.maintenance.regenerate import RegenerationResult
+    from mkdocs_gptimage.plan.orphans import Orphan
+    from mkdocs_gptimage.plan.plan import Row
+    from mkdocs_gptimage.plan.status import SiteStatus
+    from mkdocs_gptimage.store.entry import Damage, Leftover
+
+
+BLOCKED = (State.BROKEN, State.UNKNOWN, State.ELSEWHERE)
+"""Somebody has to decide: they are told with their reason."""
+_PROMPT_COLUMNS = 50
+
+
+@dataclass(frozen=True)
+class StoreCondition:
+    """What a check of the store has found."""
+
+    damages: Mapping[str, Damage]
+    """By digest; of pictures that pages ask for."""
+    leftovers: Sequence[Leftover]
+    """In nobody's way: they do not make a check fail."""
+
+
+def status_text(survey: SiteStatus, *, condition: StoreCondition | None = None, verbose: bool = False) -> str:
+    """A line per picture, aligned, what is not in the store with its reason; and lines that count.
+
+    With `verbose`, each is followed by its whole prompt.
+    """
+    cells = [_cells(survey, row) for row in survey.plan.rows] + [_orphan_cells(survey, each) for each in survey.orphans]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)] if cells else []
+    prompts = [row.picture.spec.prompt for row in survey.plan.rows] + [prompt_of(each) for each in survey.orphans]
+    reasons = [describe(row) if row.state in BLOCKED else "" for row in survey.plan.rows]
+    reasons += [""] * len(survey.orphans)
+    lines = []
+    for each, prompt, reason in zip(cells, prompts, reasons, strict=True):
+        told = each if not verbose else each[:-1]
+        lines.append("  ".join(cell.ljust(width) for cell, width in zip(told, widths, strict=False)).rstrip())
+        lines += [f"    {line}".rstrip() for line in prompt.splitlines()] if verbose else []
+        lines += [f"    {reason}"] if reason else []
+    if condition is not None:
+        lines += leftover_lines(condition.leftovers)
+    return "\n".join([*lines, counts_line(survey), *status_notes(survey)])
+
+
+def leftover_lines(found: Iterable[Leftover]) -> list[str]:
+    return [f"{each.path}: {each.reason}" for each in found]
+
+
+def status_notes(survey: SiteStatus) -> list[str]:
+    """What there is beyond what pages ask for, a line each: in flight, and in the store."""
+    said = []
+    count = len(survey.plan.strays)
+    if count:
+        verb, them = ("is", "it") if count == 1 else ("are", "them")
+        said.append(
+            f"{count} more {verb} in flight that no page asks for: 'gptimage generate' collects {them} for free"
+        )
+    if survey.orphans:
+        states = [survey.state_of_orphan(orphan) for orphan in survey.orphans]
+        kinds = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
+        size = size_text(sum(orphan.entry.image.bytes for orphan in survey.orphans))
+        said.append(f"Stored, and on no page: {kinds}, {size}: 'gptimage prune' lists what can go")
+    return said
+
+
+def _cells(survey: SiteStatus, row: Row) -> tuple[str, ...]:
+    spec = row.picture.spec
+    more = len(row.picture.uses) - 1
+    where = f"{row.picture.where} (+{more})" if more else row.picture.where
+    cost = "" if row.price is None else f"${row.price:.4g}"
+    size = spec.size or "reference"
+    return (
+        row.digest[:SHORT_DIGEST],
+        survey.state(row),
+        size,
+        spec.resolution,
+        cost,
+        where,
+        shortened_prompt(spec.prompt),
+    )
+
+
+def _orphan_cells(survey: SiteStatus, orphan: Orphan) -> tuple[str, ...]:
+    request = orphan.request
+    size, resolution = str(request.get("size", "reference")), str(request.get("resolution", ""))
+    prompt = shortened_prompt(prompt_of(orphan))
+    return orphan.digest[:SHORT_DIGEST], survey.state_of_orphan(orphan), size, resolution, "", "-", prompt
+
+
+def prompt_of(orphan: Orphan) -> str:
+    return str(orphan.request.get("prompt", ""))
+
+
+def shortened_prompt(prompt: str, columns: int = _PROMPT_COLUMNS) -> str:
+    """A prompt on one line of so many characters."""
+    line = " ".join(prompt.split())
+    return line if len(line) <= columns else line[: columns - 1] + "…"
+
+
+def counts_line(survey: SiteStatus) -> str:
+    """`12 pictures: 9 cached, 2 new, 1 changed; 3 to pay for ($0.042)`."""
+    plan = survey.plan
+    changed = sum(bool(survey.changed(row)) for row in plan.only(State.MISSING))
+    parts = []
+    for state in State:
+        count = plan.count(state)
+        if state is State.MISSING:
+            parts += [f"{count - changed} {NEW}"] if count > changed else []
+            parts += [f"{changed} {CHANGED}"] if changed else []
+        elif count or state is State.CACHED:
+            parts.append(f"{count} {state.value}")
+    missing = plan.count(State.MISSING)
+    to_pay = f"; {missing} to pay for ({price_text(plan.price)})" if missing else ""
+    return f"{count_pictures(len(plan.rows))}: {', '.join(parts)}{to_pay}"
+
+
+def count_pictures(count: int) -> str:
+    return "1 picture" if count == 1 else f"{count} pictures"
+
+
+def price_text(usd: float | None) -> str:
+    """`$0.042` or, where the site sets none, that it is not known."""
+    return "price not set" if usd is None else f"${usd:.4g}"
+
+
+def size_text(count: int) -> str:
+    return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count / 1e3:.1f} kB"
+
+
+def orphan_problems(orphans: Iterable[Orphan], project: Path) -> list[str]:
+    """One line for each stored picture that no page asks for, `gptimage/3f/3f9a….json: …`."""
+    return [
+        f"{shown_path(orphan.entry.path.with_suffix('.json'), project)}: {_orphan_problem(orphan)}"
+        for orphan in orphans
+    ]
+
+
+def _orphan_problem(orphan: Orphan) -> str:
+    digest, prompt = orphan.digest[:SHORT_DIGEST], quote(shortened_prompt(prompt_of(orphan)))
+    if orphan.candidate_of is None:
+        return f"no page asks for the picture {digest}, {prompt}; 'gptimage prune --apply' deletes it"
+    return (
+        f"the candidate {digest} for the picture {orphan.candidate_of[:SHORT_DIGEST]}, {prompt}, waits for a decision: "
+        f"'gptimage regenerate --accept {digest}', or '--discard {digest}'"
+    )
+
+
+def damage_problems(damages: Iterable[Damage], project: Path) -> list[str]:
+    """One line for each damaged picture of the store, with what to do."""
+    lines = []
+    for damage in damages:
+        file = f"{shown_path(damage.path, project)}: " if damage.path else ""
+        remedy = f". {damage.remedy}" if damage.remedy else ""
+        lines.append(f"{file}the picture {damage.digest[:SHORT_DIGEST]} is damaged: {damage.reason}{remedy}")
+    return lines
+
+
+def store_text(count: int, damages: Sequence[Damage], left: Iterable[Leftover], project: Path) -> str:
+    """What is wrong with the store, a line each, and a line that counts."""
+    return "\n".join([*damage_problems(damages, project), *leftover_lines(left), verified_line(count, damages)])
+
+
+def verified_line(count: int, damages: Sequence[Damage]) -> str:
+    """`12 pictures in the store: 11 whole, 1 damaged`."""
+    broken = f", {len(damages)} damaged" if damages else ""
+    return f"{count_pictures(count)} in the store: {count - len(damages)} whole{broken}"
+
+
+def result_text(result: RunResult) -> str:
+    """What was not made, a line each, a line that counts, and what to do about the rest."""
+    advice = progress.advice(result.outcomes) if result.problems else ""
+    return "\n".join(filter(None, [*result.problems, progress.summary(result.plan, result.outcomes), advice]))
+
+
+def regeneration_text(
+    result: RunResult, ends: Sequence[RegenerationResult], children: Sequence[Picture], project: Path
+) -> str:
+    """A result, what became of each picture that was drawn anew, and what was drawn from its former."""
+    lines = [result_text(result)]
+    for end in ends:
+        digest = end.picture.spec.digest[:SHORT_DIGEST]
+        if end.taken is not None:
+            lines.append(f"{end.picture.where}: {digest} is the new picture, {shown_path(end.taken.path, project)}")
+        for orphan in end.waiting:
+            file = shown_path(orphan.entry.path, project)
+            taking = f"'gptimage regenerate --accept {orphan.digest[:SHORT_DIGEST]}' takes it"
+            lines.append(f"{end.picture.where}: candidate for {digest}: {file}; {taking}")
+    lines += [
+        f"{child.where}: {digest} was drawn from the former picture; 'gptimage regenerate {digest}' draws it anew"
+        for child in children
+        if (digest := child.spec.digest[:SHORT_DIGEST])
+    ]
+    return "\n".join(lines)

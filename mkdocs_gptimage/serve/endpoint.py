@@ -1,0 +1,136 @@
+"""Where the pages of a development server ask for pictures: it spends money, so it answers to nobody else.
+
+A page of another site cannot pay: it is of another origin, and it cannot read the token. A name that somebody
+resolves to this machine is not one of the server's hosts. A form cannot set the header, and a script of another origin
+may not.
+"""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from mkdocs_gptimage.serve.background import UnknownPictureError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from mkdocs_gptimage.serve.background import BackgroundGenerator
+
+
+ENDPOINT_FOLDER = "serve"
+"""Below the site's assets; the script finds it beside itself."""
+HEADER = "X-Gpt-Image-Token"
+_MOST_BYTES = 256 * 1024
+_MOST_DIGESTS = 2_000
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_HTTP_PORT = 80
+_REASONS = {
+    200: "OK",
+    400: "Bad Request",
+    403: "Forbidden",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    413: "Content Too Large",
+    415: "Unsupported Media Type",
+}
+
+
+class _Refusal(Exception):  # noqa: N818 - an answer, not a fault
+    def __init__(self, status: int, problem: str) -> None:
+        super().__init__(problem)
+        self.status = status
+
+
+class Endpoint:
+    """A WSGI application in front of the server's own: answers below one path, and passes everything else on."""
+
+    def __init__(
+        self, site: Callable[..., Iterable[bytes]], approvals: BackgroundGenerator, path: str, port: int
+    ) -> None:
+        """`path` starts and ends with `/`; `port` is the server's."""
+        self._site = site
+        self._approvals = approvals
+        self._path = path
+        names = ("localhost", "127.0.0.1", "[::1]")
+        self._hosts = {f"{name}:{port}" for name in names} | (set(names) if port == _HTTP_PORT else set())
+
+    def __call__(self, environ: Mapping[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if not environ.get("PATH_INFO", "").startswith(self._path):
+            return self._site(environ, start_response)
+        try:
+            status, answer = 200, self._answer(environ)
+        except _Refusal as refusal:
+            status, answer = refusal.status, {"problem": str(refusal)}
+        body = json.dumps(answer).encode()
+        headers = [
+            ("Content-Type", "application/json"),
+            ("Content-Length", str(len(body))),
+            ("Cache-Control", "no-store"),
+            ("X-Content-Type-Options", "nosniff"),
+        ]
+        start_response(f"{status} {_REASONS[status]}", headers)
+        return [body]
+
+    def _answer(self, environ: Mapping[str, Any]) -> dict[str, Any]:
+        # All of it before a byte of the body is read.
+        self._require_ours(environ)
+        name = environ["PATH_INFO"].removeprefix(self._path)
+        if name not in ("states", "generate"):
+            raise _Refusal(404, "expected 'states' or 'generate'")
+        asked = _body(environ)
+        digests = asked.get("digests")
+        if not isinstance(digests, list) or not all(isinstance(each, str) for each in digests):
+            raise _Refusal(400, "digests: expected a list of digests")
+        if len(digests) > _MOST_DIGESTS or not all(map(_DIGEST.fullmatch, digests)):
+            raise _Refusal(400, f"digests: expected at most {_MOST_DIGESTS} of 64 hexadecimal digits")
+        if name == "generate":
+            try:
+                self._approvals.ask(digests, retry_unknown=asked.get("retry") is True)
+            except UnknownPictureError as error:
+                raise _Refusal(404, str(error)) from None
+        return {"states": self._approvals.states(digests)}
+
+    def _require_ours(self, environ: Mapping[str, Any]) -> None:
+        """Refuse everything but a script of a page of this server, in a browser on this machine."""
+        if environ.get("REQUEST_METHOD") != "POST":
+            raise _Refusal(405, "expected POST")
+        if not is_loopback(environ.get("REMOTE_ADDR", "")):
+            raise _Refusal(403, "only for this machine")
+        host = environ.get("HTTP_HOST", "").lower()
+        if host not in self._hosts:
+            raise _Refusal(403, "not the host of this server")
+        came_from = environ.get("HTTP_SEC_FETCH_SITE", "same-origin")
+        if environ.get("HTTP_ORIGIN") != f"http://{host}" or came_from != "same-origin":
+            raise _Refusal(403, "only for the pages of this server")
+        token = environ.get(f"HTTP_{HEADER.upper().replace('-', '_')}", "")
+        if not hmac.compare_digest(token.encode("utf-8", "replace"), self._approvals.token.encode()):
+            raise _Refusal(403, "the token is not the one of this server; reload the page")
+
+
+def _body(environ: Mapping[str, Any]) -> dict[str, Any]:
+    if environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower() != "application/json":
+        raise _Refusal(415, "expected application/json")
+    length = environ.get("CONTENT_LENGTH") or "0"
+    if not length.isdecimal() or int(length) > _MOST_BYTES:
+        raise _Refusal(413, f"expected at most {_MOST_BYTES} bytes")
+    try:
+        asked = json.loads(environ["wsgi.input"].read(int(length)))
+    except (ValueError, RecursionError):
+        raise _Refusal(400, "expected JSON") from None
+    if not isinstance(asked, dict):
+        raise _Refusal(400, "expected an object")
+    return asked
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a name or an address is this machine's own, and nobody else's."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,80 @@
+"""What each place of the pages showed last: a picture whose block is being edited stays until the new one is there.
+
+A place is a block with an `id`, wherever it moves on its page, or else the n-th block of its page. The memory is a
+file of the cache: a server that is started again knows what the one before has shown. Losing it costs nothing else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from typing import TYPE_CHECKING
+
+from mkdocs_gptimage.fs import prepare_cache, read_regular_file, write_text
+from mkdocs_gptimage.store.entry import Entry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from mkdocs_gptimage.catalog.catalog import Catalog, Use
+    from mkdocs_gptimage.store.entry import Damage
+
+
+FILE = "places.json"
+_MOST_BYTES = 16 * 1024 * 1024
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+def find_previous(catalog: Catalog, look: Callable[[str], Entry | Damage | None], cache: Path) -> dict[str, Entry]:
+    """Return, by the digest of a picture that is not in the store, what its place showed before, and remember the rest.
+
+    A picture that the site still shows elsewhere has not been replaced. `look` finds a digest in the store.
+    """
+    before = _read(cache)
+    pages = {use.source.name for use in catalog.uses}
+    # Of a site in several languages, each build reads the pages of one.
+    now = {place: digest for place, digest in before.items() if re.split("[#:]", place, maxsplit=1)[0] not in pages}
+    formers: dict[str, Entry] = {}
+    for place, digest in _places(catalog):
+        if isinstance(look(digest), Entry):
+            now[place] = digest
+            continue
+        former = before.get(place)
+        if former is None or former in catalog.pictures:
+            continue
+        now[place] = former
+        entry = look(former)
+        if isinstance(entry, Entry):
+            formers.setdefault(digest, entry)
+    if now != before:
+        with contextlib.suppress(OSError):  # a cache that cannot be written to is told by what needs it
+            prepare_cache(cache)
+            write_text(cache / FILE, json.dumps(now, indent=0, sort_keys=True))
+    return formers
+
+
+def _places(catalog: Catalog) -> Iterator[tuple[str, str]]:
+    """Each place of the site, with the digest that it asks for."""
+    counts: dict[str, int] = {}
+    for use in catalog.uses:
+        page = use.source.name
+        counts[page] = counts.get(page, 0) + 1
+        for kind, spec in zip(("", " dark"), use.shows, strict=False):
+            yield f"{_place(use, counts[page])}{kind}", spec.digest
+
+
+def _place(use: Use, number: int) -> str:
+    name = use.presentation.id
+    return f"{use.source.name}#{name}" if name else f"{use.source.name}:{number}"
+
+
+def _read(cache: Path) -> Mapping[str, str]:
+    try:
+        found = json.loads(read_regular_file(cache / FILE, _MOST_BYTES))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    if not isinstance(found, dict):
+        return {}
+    return {place: digest for place, digest in found.items() if isinstance(digest, str) and _DIGEST.fullmatch(digest)}

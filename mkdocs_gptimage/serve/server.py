@@ -1,0 +1,61 @@
+"""What a development server adds to a site: the script and the endpoint that make pictures on demand."""
+
+from __future__ import annotations
+
+import functools
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mkdocs_gptimage.publish.delivery import PlaceholderContext
+from mkdocs_gptimage.serve.background import BackgroundGenerator, prepare_watched_folder
+from mkdocs_gptimage.serve.endpoint import ENDPOINT_FOLDER, Endpoint, is_loopback
+from mkdocs_gptimage.serve.previous import find_previous
+
+if TYPE_CHECKING:
+    import logging
+    from collections.abc import Collection
+
+    from mkdocs_gptimage.figures.renderer import PageRenderer
+    from mkdocs_gptimage.plan.plan import Plan
+    from mkdocs_gptimage.settings import Settings
+
+
+class DevelopmentServer:
+    """One development server, across its rebuilds."""
+
+    assets = tuple(Path(__file__).with_name(name) for name in ("serve.js", "serve.css"))
+    """Files that its pages need; they are published below the site's assets."""
+
+    def __init__(self, log: logging.Logger) -> None:
+        self._log = log
+        self._approvals = BackgroundGenerator(os.environ, log)
+
+    def hold(self) -> None:
+        """A build begins."""
+        self._approvals.hold()
+
+    def desk(
+        self, part: str, reader: PageRenderer, plan: Plan, settings: Settings, unasked: Collection[str]
+    ) -> PlaceholderContext:
+        """Take what a part of the site asks for, and say how its pages show what is not there.
+
+        `unasked` are the digests of missing pictures that are made without being asked for.
+        """
+        self._approvals.update(part, reader.catalog, plan, settings, unasked)
+        known = find_previous(reader.catalog, reader.look, settings.cache)
+        rows = {row.digest: row for row in plan.candidates}
+        return PlaceholderContext(functools.partial(self._approvals.card, rows=rows, settings=settings), known)
+
+    def attach(self, server: Any, host: str, port: int, settings: Settings) -> None:
+        """Put the endpoint in front of a WSGI server's application, and have it rebuild when a picture is stored."""
+        if not is_loopback(host):
+            self._log.info("pictures can be made from the pages of a server that listens on 127.0.0.1 only")
+            return
+        path = f"{getattr(server, 'mount_path', '/')}{settings.assets}/{ENDPOINT_FOLDER}/"
+        server.set_app(Endpoint(server.get_app(), self._approvals, path, port))
+        server.watch(prepare_watched_folder(settings.cache))
+
+    def close(self) -> None:
+        """End what is under way; what was accepted is collected by the next build."""
+        self._approvals.close()

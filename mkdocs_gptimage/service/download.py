@@ -1,0 +1,125 @@
+"""Image links → files: only links that lead where a picture may be, without the key, in little memory."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO
+from urllib.parse import urljoin, urlsplit
+
+import httpx
+
+from mkdocs_gptimage.errors import GatewayError, LinkError, PictureError
+from mkdocs_gptimage.service import body
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from mkdocs_gptimage.service.redact import Secret
+
+
+MAX_PICTURE_BYTES = 40 * 1024 * 1024
+"""The service's largest picture has 8.3 million pixels: 33 MB with four bytes each, not compressed at all."""
+MAX_REDIRECTS = 3
+_READ_SECONDS = 60.0
+_LOCATION = "gptimage.location"
+_LONGEST_SCHEME = 10
+_PASSING = frozenset({408, 425, 429})
+"""Answers to a download that the next try may not get."""
+
+
+@dataclass(frozen=True)
+class Downloaded:
+    """A finished download."""
+
+    sha256: str
+    bytes: int
+
+
+async def put_location_aside(response: httpx.Response) -> None:
+    """Keep where an answer redirects to from httpx, which parses it even when it is not to follow, and fails."""
+    response.extensions[_LOCATION] = response.headers.pop("location", None)
+
+
+class Downloader:
+    """Downloads with a client that holds no key; the secret is kept out of links and errors."""
+
+    def __init__(self, client: httpx.AsyncClient, secret: Secret, *, plain_is_fine: bool) -> None:
+        self.client = client
+        self._secret = secret
+        self._plain_is_fine = plain_is_fine
+
+    async def download(self, link: str, part: Path) -> Downloaded:
+        """Stream a picture into the file `part`; raise `LinkError`, `PictureError` or `GatewayError`."""
+        url = link
+        for _ in range(MAX_REDIRECTS + 1):
+            self._check_link(url)
+            failure: GatewayError
+            try:
+                async with self.client.stream("GET", url, timeout=_READ_SECONDS) as response:
+                    target = response.extensions[_LOCATION]
+                    if not (response.is_redirect and target):
+                        return await _save(response, part)
+                    url = urljoin(url, target)
+                    continue
+            except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+                said = self._secret.told(error) or type(error).__name__
+                failure = GatewayError(f"the download from {self._secret.hide(_host(url))} broke off ({said})")
+            raise failure
+        raise LinkError(f"the image link is redirected more than {MAX_REDIRECTS} times")
+
+    def _check_link(self, url: str) -> None:
+        scheme = url.partition(":")[0].lower()
+        if self._secret.is_in(url):
+            raise LinkError("the image link holds the API key; it is not followed")
+        if scheme != "https" and not (scheme == "http" and self._plain_is_fine):
+            shown = scheme if len(scheme) <= _LONGEST_SCHEME and scheme.isascii() and scheme.isalpha() else "?"
+            raise LinkError(f"the image link is not https but '{shown}:'; it is not followed")
+        if not _host(url):
+            raise LinkError("the image link names no host")
+        if "@" in urlsplit(url).netloc:
+            raise LinkError("the image link holds a user name or password; it is not followed")
+
+
+async def _save(response: httpx.Response, part: Path) -> Downloaded:
+    """Write the body of an answer to a file, hashing as it comes."""
+    if response.status_code != 200:
+        expired = response.status_code in (403, 404, 410)
+        what = "has expired" if expired else "does not work"
+        if expired or not (response.status_code >= 500 or response.status_code in _PASSING):
+            raise LinkError(f"the image link {what} (HTTP {response.status_code})", expired=expired)
+        raise GatewayError(f"the image link {what} (HTTP {response.status_code})", status=response.status_code)
+    hasher, size = hashlib.sha256(), 0
+    with _whole_or_nothing(part) as file:
+        try:
+            async with contextlib.aclosing(body.inflated(response, MAX_PICTURE_BYTES)) as pieces:
+                async for piece in pieces:
+                    hasher.update(piece)
+                    file.write(piece)
+                    size += len(piece)
+        except body.TooLongError:
+            raise PictureError(f"the picture is larger than {MAX_PICTURE_BYTES // 1024 // 1024} MiB") from None
+    return Downloaded(hasher.hexdigest(), size)
+
+
+@contextlib.contextmanager
+def _whole_or_nothing(part: Path) -> Iterator[BinaryIO]:
+    """Open a file to write; leave none when writing fails."""
+    try:
+        with part.open("wb") as file:
+            yield file
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def _host(url: str) -> str:
+    """The host of a URL; empty for one without, or with a port that is none."""
+    try:
+        parts = urlsplit(url)
+        has_port = parts.port != 0
+    except ValueError:
+        return ""
+    return (parts.hostname or "") if has_port else ""

@@ -1,0 +1,1 @@
+"""The text of a block → a validated spec and its digest."""

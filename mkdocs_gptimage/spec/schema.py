@@ -1,0 +1,199 @@
+"""Values of a block against the JSON schema: what does not fit, in words an author can act on.
+
+`image-spec.schema.json` is what validates, by jsonschema, once `acceptance` has not said yes already.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.resources
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mkdocs_gptimage.errors import ConfigurationError
+from mkdocs_gptimage.spec.fast_check import Acceptor, acceptor
+from mkdocs_gptimage.text import did_you_mean, quote
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from jsonschema import ValidationError
+
+
+SCHEMA_NAME = "image-spec.schema.json"
+FIELDS = "fields, as in 'prompt: a red kite'"
+"""What a block is made of, as messages say it."""
+_NAMES = {
+    str: "text",
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    list: "a list",
+    dict: "a mapping",
+    type(None): "nothing",
+}
+_EXPECTED = {
+    "string": "text",
+    "integer": "a whole number",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": FIELDS,
+}
+_PATTERNS = {
+    "prompt": "is empty; describe the picture",
+    "image_urls": "is empty; give a URL or a path",
+    "id": "is not an id; a letter comes first, then letters, digits, '-', '_', '.' or ':'",
+    "class": "is not a list of classes; separate plain words by single spaces",
+}
+_PLAIN_KEY = re.compile(r"[\w-]{1,60}\Z")
+SCHEMA_FILES = {"block": SCHEMA_NAME, "specs": "specs.schema.json", "options": "options.schema.json"}
+"""Name of a schema → its file in the package."""
+_BLOCK = "#/$defs/block"
+
+
+@dataclass(frozen=True)
+class Violation:
+    """One thing that does not fit."""
+
+    path: str
+    """Field path, such as `size`, `image_urls[2]` or `dark.prompt`; empty for the block as a whole."""
+    message: str
+    field: str
+    """The top-level field as it was written, or nothing for the block as a whole."""
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}" if self.path else self.message
+
+
+@functools.cache
+def block_schema() -> dict[str, Any]:
+    """Return the schema of a block; raise `ConfigurationError` when its file cannot be read."""
+    return load_schema(SCHEMA_NAME)
+
+
+def load_schema(name: str) -> dict[str, Any]:
+    """Read a schema that the package ships; raise as above."""
+    try:
+        text = importlib.resources.files("mkdocs_gptimage.schema").joinpath(name).read_text(encoding="utf-8")
+        parsed: dict[str, Any] = json.loads(text)
+    except (OSError, ValueError, ModuleNotFoundError) as error:
+        raise ConfigurationError(
+            f"the schema file '{name}' cannot be read ({error}); install mkdocs-gptimage again"
+        ) from error
+    return parsed
+
+
+def violations(fields: Any, *, partial: bool = False) -> list[Violation]:
+    """Check one block's fields; with `partial`, no field is required (the `defaults` of a site)."""
+    if _acceptor(partial=partial)(fields):
+        return []
+    found: dict[str, Violation] = {}
+    for error in _validator(partial=partial).iter_errors(fields):
+        for violation in _explain(error):
+            found.setdefault(violation.path, violation)
+    return sorted(found.values(), key=lambda violation: violation.path)
+
+
+@functools.cache
+def _partial_schema() -> dict[str, Any]:
+    return {key: rule for key, rule in block_schema().items() if key != "required"}
+
+
+@functools.cache
+def _acceptor(*, partial: bool) -> Acceptor:
+    return acceptor(_partial_schema() if partial else block_schema())
+
+
+@functools.cache
+def _validator(*, partial: bool) -> Any:
+    import jsonschema  # noqa: PLC0415 - slow to import, needed only for a block that has a problem
+
+    return jsonschema.Draft202012Validator(_partial_schema() if partial else block_schema())
+
+
+def _explain(error: ValidationError) -> Iterator[Violation]:
+    rule: Any = error.validator_value
+    instance: Any = error.instance
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path)[1:]
+    field = str(error.absolute_path[0]) if path else ""
+    if error.validator == "additionalProperties":
+        around: Any = error.schema
+        known = around["properties"]
+        for key in map(str, instance):
+            if key not in known:
+                shown = key if _PLAIN_KEY.match(key) else quote(key)
+                said = f"is not a field{did_you_mean(key, known, otherwise='the fields are')}"
+                yield Violation(_joined(path, shown), said, field or key)
+    elif error.validator == "required":
+        yield from (Violation(_joined(path, key), "is missing", field or key) for key in rule if key not in instance)
+    else:
+        yield Violation(path, _describe(error, path.rpartition(".")[2].partition("[")[0]), field)
+
+
+def _joined(path: str, key: str) -> str:
+    return f"{path}.{key}" if path else key
+
+
+def _describe(error: ValidationError, field: str) -> str:
+    found: Any = error.instance
+    rule: Any = error.validator_value
+    if error.validator == "type":
+        return _describe_type(found, [rule] if isinstance(rule, str) else rule, field)
+    if error.validator in ("enum", "anyOf"):
+        options = [str(option) for option in (rule[0]["enum"] if error.validator == "anyOf" else rule)]
+        name = {"size": "a size", "resolution": "a resolution", "model": "a model"}.get(field, "one of its values")
+        return f"{quote(found)} is not {name}{did_you_mean(str(found), options)}"
+    bounds = {
+        "maxItems": f"{len(found) if isinstance(found, list) else 0} entries, expected at most {rule}",
+        "maxLength": f"{len(str(found))} characters, expected at most {rule}",
+        "minLength": "is empty; write something or remove the line",
+        "minimum": f"{quote(found)} is too small, expected at least {rule}",
+        "maximum": f"{quote(found)} is too large, expected at most {rule}",
+    }
+    if error.validator == "pattern":
+        says = _PATTERNS.get(field, "is not valid")
+        return says if says.startswith("is empty") else f"{quote(found)} {says}"
+    return bounds.get(str(error.validator), error.message)
+
+
+def _describe_type(found: Any, names: list[str], field: str) -> str:
+    if found is None and not field:
+        return f"the block is empty; expected {_EXPECTED['object']}"
+    expected = " or ".join(_EXPECTED[name] for name in names if name != "null")
+    if found is None:
+        return f"is empty, expected {expected}"
+    message = f"{quote(found)} is {_NAMES.get(type(found), f'a {type(found).__name__}')}, expected {expected}"
+    if isinstance(found, int) and not isinstance(found, bool) and "string" in names and field == "size":
+        return f"{message}; YAML 1.1 reads an unquoted 16:9 as a number: write '{found // 60}:{found % 60}', in quotes"
+    if isinstance(found, (int, float, bool)) and names[0] == "string":
+        return f"{message}; put it in quotes"
+    if isinstance(found, str) and names == ["array"]:
+        return f"{message}; write it as {quote(f'[{found}]')}"
+    return message
+
+
+def editor_schema(name: str) -> dict[str, Any]:
+    """Return one of `FILES` as one document, which refers to no other; raise `ConfigurationError` as `validation`."""
+    block = block_schema()
+    if name == "block":
+        return block
+    found: dict[str, Any] = _inside(load_schema(SCHEMA_FILES[name]))
+    # Without a name of its own, what refers into it is the same place for every editor.
+    inner = {key: rule for key, rule in block.items() if key not in ("$schema", "$id")}
+    return {**found, "$defs": {**found.get("$defs", {}), "block": inner}}
+
+
+def _inside(rule: Any) -> Any:
+    """The same rule, with references to the file of a block as references into this document."""
+    if isinstance(rule, list):
+        return [_inside(each) for each in rule]
+    if not isinstance(rule, dict):
+        return rule
+    return {
+        key: _BLOCK + value.removeprefix(SCHEMA_NAME).removeprefix("#")
+        if key == "$ref" and value.startswith(SCHEMA_NAME)
+        else _inside(value)
+        for key, value in rule.items()
+    }

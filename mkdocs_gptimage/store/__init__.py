@@ -1,0 +1,1 @@
+"""The content-addressed folder of pictures and their records."""

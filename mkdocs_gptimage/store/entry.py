@@ -1,0 +1,89 @@
+"""A stored picture, and what can be wrong with one."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from mkdocs_gptimage.fs import (
+    IrregularFileError,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mkdocs_gptimage.store.record import (
+        ImageFacts,
+        Provenance,
+    )
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A picture in the store."""
+
+    digest: str
+    path: Path
+    image: ImageFacts
+    made: Provenance
+
+
+class DamageKind(enum.Enum):
+    """What sort of damage it is, for programs."""
+
+    INCOMPLETE = "incomplete"
+    """One of the two files is missing."""
+    MISPLACED = "misplaced"
+    """Its files lie in another folder, or are named in capitals."""
+    DUPLICATE = "duplicate"
+    """There is more than one picture."""
+    POINTER = "lfs-pointer"
+    """Git LFS has not fetched it."""
+    NOT_A_FILE = "not-a-file"
+    """A link, a folder, a pipe, a socket or a device."""
+    UNREADABLE = "unreadable"
+    RECORD = "record"
+    """The record is not one, or another picture's."""
+    MISMATCH = "mismatch"
+    """The bytes are not those that the record describes."""
+
+
+@dataclass(frozen=True)
+class Damage:
+    """A picture that the store has in part, or that disagrees with its record."""
+
+    digest: str
+    reason: str
+    kind: DamageKind = field(default=DamageKind.MISMATCH, compare=False)
+    path: Path | None = field(default=None, compare=False)
+    """The file that is to blame."""
+
+    @property
+    def remedy(self) -> str:
+        """What to do, where the reason does not say it."""
+        if self.kind in (DamageKind.POINTER, DamageKind.DUPLICATE):
+            return ""
+        if self.kind is DamageKind.MISPLACED:
+            return "Move both of its files there"
+        return "Restore its files from version control, or delete both of them to have it made anew"
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """A file in the store that is no part of any picture."""
+
+    path: Path
+    reason: str
+
+
+def lfs_pointer(digest: str, path: Path) -> Damage:
+    reason = f"{path.name} is a Git LFS pointer; fetch it with 'git lfs pull'"
+    return Damage(digest, reason, DamageKind.POINTER, path)
+
+
+def damage_of(digest: str, path: Path, error: OSError) -> Damage:
+    """Return what a file is that cannot be read."""
+    if isinstance(error, IrregularFileError):
+        return Damage(digest, f"{path.name} {error}", DamageKind.NOT_A_FILE, path)
+    return Damage(digest, f"{path.name} cannot be read ({error.strerror or error})", DamageKind.UNREADABLE, path)

@@ -1,0 +1,45 @@
+"""Bytes and a record that claims to describe them → what they disagree on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mkdocs_gptimage.imagefile.sniff import sniff
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mkdocs_gptimage.store.record import ImageFacts
+
+
+_LONGEST_MARK = 16
+
+
+def compare_bytes(image: ImageFacts, name: str, sha256: str, path: Path) -> str:
+    """Return what a record says wrongly of the bytes in `path`, whose hash is known; empty when they agree.
+
+    `name` is the stored file, as messages show it.
+    """
+    if sha256 != image.sha256:
+        return f"the bytes of {name} are not those of its record"
+    found = measure(path)
+    if found != (image.format, image.width, image.height):
+        described = "no picture" if found is None else f"a {found[0]} of {found[1]}×{found[2]} pixels"
+        return f"{name} is {described}, its record says a {image.format} of {image.width}×{image.height}"
+    return ""
+
+
+def measure(path: Path) -> tuple[str, int, int] | None:
+    """Return (format, width, height) by the first bytes of a file; None for one that is not a picture we keep."""
+    from PIL import Image  # noqa: PLC0415 - slow, and a warm build compares nothing
+
+    with path.open("rb") as file:
+        kind = sniff(file.read(_LONGEST_MARK))
+        if kind is None:
+            return None
+        file.seek(0)
+        try:
+            with Image.open(file, formats=("PNG", "JPEG", "WEBP")) as picture:
+                return (kind, *picture.size)
+        except Exception:  # noqa: BLE001 - decoders raise anything for bytes made to break them
+            return None

@@ -1,0 +1,73 @@
+"""Words of messages: quoting, shortening, the nearest spelling."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+
+_LONGEST_WORD = 60
+_LONGEST_QUOTE = 60
+_FEW = 4
+
+
+def one_line_each(messages: Sequence[str]) -> str:
+    """Several messages as one text: a line each, and no line break inside any of them."""
+    return "\n".join(" ".join(message.split()) for message in messages)
+
+
+def nearest(found: str, options: Iterable[str]) -> str | None:
+    """Return the option that takes the fewest edits to reach; among equals, the one with the longest shared beginning.
+
+    None when the nearest option shares too little to be a guess worth making.
+    """
+    word = found.strip().lower()
+    if not word or len(word) > _LONGEST_WORD:
+        return None
+
+    def distance(option: str) -> tuple[int, int]:
+        shared = next((i for i, (a, b) in enumerate(zip(word, option, strict=False)) if a != b), len(option))
+        return _edits(word, option), -shared
+
+    ranked = sorted((distance(option), option) for option in options)
+    (edits, _), best = ranked[0]
+    return best if edits <= max(1, len(word) // 2) else None
+
+
+def _edits(one: str, other: str) -> int:
+    """Levenshtein's distance: insertions, deletions and substitutions from one word to the other."""
+    row = list(range(len(other) + 1))
+    for i, a in enumerate(one, 1):
+        previous, row[0] = row[0], i
+        for j, b in enumerate(other, 1):
+            previous, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, previous + (a != b))
+    return row[-1]
+
+
+def quote(value: Any, longest: int = _LONGEST_QUOTE) -> str:
+    """A value as a message shows it: at most `longest` characters, on one line, in quotes when it is text."""
+    text = shortened(str(value).lower() if isinstance(value, bool) else str(value), longest)
+    return f"'{text}'" if isinstance(value, str) else text
+
+
+def shortened(text: str, longest: int) -> str:
+    """A printable text of at most `longest` characters."""
+    text = printable(text)
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def printable(text: str) -> str:
+    """A text on one line, without the characters that steer a terminal."""
+    folded = " ".join(text.split())
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in folded)
+
+
+def did_you_mean(found: str, options: Iterable[str], *, otherwise: str = "expected") -> str:
+    """The end of a message about a word that is none of `options`: the nearest of them, or all."""
+    choices = list(options)
+    best = nearest(found, choices) if len(choices) > 1 else None
+    if not best:
+        return f"; {otherwise} {', '.join(choices)}"
+    return f"; did you mean '{best}'?" + (f" ({', '.join(choices)})" if len(choices) <= _FEW else "")

@@ -1,0 +1,365 @@
+"""`gptimage prune`: deletes what nobody asks for, and nothing when that is in doubt."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import time
+
+import pytest
+from factories import put
+from sites import FAST, Site, block
+
+from mkdocs_gptimage.plan.orphans import candidate_variant
+from mkdocs_gptimage.publish.manifest import WEB
+from mkdocs_gptimage.spec.model import ImageSpec, reference_to
+from mkdocs_gptimage.store.store import Store
+
+CAT, DOG, OLD = ImageSpec("A cat"), ImageSpec("A dog"), ImageSpec("An old picture")
+
+
+@pytest.fixture
+def site(tmp_path):
+    """Two pages; the store has their pictures, and one more."""
+    made = Site(tmp_path)
+    made.configure(gptimage={"api": {"base_url": "http://127.0.0.1:9/v1", **FAST}})
+    made.write({"index.md": block(prompt="A cat"), "dog.md": block(prompt="A dog")})
+    for spec in (CAT, DOG, OLD):
+        put_long_ago(made, spec)
+    return made
+
+
+def put_long_ago(site, spec):
+    """Store a picture as one that was made two hours ago."""
+    entry = put(Store(site.store), spec)
+    os.utime(entry.path.with_suffix(".json"), (time.time() - 7200,) * 2)
+    return entry
+
+
+def stored(site):
+    return set(Store(site.store).digests())
+
+
+def git(site, *arguments):
+    identity = ("-c", "user.name=a", "-c", "user.email=a@example.org")
+    subprocess.run(["git", *identity, *arguments], cwd=site.root, check=True, capture_output=True)
+
+
+def commit(site):
+    git(site, "add", ".")
+    git(site, "commit", "-m", "x")
+
+
+def branch_with(site, name, pages):
+    """A branch whose pages differ; the main branch is checked out again."""
+    git(site, "init", "-b", "main")
+    commit(site)
+    git(site, "switch", "-c", name)
+    site.write(pages)
+    commit(site)
+    git(site, "switch", "main")
+
+
+def test_prune_lists_and_deletes_on_apply(site):
+    """Without --apply nothing is deleted; with it, what was listed is."""
+    listed = site.gptimage("prune")
+
+    assert listed.code == 0
+    assert f"{OLD.digest[:12]}  orphaned" in listed.out
+    assert "An old picture" in listed.out
+    assert "Nobody needs 1 picture" in listed.out
+    assert stored(site) == {CAT.digest, DOG.digest, OLD.digest}
+    applied = site.gptimage("prune", "--apply")
+    assert applied.code == 0
+    assert "Deleted 1 picture" in applied.out
+    assert stored(site) == {CAT.digest, DOG.digest}
+
+
+def test_prune_for_programs(site):
+    """--json names what nobody needs, and whether it was deleted."""
+    told = [json.loads(site.gptimage("prune", "--json", *more).out) for more in ([], ["--apply"])]
+
+    assert [each["deleted"] for each in told] == [False, True]
+    assert all([orphan["digest"] for orphan in each["orphans"]] == [OLD.digest] for each in told)
+    assert stored(site) == {CAT.digest, DOG.digest}
+
+
+def test_candidates_can_go(site):
+    """A candidate that nobody took is listed as such, and goes with the others."""
+    candidate = ImageSpec("A cat", variant=candidate_variant(1, CAT.digest))
+    put_long_ago(site, candidate)
+
+    done = site.gptimage("prune", "--apply")
+
+    assert f"{candidate.digest[:12]}  candidate" in done.out
+    assert stored(site) == {CAT.digest, DOG.digest}
+
+
+def test_parents_are_kept(site):
+    """Dark twins and the pictures that they are drawn from are used."""
+    twin = ImageSpec("By night", size="1:1", references=(reference_to(OLD),))
+    put(Store(site.store), twin)
+    site.write({"index.md": block(prompt="An old picture", size="1:1", dark={"prompt": "By night"})})
+
+    site.gptimage("prune", "--apply")
+
+    assert stored(site) == {DOG.digest, OLD.digest, twin.digest}
+
+
+def test_nothing_goes_while_blocks_have_problems(site):
+    """Whoever has a block with an error may mean any picture."""
+    site.write({"dog.md": block(prompt="A dog", size="16:10")})
+
+    done = site.gptimage("prune", "--apply")
+
+    assert done.code == 1
+    assert "docs/dog.md:3: size: '16:10' is not a size" in done.err
+    assert "nothing is pruned while blocks have problems" in done.err
+    assert len(stored(site)) == 3
+
+
+def test_nothing_goes_when_the_site_cannot_be_read(site):
+    """A site whose configuration is broken loses nothing."""
+    (site.root / "mkdocs.yml").write_text("plugins: [", encoding="utf-8")
+
+    assert site.gptimage("prune", "--apply").code == 2
+    assert len(stored(site)) == 3
+
+
+def test_a_site_without_pictures_loses_none(site):
+    """A site that suddenly asks for nothing was perhaps not read right."""
+    site.write({"index.md": "# Home\n", "dog.md": "# Dog\n"})
+
+    done = site.gptimage("prune", "--apply")
+
+    assert done.code == 1
+    assert "ask for no picture" in done.err
+    assert len(stored(site)) == 3
+
+
+def test_pictures_of_another_branch_are_kept(site):
+    """--since keeps what the pages of another branch ask for, parents of dark twins included."""
+    branch_with(site, "other", {"old.md": block(prompt="An old picture", dark=True)})
+
+    done = site.gptimage("prune", "--apply", "--since", "other")
+
+    assert done.code == 0, done.err
+    assert OLD.digest in stored(site)
+    worktrees = subprocess.run(["git", "worktree", "list"], cwd=site.root, capture_output=True, text=True, check=True)
+    assert len(worktrees.stdout.splitlines()) == 1
+    assert site.gptimage("prune", "--apply", "--since", "main").code == 0
+    assert OLD.digest not in stored(site)
+
+
+def test_a_site_below_the_root_of_its_repository(tmp_path):
+    """The site of the other branch is looked for where this one lies, and read with its own configuration."""
+    site = Site(tmp_path / "docs-of-it")
+    site.root.mkdir()
+    site.configure(gptimage={"defaults": {"size": "3:2"}})
+    site.write({"index.md": block(prompt="A cat")})
+    git(Site(tmp_path), "init", "-b", "main")
+    commit(site)
+    site.configure(gptimage={"defaults": {"size": "2:3"}})
+    put_long_ago(site, ImageSpec("A cat", size="3:2"))
+    put_long_ago(site, OLD)
+
+    done = site.gptimage("prune", "--apply", "--since", "HEAD")
+
+    assert done.code == 0, done.err
+    assert stored(site) == {ImageSpec("A cat", size="3:2").digest}
+
+
+@pytest.mark.parametrize(
+    ("ref", "message"),
+    [
+        ("nonsense", "--since nonsense: cannot be read: it is not a branch, a tag or a commit; nothing was deleted"),
+        ("--help", "nothing was deleted"),
+        ("broken", "docs/dog.md:3: size: '16:10' is not a size"),
+    ],
+)
+def test_a_branch_that_cannot_be_read_stops_it(site, ref, message):
+    """When nobody knows what a branch asks for, nothing is deleted, and the reason is told."""
+    branch_with(site, "broken", {"dog.md": block(prompt="A dog", size="16:10")})
+
+    done = site.gptimage("prune", "--apply", f"--since={ref}")
+
+    assert done.code == 2
+    assert message in done.err
+    assert "nothing was deleted" in done.err
+    assert len(stored(site)) == 3
+
+
+def test_without_a_repository(site):
+    """A folder that is no repository has no branches."""
+    done = site.gptimage("prune", "--apply", "--since", "main", env={"GIT_CEILING_DIRECTORIES": str(site.root.parent)})
+
+    assert done.code == 2
+    assert "nothing was deleted" in done.err
+    assert len(stored(site)) == 3
+
+
+def test_files_of_the_cache(site):
+    """Files that no sheet of a used picture names go; those of used pictures, and young ones, stay."""
+    site.write({"old.md": block(prompt="An old picture"), "missing.md": block(prompt="Missing")})
+    assert site.build().code == 0
+    (site.root / "docs/old.md").unlink()
+    (site.root / "docs/missing.md").unlink()
+    web = site.root / ".cache/gptimage" / WEB
+    before = {path.name for path in web.iterdir()}
+    young = site.gptimage("prune", "--apply")
+    assert "0 files of the cache" in young.out
+    cards = list((web.parent / "placeholders").iterdir())
+    for path in [*web.iterdir(), *cards]:
+        os.utime(path, (time.time() - 7200,) * 2)
+    assert len(cards) == 1
+
+    done = site.gptimage("prune", "--apply")
+
+    left = {path.name for path in web.iterdir()}
+    assert before > left >= {f"{spec.digest}.json" for spec in (CAT, DOG)}
+    assert f"{OLD.digest}.json" not in left
+    assert list((web.parent / "placeholders").iterdir()) == []
+    assert done.code == 0
+
+
+SITES_WITH_DRAFTS = [
+    ({"draft_docs": "drafts/\n"}, "drafts/next.md", ""),
+    (
+        {"plugins": ["blog"], "theme": {"name": "material"}},
+        "blog/posts/next.md",
+        "---\ndate: 2026-01-01\ndraft: true\n---\n",
+    ),
+]
+
+
+@pytest.mark.parametrize(("changes", "page", "meta"), SITES_WITH_DRAFTS, ids=["draft_docs", "blog"])
+def test_pictures_of_drafts_are_needed(site, changes, page, meta):
+    """What only a draft shows on a development server is neither orphaned nor pruned, nor missing for a build."""
+    site.configure(**changes)
+    site.write(
+        {page: f"{meta}# Next\n\n{block(prompt='An old picture')}\n{block(prompt='Not made')}", "blog/index.md": "#"}
+    )
+
+    listed, checked, pruned = site.gptimage("list"), site.gptimage("check"), site.gptimage("prune", "--apply")
+
+    assert f"{OLD.digest}\tdraft\tgptimage/" in listed.out
+    assert f"docs/{page}:" in listed.out
+    assert checked.code == 0, checked.out
+    assert pruned.code == 0, pruned.err
+    assert stored(site) == {CAT.digest, DOG.digest, OLD.digest}
+
+
+def test_nothing_goes_while_a_draft_has_problems(site):
+    """A draft whose block is not valid may mean any picture, though a build has no problem with it."""
+    site.configure(draft_docs="drafts/\n")
+    site.write({"drafts/next.md": block(prompt="An old picture", size="16:10")})
+
+    done = site.gptimage("prune", "--apply")
+
+    assert done.code == 1
+    assert "docs/drafts/next.md:3: size: '16:10' is not a size" in done.err
+    assert len(stored(site)) == 3
+    assert site.gptimage("check", "--allow-orphans").code == 0
+
+
+def test_pictures_of_drafts_of_another_branch_are_kept(site):
+    """--since keeps what the drafts of a branch ask for."""
+    site.configure(draft_docs="drafts/\n")
+    branch_with(site, "other", {"drafts/old.md": block(prompt="An old picture")})
+
+    done = site.gptimage("prune", "--apply", "--since", "other")
+
+    assert done.code == 0, done.err
+    assert OLD.digest in stored(site)
+
+
+def test_what_was_stored_just_now_stays(site):
+    """A picture younger than an hour may be one of a run that goes on; it is listed and stays."""
+    young = ImageSpec("Just made")
+    put(Store(site.store), young)
+
+    done = site.gptimage("prune", "--apply")
+
+    assert re.search(rf"^{young.digest[:12]}  orphaned .*\(younger than an hour: stays\)$", done.out, re.MULTILINE)
+    assert "Deleted 1 picture" in done.out
+    assert stored(site) == {CAT.digest, DOG.digest, young.digest}
+
+
+def test_what_is_stored_while_the_pages_are_read_stays(site):
+    """Only what the store had before the first page was read can go, whatever its age says."""
+    late = put_long_ago(site, ImageSpec("Late"))
+    kept = site.root / "late"
+    late.path.parent.rename(kept)
+    (site.root / "hook.py").write_text(
+        f"import os\ndef on_env(env, config, files):\n    if os.path.exists({str(kept)!r}):\n"
+        f"        os.rename({str(kept)!r}, {str(late.path.parent)!r})\non_env.mkdocs_priority = 100\n"
+    )
+    site.configure(hooks=["hook.py"])
+
+    done = site.gptimage("prune", "--apply")
+
+    assert done.code == 0, done.err
+    assert stored(site) == {CAT.digest, DOG.digest, late.digest}
+
+
+def test_nothing_goes_after_a_warning(site):
+    """A page that a plugin could not render, and replaced by its error, may ask for any picture."""
+    site.configure(plugins=["macros"])
+    site.write({"old.md": "{{ versions.items() }}\n\n" + block(prompt="An old picture")})
+
+    listed, applied = site.gptimage("prune"), site.gptimage("prune", "--apply")
+
+    assert listed.code == 0
+    assert "--apply would delete nothing: a page may lack some of its text" in listed.err
+    assert applied.code == 1
+    assert "nothing was deleted: a page may lack some of its text, because of this warning: mkdocs." in applied.err
+    assert len(stored(site)) == 3
+
+
+def test_a_branch_that_warns_stops_it(site):
+    """Nor is anything deleted when a page of another branch could not be rendered."""
+    site.configure(plugins=["macros"])
+    branch_with(site, "other", {"old.md": "{{ versions.items() }}\n\n" + block(prompt="An old picture")})
+
+    done = site.gptimage("prune", "--apply", "--since", "other")
+
+    assert done.code == 2
+    assert "--since other: cannot be read: its pages may lack some of their text: mkdocs." in done.err
+    assert len(stored(site)) == 3
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "INHERIT: mkdocs.yml\ndocs_dir: other\n",
+        "site_name: Other\nplugins:\n  - gptimage\ndocs_dir: other\n",
+        "INHERIT: 'base.yml' # common\ndocs_dir: other\n",
+    ],
+)
+def test_another_configuration_may_use_the_store(site, text):
+    """Nothing is deleted until the pages of the configuration beside this one are read as well."""
+    (site.root / "mkdocs.yml").rename(site.root / "base.yml")
+    (site.root / "mkdocs.yml").write_text("INHERIT: base.yml\n")
+    (site.root / "mkdocs.other.yml").write_text(text)
+    (site.root / "other").mkdir()
+    (site.root / "other/index.md").write_text(block(prompt="An old picture"))
+
+    refused = site.gptimage("prune", "--apply")
+
+    assert refused.code == 1
+    assert "mkdocs.other.yml may use the same store; give --also mkdocs.other.yml" in refused.err
+    assert len(stored(site)) == 3
+    done = site.gptimage("prune", "--apply", "--also", "mkdocs.other.yml")
+    assert done.code == 0, done.err
+    assert len(stored(site)) == 3
+
+
+def test_other_files_of_yaml_are_no_configurations(site):
+    """A workflow that runs the command, and a comment, stand in nobody's way."""
+    (site.root / ".gitlab-ci.yml").write_text("check:\n  script:\n    - gptimage check\n")
+    (site.root / "mkdocs.plain.yml").write_text("site_name: x\nplugins:\n  - search\n  # - gptimage\n")
+
+    assert site.gptimage("prune", "--apply").code == 0
+    assert stored(site) == {CAT.digest, DOG.digest}

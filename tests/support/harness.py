@@ -1,0 +1,141 @@
+"""Sites without MkDocs: a catalog of prompts, settings in a temporary folder, and runs in fast time."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+import anyio
+from scripted_service import KEY
+
+from mkdocs_gptimage.blocks.fence import Block
+from mkdocs_gptimage.catalog.catalog import Catalog, Source, Use
+from mkdocs_gptimage.generate import executor as generation
+from mkdocs_gptimage.generate.executor import execute
+from mkdocs_gptimage.generate.job import Clock
+from mkdocs_gptimage.generate.run import RunResult, run_plan
+from mkdocs_gptimage.journal.journal import open_journal, read_submissions
+from mkdocs_gptimage.plan.plan import State, make_plan
+from mkdocs_gptimage.service.redact import Secret
+from mkdocs_gptimage.settings import Api, Budget, Settings
+from mkdocs_gptimage.spec.model import ImageSpec, ParsedBlock, Presentation
+from mkdocs_gptimage.store.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from mkdocs_gptimage.plan.plan import Plan
+
+SPEED = 100.0
+LOG = logging.getLogger("mkdocs.plugins.gptimage")
+ENVIRONMENT = {"APIMASTER_API_KEY": KEY}
+
+
+def fast_clock(speed: float = SPEED) -> Clock:
+    """A clock that runs faster than the world's, without chance."""
+    start = time.time()
+
+    async def sleep(seconds: float) -> None:
+        await anyio.sleep(seconds / speed)
+
+    return Clock(now=lambda: start + (time.time() - start) * speed, sleep=sleep, jitter=lambda: 0.0)
+
+
+def settings(root: Path, base_url: str, *, api: Mapping[str, Any] | None = None, **changes: Any) -> Settings:
+    """Settings of a site in a folder."""
+    common = {"first_poll": 1.0, "poll_interval": 1.0, "max_requests": 4}
+    made = Settings(
+        project=root,
+        config_file="mkdocs.yml",
+        docs=root / "docs",
+        store=root / "gptimage",
+        cache=root / ".cache",
+        assets="assets/gptimage",
+        fence="gpt-image",
+        require_alt=False,
+        defaults={},
+        api=Api(base_url, **{**common, **(api or {})}),
+        budget=Budget(),
+        prices={},
+    )
+    return dataclasses.replace(made, **changes)
+
+
+def catalog(*prompts: str | ImageSpec, page: str = "docs/index.md") -> Catalog:
+    """A catalog in which a page asks for these pictures, one block after the other."""
+    specs = [ImageSpec(prompt) if isinstance(prompt, str) else prompt for prompt in prompts]
+    bodies = [f"prompt: {spec.prompt}\n" for spec in specs]
+    text = "".join(f"```gpt-image\n{body}```\n" for body in bodies)
+    source = Source(page, lambda: text, "gpt-image")
+    found = Catalog()
+    for spec, body in zip(specs, bodies, strict=True):
+        found.add(Use(source, Block(body, body), 0, ParsedBlock(spec, Presentation())))
+    return found
+
+
+@dataclasses.dataclass
+class Site:
+    """A folder, a service and the prompts of the pages; every run begins anew, as a process would."""
+
+    settings: Settings
+    pictures: Catalog
+
+    @property
+    def store(self) -> Store:
+        return Store(self.settings.store)
+
+    @property
+    def digests(self) -> list[str]:
+        return list(self.pictures.pictures)
+
+    def plan(self) -> Plan:
+        return make_plan(self.pictures, self.store.look, self.settings)
+
+    def run(self, *, retry_unknown: bool = False) -> RunResult:
+        """Produce what is missing."""
+        return run_plan(self.plan(), self.settings, self.store, ENVIRONMENT, LOG, retry_unknown=retry_unknown)
+
+    def generate(self, plan: Plan | None = None, report: Any = lambda _: None, clock: Clock | None = None) -> list[Any]:
+        """Generate with a report or a clock of the test's own; a step's value and its problem per prompt."""
+        with open_journal(self.settings.cache) as flights:
+            outcomes = execute(
+                plan or self.plan(),
+                self.settings,
+                self.store,
+                flights,
+                base_url=self.settings.api.base_url,
+                key=Secret(KEY),
+                report=report,
+                clock=clock or fast_clock(),
+            )
+        by_digest = {outcome.digest: outcome for outcome in outcomes}
+        assert len(by_digest) == len(outcomes)
+        return [by_digest[digest] for digest in self.digests if digest in by_digest]
+
+    def states(self) -> list[State]:
+        return [row.state for row in self.plan().rows]
+
+    def flights(self) -> dict[str, Any]:
+        return read_submissions(self.settings.cache)
+
+    def files(self) -> list[str]:
+        """Every file of the store and every unfinished download."""
+        folders = [self.settings.store, self.settings.cache / "parts"]
+        return sorted(path.name for folder in folders for path in folder.rglob("*") if path.is_file())
+
+
+def steps(outcomes: list[Any]) -> list[str]:
+    """The names of the steps that outcomes ended with."""
+    return [outcome.step.name for outcome in outcomes]
+
+
+@contextlib.contextmanager
+def fast_production(monkeypatch: Any, speed: float = SPEED) -> Any:
+    """Let `production.produce` run in fast time."""
+    with monkeypatch.context() as patched:
+        patched.setattr(generation, "Clock", lambda: fast_clock(speed))
+        yield

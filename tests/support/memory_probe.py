@@ -1,0 +1,119 @@
+"""A process of its own that makes pictures, and tells what became of them and how much memory it ever took.
+
+Jobs come as lines of JSON on stdin; for each, one line of JSON goes to stdout.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import harness
+from scripted_service import picture
+
+from mkdocs_gptimage.generate import collect as collecting
+from mkdocs_gptimage.generate import executor as generation
+from mkdocs_gptimage.generate import retry
+from mkdocs_gptimage.imagefile.verify import decode
+from mkdocs_gptimage.service import client
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """What became of the pictures of one job."""
+
+    steps: list[str]
+    problems: list[str]
+    kept: list[str]
+    """What the journal holds of each picture afterwards; empty for nothing."""
+    files: list[str]
+    """Of the store, unfinished downloads, and temporary ones."""
+    seconds: float
+    grown: float
+    """MiB that the process has taken at most, so far, above what it took for small pictures."""
+
+
+@dataclass(frozen=True)
+class Scales:
+    """The process, as a test sees it."""
+
+    process: subprocess.Popen[str]
+
+    def weigh(self, root: Path, base_url: str, *prompts: str, patience: float = 30, **api: Any) -> Weighed:
+        """Make a picture for each prompt in a folder that is new; an answer may take so many seconds."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        job = {"root": str(root), "base_url": base_url, "prompts": prompts, "api": api, "patience": patience}
+        print(json.dumps(job), file=self.process.stdin, flush=True)
+        return Weighed(**json.loads(self.process.stdout.readline()))
+
+
+@contextlib.contextmanager
+def scales() -> Iterator[Scales]:
+    """Start the process; it ends with the context."""
+    tests = str(Path(__file__).parent)
+    command = [
+        sys.executable,
+        "-c",
+        f"import sys; sys.path.insert(0, {tests!r}); import memory_probe; memory_probe.work()",
+    ]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield Scales(process)
+        finally:
+            assert process.stdin is not None
+            process.stdin.close()
+
+
+def work() -> None:
+    """Do jobs until stdin ends."""
+    _warm_up()
+    base = _peak()
+    for line in sys.stdin:
+        print(json.dumps(asdict(_made(json.loads(line), base))), flush=True)  # noqa: T201 - the protocol
+
+
+def _warm_up() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        for kind in ("PNG", "JPEG", "WEBP"):
+            path = Path(folder) / kind
+            path.write_bytes(picture(kind))
+            decode(path)
+
+
+def _made(job: dict[str, Any], base: float) -> Weighed:
+    client._POLL_ANSWER_SECONDS = collecting._DOWNLOAD_SECONDS = job["patience"]
+    # Faults of submits are tried side by side.
+    retry.UNKNOWN_IN_A_ROW, generation._TRIAL_SECONDS = 1000, 0.0
+    root = Path(job["root"])
+    temporary = root / "tmp"
+    temporary.mkdir()
+    tempfile.tempdir = str(temporary)
+    site = harness.Site(harness.settings(root, job["base_url"], api=job["api"]), harness.catalog(*job["prompts"]))
+    start = time.monotonic()
+    outcomes = site.generate()
+    flights = site.flights()
+    return Weighed(
+        steps=harness.steps(outcomes),
+        problems=[outcome.problem for outcome in outcomes],
+        kept=[flights[digest].stage.name if digest in flights else "" for digest in site.digests],
+        files=site.files() + [path.name for path in temporary.iterdir()],
+        seconds=time.monotonic() - start,
+        grown=_peak() - base,
+    )
+
+
+def _peak() -> float:
+    """MiB; macOS counts bytes, the others KiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024**2 if sys.platform == "darwin" else 1024)

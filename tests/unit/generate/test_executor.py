@@ -1,0 +1,1011 @@
+"""The whole way of the money: what is submitted, what is collected, what is never paid for twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import struct
+import subprocess
+import sys
+import threading
+import time
+import zlib
+from pathlib import Path
+
+import harness
+import pytest
+from harness import Site, catalog, steps
+from scripted_service import KEY, Answer, accepts, encoded, fails, picture, says, task
+
+from mkdocs_gptimage.errors import BudgetError, ConfigurationError
+from mkdocs_gptimage.generate.run import run_plan
+from mkdocs_gptimage.journal.journal import Journal, open_journal
+from mkdocs_gptimage.journal.submission import Stage, Submission
+from mkdocs_gptimage.plan.plan import State
+from mkdocs_gptimage.settings import Budget
+from mkdocs_gptimage.spec.model import ImageSpec
+
+DISK_FULL = OSError(28, "No space left on device")
+
+
+@pytest.fixture
+def make_site(service, tmp_path):
+    def make(*prompts, api=None, **changes):
+        return Site(harness.settings(tmp_path, service.base_url, api=api, **changes), catalog(*prompts))
+
+    return make
+
+
+@pytest.fixture(autouse=True)
+def _fast(monkeypatch):
+    with harness.fast_production(monkeypatch):
+        yield
+
+
+def header_of_png(width, height):
+    """A PNG that claims a size and has next to no pixels."""
+
+    def chunk(name, data):
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 64)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + body
+
+
+def test_what_is_missing_is_made_and_recorded_to_the_letter(service, make_site):
+    """A picture lands in the store as the service gave it, with a record that says what it is and cost."""
+    service.batch = lambda _: says(
+        {"data": [task("task_1", "completed", f"{service.origin}/a.png?sig=1", cost=0.0085, progress=100)]}
+    )
+    site = make_site("a cat")
+    outcomes = site.generate()
+    digest = site.digests[0]
+    folder = site.settings.store / digest[:2]
+    record = json.loads((folder / f"{digest}.json").read_text())
+
+    assert steps(outcomes) == ["STORED"]
+    assert (folder / f"{digest}.png").read_bytes() == picture()
+    assert site.files() == [f"{digest}.json", f"{digest}.png"]
+    assert list(record) == ["image", "made", "request", "v"]
+    assert record["request"] == site.pictures.pictures[digest].spec.canonical
+    assert (record["image"]["width"], record["image"]["height"], record["image"]["format"]) == (32, 18, "png")
+    assert record["made"]["gateway"] == "127.0.0.1"
+    assert record["made"]["task_id"] == "task_1"
+    assert record["made"]["cost_usd"] == 0.0085
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", record["made"]["at"])
+    assert site.flights() == {}
+
+
+def test_the_request_holds_the_documented_fields(service, make_site):
+    """A submit is a JSON object with the documented fields, the key and an idempotency key."""
+    make_site(ImageSpec("a cat", size="16:9", resolution="2k")).generate()
+    submit = service.of("submit")[0]
+
+    assert submit.path == "/v1/images/generations"
+    assert submit.json == {"model": "gpt-image-2", "prompt": "a cat", "n": 1, "size": "16:9", "resolution": "2k"}
+    assert submit.headers["authorization"] == f"Bearer {KEY}"
+    assert re.fullmatch(r"[0-9a-f-]{36}", submit.headers["idempotency-key"])
+
+
+def test_a_second_run_asks_for_nothing(service, make_site):
+    """When everything is in the store, a run sends no request."""
+    site = make_site("a cat", "a dog")
+    site.run()
+    service.requests.clear()
+    result = site.run()
+
+    assert result.problems == []
+    assert service.requests == []
+
+
+def test_one_picture_on_two_pages_is_submitted_once(service, make_site):
+    """Pages that ask for the same picture share one submit."""
+    site = make_site("a cat")
+    again = catalog("a cat", page="docs/b.md").pictures[site.digests[0]].uses
+    site.pictures.pictures[site.digests[0]].uses.extend(again)
+    outcomes = site.generate()
+
+    assert steps(outcomes) == ["STORED"]
+    assert service.counts() == {"submit": 1, "batch": 1, "download": 1}
+
+
+def test_submits_are_bounded(service, make_site):
+    """No more submits are under way at a time than the site allows."""
+    numbers = iter(range(100))
+    service.submit = lambda _: accepts(f"task_{next(numbers)}", wait=0.05)
+    outcomes = make_site(*map(str, range(12)), api={"max_requests": 3}).generate()
+
+    assert set(steps(outcomes)) == {"STORED"}
+    assert service.most_submits == 3
+
+
+def test_everything_in_flight_is_polled_in_batches(service, make_site):
+    """230 tasks are asked for in three requests, each of at most 100, and none one by one."""
+    site = make_site(*map(str, range(230)), api={"max_requests": 16, "first_poll": 0})
+    with open_journal(site.settings.cache) as flights:
+        for number, digest in enumerate(site.digests):
+            flights.write(Submission(digest, Stage.ACCEPTED, service.base_url, "k", time.time(), f"task_{number}"))
+    outcomes = site.generate()
+
+    assert set(steps(outcomes)) == {"STORED"}
+    assert sorted(len(request.json["task_ids"]) for request in service.of("batch")) == [30, 100, 100]
+    assert service.counts() == {"batch": 3, "download": 230}
+
+
+def test_one_poll_per_interval(service, make_site):
+    """While tasks run, one request per interval asks for all of them, after the first wait."""
+    polls = []
+
+    def batch(request):
+        polls.append(time.monotonic() - start)
+        ids = request.json["task_ids"]
+        done = len(polls) >= 5
+        return says({"data": [service.finished(each) if done else task(each, "processing") for each in ids]})
+
+    service.batch = batch
+    start = time.monotonic()
+    make_site(*map(str, range(6)), api={"first_poll": 20, "poll_interval": 10, "max_requests": 6}).generate()
+
+    assert service.counts()["batch"] in (5, 6)
+    # A busy machine may deliver one late, none early.
+    assert all(when >= (20 + 10 * number) / harness.SPEED for number, when in enumerate(polls))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [fails(404), fails(405), fails(501), Answer(body=b"<html>An app for everything</html>"), fails(400)],
+    ids=["404", "405", "501", "html", "400"],
+)
+def test_services_without_batch_polls_are_polled_one_by_one(service, make_site, answer):
+    """After one answer that shows there are no batch polls, tasks are asked for one by one for the rest of the run."""
+    seen = {}
+
+    def poll(request):
+        task_id = request.path.rpartition("/")[2]
+        seen[task_id] = seen.get(task_id, 0) + 1
+        return says({"data": service.finished(task_id) if seen[task_id] > 2 else task(task_id, "processing")})
+
+    service.batch, service.poll = answer, poll
+    outcomes = make_site("a", "b").generate()
+
+    assert steps(outcomes) == ["STORED", "STORED"]
+    assert service.counts() == {"submit": 2, "batch": 1, "poll": 6, "download": 2}
+
+
+def test_batch_polls_that_always_fail_do_not_hide_the_pictures(service, make_site):
+    """When batch polls answer 500 again and again, the tasks are asked for one by one as well."""
+    service.batch = fails(500)
+    outcomes = make_site("a", "b").generate()
+
+    assert steps(outcomes) == ["STORED", "STORED"]
+    assert service.counts()["submit"] == 2
+
+
+def test_tasks_that_a_batch_leaves_out_are_polled_one_by_one(service, make_site):
+    """Only what is missing from a batch answer is asked for alone."""
+    service.batch = lambda request: says(
+        {"data": {each: service.finished(each) for each in request.json["task_ids"] if each != "task_1"}}
+    )
+    outcomes = make_site("a", "b", "c", api={"first_poll": 10, "poll_interval": 20}).generate()
+
+    assert steps(outcomes) == ["STORED"] * 3
+    assert [request.path for request in service.of("poll")] == ["/v1/tasks/task_1"]
+    assert service.counts()["submit"] == 3
+
+
+def test_submits_wait_together_when_one_is_told_to(service, make_site):
+    """After a 429 no submit leaves before Retry-After is over, and the retry carries the same idempotency key."""
+    moments = []
+    answers = iter([fails(429, retry_after="20"), *(accepts(f"t{number}") for number in range(9))])
+
+    def submit(_):
+        moments.append(time.monotonic())
+        return next(answers)
+
+    service.submit = submit
+    outcomes = make_site("a", "b", "c", "d", api={"max_requests": 1}).generate()
+    keys = [request.headers["idempotency-key"] for request in service.of("submit")]
+
+    assert set(steps(outcomes)) == {"STORED"}
+    assert moments[1] - moments[0] >= 20 / harness.SPEED
+    assert keys[0] == keys[1]
+    assert len(set(keys)) == 4
+
+
+def test_the_time_of_a_submit_is_when_it_left(service, make_site):
+    """Waiting for Retry-After does not use up the time that the picture may take."""
+    service.submit = [fails(429, retry_after="60"), accepts("t1")]
+    outcome = make_site("a", api={"timeout": dict.fromkeys(("1k", "2k", "4k"), 40)}).generate()[0]
+
+    assert outcome.step.name == "STORED"
+    assert outcome.entry.made.seconds < 40
+
+
+def test_a_service_that_stays_busy_ends_the_run(service, make_site):
+    """A submit is tried six times; then nothing more is submitted, and nothing is left in the journal."""
+    service.submit = fails(429, "slow down", retry_after="1")
+    site = make_site("a", "b", "c", api={"max_requests": 1})
+    outcomes = site.generate()
+
+    assert set(steps(outcomes)) == {"SKIPPED"}
+    assert len(service.of("submit")) == 6
+    assert site.states() == [State.MISSING] * 3
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refused_key_stops_the_run(service, make_site, status):
+    """After the first answer that refuses the key nothing more is submitted, and the variable is named."""
+    service.submit = fails(status, "invalid key")
+    site = make_site("a", "b", "c", api={"max_requests": 1})
+    outcomes = site.generate()
+
+    assert set(steps(outcomes)) == {"SKIPPED"}
+    assert len(service.of("submit")) == 1
+    assert "APIMASTER_API_KEY" in outcomes[0].problem
+    assert site.flights() == {}
+
+
+def test_a_refused_key_frees_those_who_wait(service, make_site):
+    """Submits that wait for a Retry-After of ten minutes give up as soon as the key turns out to be wrong."""
+    bad_key = says({"error": {"message": "bad key"}}, 401, wait=0.3)
+    answers = iter([accepts("t1"), fails(429, retry_after="600"), bad_key])
+    service.submit = lambda _: next(answers)
+    start = time.monotonic()
+    outcomes = make_site("a", "b", "c", api={"max_requests": 2}).generate()
+
+    assert steps(outcomes) == ["STORED", "SKIPPED", "SKIPPED"]
+    assert time.monotonic() - start < 4
+    assert len(service.of("submit")) == 3
+
+
+def test_an_empty_account_collects_what_was_accepted(service, make_site):
+    """A 402 stops the submits, and every picture that was accepted before is collected."""
+    service.submit = [accepts("t1"), accepts("t2"), fails(402, "insufficient balance")]
+    outcomes = make_site("a", "b", "c", "d", api={"max_requests": 1}).generate()
+
+    assert steps(outcomes) == ["STORED", "STORED", "SKIPPED", "SKIPPED"]
+    assert len(service.of("submit")) == 3
+    assert "insufficient balance" in outcomes[2].problem
+
+
+def test_a_failed_task_fails_alone(service, make_site):
+    """A task that moderation refused is told in the service's words; others are made, and it may be tried again."""
+
+    def batch(request):
+        failed = task("task_1", "failed", error={"message": "refused by moderation"})
+        return says(
+            {"data": [failed if each == "task_1" else service.finished(each) for each in request.json["task_ids"]]}
+        )
+
+    service.batch = batch
+    site = make_site("a", "b", api={"max_requests": 1, "first_poll": 10})
+    outcomes = site.generate()
+
+    assert steps(outcomes) == ["FAILED", "STORED"]
+    assert outcomes[0].problem == "refused by moderation"
+    assert site.states() == [State.MISSING, State.CACHED]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(vanish=True),
+        fails(500, "boom"),
+        fails(502),
+        Answer(body=b"<html>"),
+        fails(409, code="idempotency_result_indeterminate"),
+        Answer(body=b'{"code": 200}', cut=4),
+    ],
+    ids=["vanished", "500", "502", "html", "409", "cut"],
+)
+def test_an_unknown_outcome_is_never_submitted_again_on_its_own(service, make_site, answer):
+    """A submit that may have been accepted is repeated neither in this run nor in the next, only when asked for."""
+    service.submit = [answer, accepts("t2")]
+    site = make_site("a")
+    first = site.generate()
+    second = site.run()
+    submits_before = len(service.of("submit"))
+    third = site.run(retry_unknown=True)
+
+    assert steps(first) == ["UNKNOWN"]
+    assert "--retry-unknown" in second.problems[0]
+    assert submits_before == 1
+    assert third.problems == []
+    assert len(service.of("submit")) == 2
+    assert site.flights() == {}
+
+
+def test_a_submit_in_progress_is_asked_again_with_its_key(service, make_site):
+    """While the service works on the same submit, it is asked again with the same key and stays in the journal."""
+    in_journal = []
+    site = make_site("a")
+
+    def submit(_):
+        in_journal.extend(flight.stage for flight in site.flights().values())
+        return accepts("t1") if len(in_journal) > 1 else fails(409, code="idempotency_in_progress", retry_after="1")
+
+    service.submit = submit
+    outcomes = site.generate()
+    keys = {request.headers["idempotency-key"] for request in service.of("submit")}
+
+    assert steps(outcomes) == ["STORED"]
+    assert len(keys) == 1
+    assert in_journal == [Stage.INTENT, Stage.INTENT]
+
+
+def test_a_submit_in_progress_for_too_long_has_an_unknown_outcome(service, make_site):
+    """A service that works on a submit for longer than we ask leaves an unknown outcome, not a second payment."""
+    service.submit = fails(409, code="idempotency_in_progress", retry_after="0")
+    site = make_site("a")
+    outcomes = site.generate()
+
+    assert steps(outcomes) == ["UNKNOWN"]
+    assert site.states() == [State.UNKNOWN]
+
+
+@pytest.mark.parametrize(
+    "answer", [fails(402, "no balance"), fails(401, "bad key"), fails(400, "bad"), fails(429, retry_after="0")]
+)
+def test_a_refusal_after_a_submit_in_progress_proves_nothing(service, make_site, answer):
+    """Once a submit may have been accepted, no later refusal of it makes it one that can be paid for again."""
+    service.submit = [fails(409, code="idempotency_in_progress", retry_after="0"), answer]
+    site = make_site("a")
+    outcomes = site.generate()
+    submits = len(service.of("submit"))
+    site.run()
+
+    assert steps(outcomes) == ["UNKNOWN"]
+    assert "idempotency_in_progress" in outcomes[0].problem or "409" in outcomes[0].problem
+    assert site.states() == [State.UNKNOWN]
+    assert len(service.of("submit")) == submits
+
+
+def test_a_run_that_stops_during_a_submit_in_progress_leaves_it_unknown(service, make_site):
+    """A submit that waits to be asked again when the account turns out empty has an unknown outcome."""
+    waiting = fails(409, code="idempotency_in_progress", retry_after="600")
+    empty = says({"error": {"message": "no balance"}}, 402, wait=0.3)
+    answers = iter([accepts("t1"), waiting, empty])
+    service.submit = lambda _: next(answers)
+    site = make_site("a", "b", "c", api={"max_requests": 2})
+    outcomes = site.generate()
+
+    assert sorted(steps(outcomes)) == ["SKIPPED", "STORED", "UNKNOWN"]
+    assert sorted(state.name for state in site.states()) == ["CACHED", "MISSING", "UNKNOWN"]
+
+
+@pytest.mark.parametrize("status", [402, 400])
+def test_a_refused_retry_leaves_the_outcome_unknown(service, make_site, status):
+    """A retry that is refused leaves every picture as it was, and a build without the flag submits none of them."""
+    service.submit = Answer(vanish=True)
+    site = make_site("a", "b", api={"max_requests": 1})
+    site.run()
+    before = site.flights()
+    service.submit = fails(status, "no")
+    retried = site.run(retry_unknown=True)
+    submits = len(service.of("submit"))
+    site.run()
+
+    assert site.flights() == before
+    assert steps(retried.outcomes) == ["UNKNOWN"] * 2
+    assert len(service.of("submit")) == submits
+
+
+def test_two_retries_at_a_time_pay_once(service, make_site):
+    """Of two runs that retry the same picture, one submits it again."""
+    service.submit = Answer(vanish=True)
+    site = make_site("a")
+    site.run()
+    service.requests.clear()
+    service.submit = accepts("t1", wait=0.3)
+    plan = site.plan()
+    retry = lambda: run_plan(  # noqa: E731
+        plan, site.settings, site.store, harness.ENVIRONMENT, harness.LOG, retry_unknown=True
+    )
+    threads = [threading.Thread(target=retry) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(service.of("submit")) == 1
+
+
+def test_what_another_service_has_is_not_retried(service, make_site):
+    """A task that was accepted by another service keeps its id, and is not paid for again here, also on request."""
+    site = make_site("a")
+    in_journal(site, service, "t1", base_url="https://other/v1")
+    before = site.flights()
+    result = site.run(retry_unknown=True)
+
+    assert service.requests == []
+    assert site.flights() == before
+    assert "https://other/v1" in result.problems[0]
+    assert "--retry-unknown" not in result.problems[0]
+
+
+def test_an_error_in_our_own_code_leaves_the_intent(service, make_site, monkeypatch):
+    """When something unforeseen happens while a submit is out, its picture is not submitted again on its own."""
+
+    def explode(_):
+        raise LookupError
+
+    monkeypatch.setattr("mkdocs_gptimage.service.protocol.submitted", explode)
+    site = make_site("a")
+    with pytest.raises(BaseException, match="unhandled errors"):
+        site.generate()
+
+    assert site.states() == [State.UNKNOWN]
+    assert len(service.of("submit")) == 1
+
+
+def test_a_run_that_breaks_after_the_accept_is_continued_without_paying(service, make_site):
+    """When whoever watches breaks the run, the answers to all submits that have left are kept for the next run."""
+    numbers = iter(range(9))
+    service.submit = lambda _: accepts(f"t{next(numbers)}", wait=0.2 * (len(service.of("submit")) - 1))
+
+    def report(event):
+        if event.text.endswith("t1"):
+            raise LookupError(event)
+
+    site = make_site("a", "b", "c", api={"max_requests": 3})
+    service.batch = processing
+    with pytest.raises(BaseException, match="unhandled errors"):
+        site.generate(report=report)
+    states = site.states()
+    service.batch = lambda request: says({"data": list(map(service.finished, request.json["task_ids"]))})
+    outcomes = site.generate()
+
+    assert states == [State.IN_FLIGHT] * 3
+    assert steps(outcomes) == ["STORED"] * 3
+    assert len(service.of("submit")) == 3
+
+
+def processing(request):
+    """Every task is still being worked on."""
+    return says({"data": [task(each, "processing") for each in request.json["task_ids"]]})
+
+
+KILLED = """
+import os, sys
+sys.path.insert(0, {tests!r})
+import harness
+from pathlib import Path
+site = harness.Site(harness.settings(Path({root!r}), {url!r}, api={{"max_requests": 2}}), harness.catalog(*{prompts!r}))
+site.generate(report={report})
+"""
+
+
+def process(site, report):
+    script = KILLED.format(
+        tests=str(Path(harness.__file__).parent),
+        root=str(site.settings.project),
+        url=site.settings.api.base_url,
+        prompts=[picture.spec.prompt for picture in site.pictures.pictures.values()],
+        report=report,
+    )
+    return subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE, text=True)
+
+
+def test_a_killed_run_is_continued_without_paying(service, make_site):
+    """A process that dies at once after an accept leaves a journal from which the next run collects."""
+    site = make_site("a", "b")
+    numbers = iter(range(9))
+    service.submit = lambda _: accepts(f"t{next(numbers)}", wait=0.1 * len(service.of("submit")))
+    service.batch = processing
+    seen = "os._exit(9) if event.step.name == 'RUNNING' else None"
+    with process(site, f"lambda event: {seen}") as killed:
+        killed.communicate(timeout=20)
+    states = site.states()
+    service.batch = lambda request: says({"data": list(map(service.finished, request.json["task_ids"]))})
+    outcomes = site.generate()
+
+    assert killed.returncode == 9
+    assert State.MISSING not in states
+    assert len(service.of("submit")) == 2
+    assert set(steps(outcomes)) <= {"STORED"}
+
+
+def test_ctrl_c_waits_for_the_answers_to_what_has_left(service, make_site):
+    """An interrupted run still learns the task ids of submits under way, starts no others, and ends."""
+    site = make_site("a", "b", "c", "d")
+    arrived = threading.Event()
+    numbers = iter(range(9))
+
+    def submit(_):
+        number = next(numbers)
+        if number == 2:
+            arrived.set()
+        return accepts(f"t{number}", wait=0.7 if number else 0.0)
+
+    service.submit, service.batch = submit, processing
+    with process(site, "lambda event: None") as interrupted:
+        arrived.wait(20)
+        time.sleep(0.2)
+        interrupted.send_signal(signal.SIGINT)
+        _, said = interrupted.communicate(timeout=20)
+
+    assert "KeyboardInterrupt" in said
+    assert site.states() == [*[State.IN_FLIGHT] * 3, State.MISSING]
+    assert len(service.of("submit")) == 3
+
+
+def test_a_deadline_leaves_the_picture_to_the_next_run(service, make_site):
+    """A task that takes too long is told as waiting, stays in the journal, and is collected later without a submit."""
+    service.batch = lambda request: says({"data": [task(each, "processing") for each in request.json["task_ids"]]})
+    site = make_site("a", api={"timeout": dict.fromkeys(("1k", "2k", "4k"), 5)})
+    first = site.generate()
+    service.batch = lambda request: says({"data": list(map(service.finished, request.json["task_ids"]))})
+    second = site.generate()
+
+    assert steps(first) == ["WAITING"]
+    assert "not finished" in first[0].problem
+    assert steps(second) == ["STORED"]
+    assert len(service.of("submit")) == 1
+
+
+def in_journal(site, service, *task_ids, **changes):
+    """Write flights of an earlier run for the site's pictures."""
+    with open_journal(site.settings.cache) as flights:
+        for digest, task_id in zip(site.digests, task_ids, strict=True):
+            fields = {"submitted_at": time.time() - 3600, "base_url": service.base_url, **changes}
+            flights.write(Submission(digest, Stage.ACCEPTED, idempotency_key="k", task_id=task_id, **fields))
+
+
+def test_a_task_that_the_service_lost_becomes_unknown(service, make_site):
+    """A task that is not known any more is believed lost after five polls, also when it is past its deadline."""
+    service.batch, service.poll = fails(404), fails(404, "task not found")
+    site = make_site("a")
+    in_journal(site, service, "gone")
+    outcomes = site.generate()
+
+    assert steps(outcomes) == ["UNKNOWN"]
+    assert len(service.of("poll")) == 5
+    assert site.states() == [State.UNKNOWN]
+    assert site.generate() == []
+
+
+def test_the_deadline_bounds_the_wait_for_a_task_that_may_be_lost(service, make_site):
+    """A task that was not known once, and of which nothing is heard after that, does not keep a run from ending."""
+    answers = iter([fails(404, "task not found")])
+    service.batch, service.poll = fails(404), lambda _: next(answers, fails(500, "boom"))
+    site = make_site("a")
+    in_journal(site, service, "t1")
+    outcomes = site.generate(clock=harness.fast_clock(1000))
+
+    assert steps(outcomes) == ["WAITING"]
+    assert "not finished" in outcomes[0].problem
+    assert site.states() == [State.IN_FLIGHT]
+
+
+def test_a_page_that_vanishes_during_a_run_stops_nothing(service, make_site):
+    """Where a picture is asked for is known before anything is paid, and the page is not read again."""
+    site = make_site("a")
+    picture_ = next(iter(site.pictures.pictures.values()))
+    reads = []
+
+    def text():
+        reads.append(len(service.requests))
+        raise FileNotFoundError("docs/index.md")
+
+    object.__setattr__(picture_.uses[0].source, "text", text)
+    outcomes = site.generate()
+
+    assert steps(outcomes) == ["STORED"]
+    assert reads == [0]
+
+
+def test_a_task_of_another_key_does_not_hold_up_the_others(service, make_site):
+    """A 403 to the poll of one task gives up this one only."""
+
+    def poll(request):
+        if request.path.endswith("foreign"):
+            return fails(403, "not yours")
+        return says(service.finished("mine") if len(service.of("poll")) > 4 else task("mine", "processing"))
+
+    service.batch, service.poll = fails(403), poll
+    site = make_site("a", "b")
+    in_journal(site, service, "foreign", "mine", submitted_at=time.time())
+    outcomes = site.generate()
+
+    assert steps(outcomes) == ["WAITING", "STORED"]
+    assert site.states() == [State.IN_FLIGHT, State.CACHED]
+
+
+def test_a_refused_key_during_polls_loses_nothing(service, make_site):
+    """A 401 to a poll ends the run, and all that is in flight is collected later."""
+    service.batch = fails(401, "bad key")
+    site = make_site("a", "b")
+    first = site.generate()
+    service.batch = lambda request: says({"data": list(map(service.finished, request.json["task_ids"]))})
+    second = site.generate()
+
+    assert steps(first) == ["WAITING"] * 2
+    assert steps(second) == ["STORED"] * 2
+    assert len(service.of("submit")) == 2
+
+
+def test_a_flight_from_the_future_is_collected_now(service, make_site):
+    """A clock that was set back does not make a run wait for the moment of the submit."""
+    site = make_site("a")
+    in_journal(site, service, "t1", submitted_at=time.time() + 86400 * 30)
+    start = time.monotonic()
+    outcomes = site.generate()
+
+    assert steps(outcomes) == ["STORED"]
+    assert time.monotonic() - start < 5
+
+
+def test_two_pictures_never_share_a_task(service, make_site):
+    """A service that gives one task to two pictures does not get its one picture shown for both."""
+    service.submit = accepts("same")
+    site = make_site("a", "b", api={"max_requests": 1})
+    outcomes = site.generate()
+
+    assert steps(outcomes) == ["STORED", "UNKNOWN"]
+    assert site.states() == [State.CACHED, State.UNKNOWN]
+
+
+def test_an_envelope_that_says_error_is_not_a_failed_task(service, make_site):
+    """A poll that itself goes wrong with HTTP 200 does not make us forget a task that is paid for."""
+    service.batch = fails(404)
+    service.poll = [says({"status": "error", "message": "try again"}), says(service.finished("task_1"))]
+    outcomes = make_site("a").generate()
+
+    assert steps(outcomes) == ["STORED"]
+    assert len(service.of("submit")) == 1
+
+
+def test_an_error_with_an_id_of_its_own_is_not_a_failed_task(service, make_site):
+    """A poll that goes wrong with HTTP 200 and an id of its own does not make us forget a task."""
+    service.batch = fails(404)
+    service.poll = [
+        says({"id": "req_9", "status": "error", "message": "upstream busy"}),
+        says(service.finished("task_1")),
+    ]
+    outcomes = make_site("a").generate()
+
+    assert steps(outcomes) == ["STORED"]
+    assert len(service.of("submit")) == 1
+
+
+def test_an_expired_link_is_mended_by_one_poll(service, make_site):
+    """A link that answers 403 is replaced by asking for the task once more."""
+    service.download = [Answer(403), Answer(body=picture())]
+    outcomes = make_site("a").generate()
+
+    assert steps(outcomes) == ["STORED"]
+    assert service.counts() == {"submit": 1, "batch": 1, "poll": 1, "download": 2}
+
+
+def test_a_link_that_expires_at_the_last_try_is_mended(service, make_site):
+    """A fresh link is tried, however often the download broke off before."""
+    service.download = [Answer(500), Answer(500), Answer(500), Answer(403), Answer(body=picture())]
+    outcomes = make_site("a").generate()
+
+    assert steps(outcomes) == ["STORED"]
+    assert service.counts()["download"] == 5
+
+
+def test_leftovers_that_vanish_while_they_are_looked_at_are_no_error(make_site):
+    """Two runs may tidy up at the same time: what the other one removed first is not missed."""
+    site = make_site("a")
+    for name in (".cache/parts/part", "gptimage/00/.x.part"):
+        path = site.settings.project / name
+        path.parent.mkdir(parents=True)
+        path.symlink_to("gone")
+
+    assert site.run().problems == []
+
+
+@pytest.mark.parametrize("status", [404, 410])
+def test_a_link_that_stays_expired_leaves_the_task(service, make_site, status):
+    """When the fresh link does not work either, the task stays in the journal."""
+    service.download = Answer(status)
+    site = make_site("a")
+    outcomes = site.generate()
+
+    assert steps(outcomes) == ["WAITING"]
+    assert site.states() == [State.IN_FLIGHT]
+    assert service.counts() == {"submit": 1, "batch": 1, "poll": 1, "download": 2}
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_download_that_fails_for_now_is_tried_again(service, make_site, status):
+    """Trouble of the image host does not need another run."""
+    service.download = [Answer(status), Answer(body=picture(), cut=20), Answer(body=picture())]
+    outcomes = make_site("a").generate()
+
+    assert steps(outcomes) == ["STORED"]
+    assert service.counts()["download"] == 3
+
+
+@pytest.mark.parametrize("kind", ["url", "b64_json", "data uri"])
+def test_synchronous_answers_are_pictures(service, make_site, kind):
+    """A service that answers the submit with a picture is taken at its word."""
+    data = {
+        "url": {"url": f"{service.origin}/a.png"},
+        "b64_json": {"b64_json": encoded(picture("WEBP"))},
+        "data uri": {"b64_json": f"data:image/jpeg;base64,{encoded(picture('JPEG'))}"},
+    }[kind]
+    service.submit = says({"created": 1, "data": [data]})
+    site = make_site("a")
+    outcomes = site.generate()
+
+    assert steps(outcomes) == ["STORED"]
+    assert outcomes[0].entry.made.task_id is None
+    assert outcomes[0].entry.image.format == {"url": "png", "b64_json": "webp", "data uri": "jpg"}[kind]
+    assert site.flights() == {}
+
+
+def test_a_link_without_a_task_that_expired_is_an_unknown_outcome(service, make_site):
+    """Where nobody can be asked for a fresh link, the picture can only be submitted again when asked for."""
+    service.submit = says({"data": [{"url": f"{service.origin}/a.png"}]})
+    service.download = Answer(410)
+    site = make_site("a")
+    outcomes = site.generate()
+
+    assert steps(outcomes) == ["UNKNOWN"]
+    assert site.states() == [State.UNKNOWN]
+
+
+def test_bytes_that_cannot_be_had_again_are_an_unknown_outcome(service, make_site):
+    """Base64 that is no picture was paid for and is gone: it is not submitted again on its own."""
+    service.submit = says({"data": [{"b64_json": encoded(b"not a picture")}]})
+    site = make_site("a")
+    outcomes = site.generate()
+
+    assert steps(outcomes) == ["UNKNOWN"]
+    assert site.states() == [State.UNKNOWN]
+    assert site.files() == []
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"<!doctype html><title>Log in</title>",
+        b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+        b"GIF89a" + bytes(40),
+        picture()[:-30],
+        picture("JPEG")[:-200],
+        picture("WEBP")[:-20],
+        header_of_png(60000, 60000),
+        b"\x89PNG\r\n\x1a\n" + bytes(100),
+        b"RIFF\xff\xff\xff\xffWEBPVP8X" + bytes(30),
+    ],
+    ids=["empty", "html", "svg", "gif", "png", "jpeg", "webp", "huge", "zeros", "riff"],
+)
+def test_bytes_that_are_no_picture_are_not_stored(service, make_site, data):
+    """What does not decode twice leaves nothing in the store, and can be submitted again when asked for."""
+    service.download = Answer(body=data)
+    site = make_site("a")
+    first, second = site.generate(), site.generate()
+    service.download = Answer(body=picture())
+    states = [site.states(), site.run() and site.states()]
+    files = site.files()
+    retried = site.run(retry_unknown=True)
+
+    assert (steps(first), steps(second)) == (["WAITING"], ["UNKNOWN"])
+    assert states == [[State.UNKNOWN]] * 2
+    assert files == []
+    assert retried.problems == []
+    assert len(service.of("submit")) == 2
+
+
+def test_a_bad_moment_of_the_image_host_costs_nothing(service, make_site):
+    """What was no picture in one run, a login page for example, is downloaded again by the next, without a submit."""
+    service.download = [Answer(body=b"<!doctype html><title>Log in</title>"), Answer(body=picture())]
+    site = make_site("a")
+    first, second = site.generate(), site.generate()
+
+    assert (steps(first), steps(second)) == (["WAITING"], ["STORED"])
+    assert len(service.of("submit")) == 1
+
+
+@pytest.mark.parametrize(
+    "place", ["mkdocs_gptimage.store.store.move_beside", "mkdocs_gptimage.store.store.write_beside"]
+)
+def test_a_full_disk_loses_no_picture(service, make_site, monkeypatch, place):
+    """A picture that cannot be stored stays in flight, also half a pair, and the next run collects it for free."""
+    site = make_site("a")
+
+    def full(*_):
+        raise DISK_FULL
+
+    with monkeypatch.context() as patched:
+        patched.setattr(place, full)
+        first = site.generate()
+    states = site.states()
+    second = site.generate()
+
+    assert steps(first) == ["WAITING"]
+    assert "No space left" in first[0].problem
+    assert states == [State.IN_FLIGHT]
+    assert steps(second) == ["STORED"]
+    assert len(service.of("submit")) == 1
+
+
+def test_a_journal_that_fails_after_the_accept_still_collects(make_site, monkeypatch):
+    """When the task id cannot be written down, this run collects the picture all the same."""
+    site = make_site("a")
+
+    def fail(*_):
+        raise ConfigurationError("disk full")
+
+    monkeypatch.setattr(Journal, "write", fail)
+    outcomes = site.generate()
+
+    assert steps(outcomes) == ["STORED"]
+    assert site.flights() == {}
+
+
+def test_a_journal_that_cannot_be_written_pays_for_nothing(service, make_site, monkeypatch):
+    """Without a durable intent there is no submit."""
+    site = make_site("a")
+
+    def fail(*_):
+        raise ConfigurationError("disk full")
+
+    monkeypatch.setattr(Journal, "claim", fail)
+    outcomes = site.generate()
+
+    assert steps(outcomes) == ["FAILED"]
+    assert service.requests == []
+
+
+def test_two_runs_at_a_time_pay_once(service, make_site):
+    """Of two runs that both plan a picture, one submits it; the other leaves it alone or finds it made."""
+    numbers = iter(range(9))
+    service.submit = lambda _: accepts(f"t{next(numbers)}", wait=0.1)
+    site = make_site("a", "b", "c")
+    plan = site.plan()
+    results = []
+    threads = [threading.Thread(target=lambda: results.extend(site.generate(plan))) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    later = site.generate(plan)
+
+    assert len(service.of("submit")) == 3
+    assert len(results) == 9
+    assert set(steps(results)) <= {"STORED", "WAITING"}
+    assert steps(later) == ["STORED"] * 3
+    assert site.flights() == {}
+
+
+def test_every_picture_of_a_plan_gets_an_outcome(service, make_site):
+    """Whatever happens to single pictures, each that was to be made is accounted for once."""
+    answers = [accepts("t1"), fails(400, "bad"), Answer(vanish=True), accepts("t2"), fails(422), fails(500)]
+    service.submit = [*answers, accepts("t3")]
+    site = make_site(*"abcdefg", api={"max_requests": 1})
+    outcomes = site.generate()
+
+    assert steps(outcomes) == ["STORED", "FAILED", "UNKNOWN", "STORED", "FAILED", "UNKNOWN", "STORED"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"budget": Budget(images=1)}, "2 pictures are missing, more than the budget of 1 images"),
+        ({"budget": Budget(usd=0.01), "prices": {"1k": 0.0085}}, r"cost \$0.017, more than the budget of \$0.01"),
+        ({"budget": Budget(usd=5), "prices": {"2k": 0.1}}, "set prices.1k"),
+    ],
+)
+def test_a_plan_over_budget_submits_nothing(service, make_site, changes, message):
+    """The budget is checked before the first request."""
+    with pytest.raises(BudgetError, match=message):
+        make_site("a", "b", **changes).run()
+
+    assert service.requests == []
+
+
+def test_the_budget_counts_what_is_retried(service, make_site):
+    """Pictures that are submitted again on request count against the budget."""
+    service.submit = Answer(vanish=True)
+    site = make_site("a", "b")
+    site.run()
+    site.settings = harness.settings(site.settings.project, service.base_url, budget=Budget(images=1))
+    with pytest.raises(BudgetError):
+        site.run(retry_unknown=True)
+
+    assert len(service.of("submit")) == 2
+    assert site.states() == [State.UNKNOWN] * 2
+
+
+@pytest.mark.parametrize("name", ["gptimage", ".cache", ".cache/parts", ".cache/journal"])
+def test_a_folder_that_cannot_be_written_submits_nothing(service, make_site, name):
+    """A file where the store or the cache should be is told before anything is paid."""
+    site = make_site("a")
+    path = site.settings.project / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("in the way")
+    with pytest.raises(ConfigurationError, match="nothing was submitted"):
+        site.run()
+
+    assert service.requests == []
+
+
+@pytest.mark.parametrize(
+    ("key", "message"), [("", "APIMASTER_API_KEY"), ("  ", "APIMASTER_API_KEY"), ("a\nb", "holds")]
+)
+def test_without_a_usable_key_nothing_is_submitted(service, make_site, key, message):
+    """The variable that should hold the key is named, and the key is not."""
+    site = make_site("a")
+    with pytest.raises(ConfigurationError, match=message):
+        run_plan(site.plan(), site.settings, site.store, {"APIMASTER_API_KEY": key}, harness.LOG)
+
+    assert service.requests == []
+
+
+def test_half_a_pair_in_flight_is_collected_for_free(service, make_site):
+    """Damage in the store whose task is known is repaired without a submit."""
+    site = make_site("a")
+    in_journal(site, service, "t1")
+    folder = site.settings.store / site.digests[0][:2]
+    folder.mkdir(parents=True)
+    (folder / f"{site.digests[0]}.png").write_bytes(b"half")
+    outcomes = site.generate()
+
+    assert steps(outcomes) == ["STORED"]
+    assert service.of("submit") == []
+
+
+def test_damage_is_not_paid_for_again(service, make_site):
+    """A damaged picture is told, and no request is sent for it."""
+    site = make_site("a")
+    site.run()
+    service.requests.clear()
+    (site.settings.store / site.digests[0][:2] / f"{site.digests[0]}.png").write_bytes(b"x")
+    result = site.run()
+
+    assert "is damaged" in result.problems[0]
+    assert service.requests == []
+
+
+def test_old_parts_are_cleaned_up(make_site):
+    """What killed runs left of downloads and records is removed by a later run, what is recent is not."""
+    site = make_site("a")
+    parts = site.settings.cache / "parts"
+    folder = site.settings.store / "00"
+    for each in (parts, folder):
+        each.mkdir(parents=True)
+    old, recent = [parts / "old", folder / ".old.part"], [parts / "recent", folder / ".recent.part"]
+    for path in (*old, *recent):
+        path.write_text("part")
+    for path in old:
+        os.utime(path, (0, 0))
+    site.run()
+
+    assert [path.exists() for path in (*old, *recent)] == [False, False, True, True]
+
+
+def test_what_an_emulator_left_does_not_block(service, make_site):
+    """A site that changes from the emulator to a real service makes its pictures there."""
+    site = make_site("a")
+    with open_journal(site.settings.cache) as flights:
+        flights.write(Submission(site.digests[0], Stage.ACCEPTED, "emulator", "k", 0.0, "t1"))
+    result = site.run()
+
+    assert result.problems == []
+    assert len(service.of("submit")) == 1
+
+
+def test_the_key_is_in_no_file_and_no_message(service, make_site):
+    """A service that repeats the key does not get it into the journal, the store, the report or the outcome."""
+    service.submit = [fails(500, f"boom {KEY}"), Answer(body=f"<{KEY}>".encode()), accepts("t1"), accepts("t2")]
+    service.batch = lambda request: says(
+        {"data": [task(each, "failed", error=f"no: {KEY}") for each in request.json["task_ids"]]}
+    )
+    site = make_site("a", "b", "c", "d", api={"max_requests": 1})
+    told = []
+    outcomes = site.generate(report=told.append)
+    files = [path.read_bytes() for path in site.settings.project.rglob("*") if path.is_file()]
+
+    assert steps(outcomes) == ["UNKNOWN", "UNKNOWN", "FAILED", "FAILED"]
+    assert KEY not in repr(outcomes)
+    assert KEY not in repr(told)
+    assert not any(KEY.encode() in data for data in files)

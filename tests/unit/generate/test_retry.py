@@ -1,0 +1,42 @@
+"""How long to wait, as numbers."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mkdocs_gptimage.generate import retry
+
+
+@pytest.mark.parametrize(
+    ("attempt", "retry_after", "jitter", "seconds"),
+    [
+        (1, None, 1.0, 1.0),
+        (1, None, 0.0, 0.5),
+        (2, None, 1.0, 2.0),
+        (4, None, 0.5, 6.0),
+        (7, None, 1.0, 60.0),
+        (50, None, 1.0, 60.0),
+        (1, 7.0, 0.0, 7.0),
+        (6, 7.0, 0.5, 7.5),
+        (1, 0.0, 0.25, 0.25),
+    ],
+)
+def test_delay(attempt, retry_after, jitter, seconds):
+    """What the service asks for is kept in full; else the wait doubles from a second to a minute."""
+    assert retry.delay(attempt, retry_after, jitter) == seconds
+
+
+@given(st.integers(1, 1000), st.none() | st.floats(0, 600), st.floats(0, 1))
+def test_delay_is_bounded(attempt, retry_after, jitter):
+    """No wait is shorter than what was asked for, nor longer than ten minutes and a second."""
+    seconds = retry.delay(attempt, retry_after, jitter)
+
+    assert (retry_after or 0) <= seconds <= 601
+
+
+@pytest.mark.parametrize(("now", "overdue"), [(999.0, False), (1599.9, False), (1600.0, True), (9999.0, True)])
+def test_is_overdue(now, overdue):
+    """A task is overdue when its time is over, counted from the submit."""
+    assert retry.is_overdue(1000.0, now, 600.0) is overdue

@@ -1,0 +1,433 @@
+"""The client on a real socket: who gets the key, what is followed, and what a broken connection proves."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import gzip
+import hashlib
+import logging
+import os
+import socket
+import tempfile
+import time
+import zlib
+
+import anyio
+import anyio.from_thread
+import pytest
+import scripted_service as gateways
+from scripted_service import KEY, Answer, accepts, fails, picture, says
+
+from mkdocs_gptimage.errors import (
+    AccessError,
+    BusyError,
+    GatewayError,
+    LinkError,
+    PictureError,
+    RejectedError,
+    UnknownOutcomeError,
+)
+from mkdocs_gptimage.service import client as clients
+from mkdocs_gptimage.service import download as downloading
+from mkdocs_gptimage.service.client import Client
+from mkdocs_gptimage.service.download import Downloaded
+from mkdocs_gptimage.service.protocol import Accepted
+from mkdocs_gptimage.service.redact import Secret
+from mkdocs_gptimage.settings import Api
+
+BODY = {"model": "gpt-image-2", "prompt": "a cat"}
+
+
+@pytest.fixture
+def images():
+    """A host of its own for pictures."""
+    with gateways.serving() as server:
+        yield server
+
+
+def call(base_url, use, **api):
+    """Run `await use(client)` with a client of its own."""
+
+    async def run():
+        async with Client(base_url, Api(base_url, **api), Secret(KEY)) as client:
+            return await use(client)
+
+    return anyio.run(run)
+
+
+def submit(base_url, seconds=5.0, **api):
+    return call(base_url, lambda client: client.submit(BODY, "idempotent", seconds), **api)
+
+
+@pytest.fixture
+def download(service, tmp_path):
+    """Download a link; the file is `tmp_path / "part"`."""
+    return lambda link, base=service.base_url: call(base, lambda client: client.download(link, tmp_path / "part"))
+
+
+def test_a_submit_is_sent_as_documented(service):
+    """A submit is a POST of JSON with the key and the idempotency key, to the path that the site sets."""
+    answer = submit(service.base_url, submit_path="/images/generations/async")
+    request = service.requests[0]
+
+    assert answer == Accepted("task_1")
+    assert (request.method, request.path) == ("POST", "/v1/images/generations/async")
+    assert request.json == BODY
+    assert request.headers["content-type"] == "application/json"
+    assert request.headers["authorization"] == f"Bearer {KEY}"
+    assert request.headers["idempotency-key"] == "idempotent"
+
+
+def test_polls_carry_the_key(service):
+    """Single and batch polls ask with the key, and a task id cannot leave its place in the path."""
+    call(service.base_url, lambda client: client.poll("a/../b"))
+    call(service.base_url, lambda client: client.poll_many(["a", "b"]))
+
+    assert [request.path for request in service.requests] == ["/v1/tasks/a%2F..%2Fb", "/v1/tasks/batch"]
+    assert all(request.headers["authorization"] == f"Bearer {KEY}" for request in service.requests)
+    assert service.requests[1].json == {"task_ids": ["a", "b"]}
+
+
+def test_the_image_host_never_sees_the_key(service, images, download, tmp_path):
+    """A download, its redirects and a download from the API's own host are sent without the key."""
+    images.download = [Answer(302, headers={"Location": f"{service.origin}/own.png"})]
+    found = download(f"{images.origin}/a.png")
+    requests = images.requests + service.requests
+
+    assert [request.path for request in requests] == ["/a.png", "/own.png"]
+    assert not any(KEY in repr(request) or "authorization" in request.headers for request in requests)
+    assert (tmp_path / "part").read_bytes() == picture()
+    assert found == Downloaded(hashlib.sha256(picture()).hexdigest(), len(picture()))
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_the_key_does_not_follow_a_redirect_of_the_api(service, images, status):
+    """An API that redirects is not followed, neither by a submit nor by a poll."""
+    redirect = Answer(status, headers={"Location": f"{images.origin}/v1/images/generations"})
+    service.submit = service.poll = redirect
+    with pytest.raises(GatewayError):
+        submit(service.base_url)
+    with pytest.raises(GatewayError):
+        call(service.base_url, lambda client: client.poll("t"))
+
+    assert images.requests == []
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "file:///etc/passwd",
+        "data:image/png;base64,AAAA",
+        "ftp://host/a.png",
+        "//host/a.png",
+        "a.png",
+        "",
+        "http://",
+        "http:///a.png",
+        "javascript:alert(1)",
+        "http://[::1",
+        " http://127.0.0.1/",
+        "http://127.0.0.1:99999/",
+        "http://127.0.0.1:0/",
+        "http://127.0.0.1:http/",
+    ],
+)
+def test_links_that_are_not_followed(download, service, link):
+    """Only links with a web address and a host are followed."""
+    with pytest.raises(LinkError) as caught:
+        download(link)
+
+    assert not caught.value.expired
+    assert service.requests == []
+
+
+def test_plain_links_need_a_plain_api(download, service):
+    """An API that is reached over https does not send us to http."""
+    with pytest.raises(LinkError, match="not https"):
+        download(f"{service.origin}/a.png", "https://api.example/v1")
+
+    assert service.requests == []
+
+
+@pytest.mark.parametrize("target", ["file:///etc/passwd", "data:image/png;base64,AAAA"])
+def test_redirects_are_checked_like_links(download, service, target):
+    """A redirect leads nowhere that a link could not."""
+    service.download = Answer(302, headers={"Location": target})
+    with pytest.raises((LinkError, GatewayError), match=r"not followed|broke off"):
+        download(f"{service.origin}/a.png")
+
+    assert len(service.requests) == 1
+
+
+@pytest.mark.parametrize(("hops", "arrives"), [(3, True), (4, False)])
+def test_redirects_end(download, service, hops, arrives):
+    """Three redirects are followed, relative ones too, and no more."""
+    service.download = [*[Answer(302, headers={"Location": "next.png"})] * hops, Answer(body=picture())]
+    try:
+        download(f"{service.origin}/images/a.png")
+        has_arrived = True
+    except LinkError as error:
+        has_arrived = "more than 3 times" not in str(error)
+
+    assert has_arrived is arrives
+    assert len(service.requests) == 4
+    assert service.requests[1].path == "/images/next.png"
+
+
+@pytest.mark.parametrize("headers", [{}, {"Content-Length": "1000"}])
+def test_a_picture_that_is_too_large_is_not_kept(download, service, tmp_path, monkeypatch, headers):
+    """A download ends at the limit, and nothing of it is left."""
+    monkeypatch.setattr(downloading, "MAX_PICTURE_BYTES", 100)
+    service.download = Answer(body=bytes(1000), headers=headers)
+    with pytest.raises(PictureError, match="larger than"):
+        download(f"{service.origin}/a.png")
+
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "link", ["http://a..b/", f"http://{'a' * 70}/", "http://\u2024/", "http://x/\n", "http://127.0.0.1:1/", "http://%/"]
+)
+def test_links_that_lead_nowhere(download, link):
+    """A link that cannot be reached fails by name, however odd it is."""
+    with pytest.raises((LinkError, GatewayError)):
+        download(link)
+
+
+@pytest.mark.parametrize("status", [403, 404, 410])
+def test_expired_links_say_so(download, service, status):
+    """A link that is gone asks for a fresh poll."""
+    service.download = Answer(status)
+    with pytest.raises(LinkError, match=f"expired .HTTP {status}") as caught:
+        download(f"{service.origin}/a.png")
+
+    assert caught.value.expired
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (Answer(400), LinkError),
+        (Answer(204), LinkError),
+        (Answer(302), LinkError),
+        (Answer(429), GatewayError),
+        (Answer(500), GatewayError),
+        (Answer(body=picture(), cut=30), GatewayError),
+        (Answer(body=picture(), headers={"Content-Length": "9999"}, cut=9999), GatewayError),
+        (Answer(vanish=True), GatewayError),
+        (Answer(302, headers={"Location": "http://[::1"}), GatewayError),
+        (Answer(302, headers={"Location": "http://127.0.0.1:99999/"}), LinkError),
+    ],
+)
+def test_downloads_that_fail(download, service, tmp_path, answer, error):
+    """A download that breaks off or does not begin leaves no file, and says whether another try makes sense."""
+    service.download = answer
+    with pytest.raises((GatewayError, LinkError)) as caught:
+        download(f"{service.origin}/a.png")
+
+    assert type(caught.value) is error
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("encoding", "packed"),
+    [("gzip", gzip.compress(picture())), ("deflate", zlib.compress(picture())), ("identity", picture())],
+)
+def test_compression_is_not_asked_for_and_understood(download, service, tmp_path, encoding, packed):
+    """A host that compresses although it was asked not to is understood: some store their files that way."""
+    service.download = Answer(body=packed, headers={"Content-Encoding": encoding})
+    found = download(f"{service.origin}/a.png")
+
+    assert (tmp_path / "part").read_bytes() == picture()
+    assert found == Downloaded(hashlib.sha256(picture()).hexdigest(), len(picture()))
+    assert service.requests[0].headers["accept-encoding"] == "identity"
+
+
+def test_a_slow_host_is_waited_for(download, service, tmp_path):
+    """Bytes that drip in are a picture all the same."""
+    service.download = Answer(body=picture(size=(2, 2)), drip=0.002)
+    download(f"{service.origin}/a.png")
+
+    assert (tmp_path / "part").read_bytes() == picture(size=(2, 2))
+
+
+def test_no_connection_proves_that_nothing_was_accepted():
+    """A submit that reached nobody may be sent again."""
+    with pytest.raises(BusyError, match="cannot be reached"):
+        submit(f"http://127.0.0.1:{gateways.unused_port()}/v1")
+
+
+def test_a_failed_handshake_proves_that_nothing_was_accepted(service):
+    """TLS that does not come about carries no submit."""
+    with pytest.raises(BusyError, match="cannot be reached"):
+        submit(service.base_url.replace("http:", "https:"))
+
+
+@pytest.mark.parametrize("base_url", ["ftp://127.0.0.1/v1", "http://\x00/v1"])
+def test_an_address_that_is_none_proves_that_nothing_was_accepted(base_url):
+    """A submit that could not even be built is refused, not unknown."""
+    with pytest.raises(RejectedError, match="is not an address"):
+        submit(base_url)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [Answer(vanish=True), Answer(body=b'{"data": []}', cut=3), Answer(wait=1.0), Answer(204), Answer(201)],
+    ids=["vanished", "cut", "late", "204", "201"],
+)
+def test_a_submit_that_was_sent_without_a_clear_answer_is_unknown(service, answer):
+    """Once the request has left, silence proves nothing."""
+    service.submit = answer
+    with pytest.raises(UnknownOutcomeError):
+        submit(service.base_url, seconds=0.3)
+
+    assert len(service.requests) == 1
+
+
+@pytest.mark.parametrize("target", ["data:image/png;base64,AAAA", "http://[::1", "ftp://x/", "http://x:99999/"])
+def test_a_redirect_to_nowhere_is_an_answer(service, target):
+    """An odd redirect comes after the request has left, so it does not prove that nothing was accepted."""
+    service.submit = Answer(303, headers={"Location": target})
+    with pytest.raises(UnknownOutcomeError):
+        submit(service.base_url)
+
+
+@pytest.mark.parametrize("headers", [{"Content-Encoding": "gzip"}, {"Content-Encoding": "br"}])
+def test_an_answer_in_a_broken_encoding_is_unknown(service, headers):
+    """A body that says it is compressed and is not cannot be read."""
+    service.submit = Answer(body=b"garbage", headers=headers)
+    with pytest.raises(UnknownOutcomeError):
+        submit(service.base_url)
+
+
+def test_an_answer_without_end_is_cut(service, monkeypatch):
+    """An answer to a submit that is too long is an unknown outcome; an error that is too long is still an error."""
+    monkeypatch.setattr(clients, "_MAX_ANSWER", 1000)
+    monkeypatch.setattr(clients, "_MAX_ERROR_ANSWER", 1000)
+    service.submit = [Answer(body=b" " * 5000), Answer(422, body=b" " * 5000)]
+    with pytest.raises(UnknownOutcomeError, match="longer than"):
+        submit(service.base_url)
+    with pytest.raises(RejectedError, match="HTTP 422"):
+        submit(service.base_url)
+
+
+def test_a_service_that_reads_too_slowly_is_left(monkeypatch):
+    """A service that takes a request byte by byte is not waited for without end; what it has read is not known."""
+    monkeypatch.setattr(clients, "_UPLOAD_SECONDS", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as listener, anyio.from_thread.start_blocking_portal() as portal:
+
+        async def read_slowly():
+            connection, _ = await asyncio.get_running_loop().sock_accept(listener)
+            with connection:
+                while True:
+                    await asyncio.get_running_loop().sock_recv(connection, 1000)
+                    await anyio.sleep(0.01)
+
+        listener.setblocking(False)
+        reading = portal.start_task_soon(read_slowly)
+        body = {**BODY, "image_urls": ["x" * 40_000_000]}
+        with pytest.raises(UnknownOutcomeError, match="in time"):
+            call(f"http://127.0.0.1:{listener.getsockname()[1]}/v1", lambda client: client.submit(body, "k", 5.0))
+        reading.cancel()
+
+
+def test_a_picture_in_an_answer_that_cannot_be_kept_is_unknown(service, monkeypatch):
+    """When the disk is full, a picture that came with the answer is lost, and paid for: an unknown outcome."""
+
+    def fail():
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", fail)
+    service.submit = says({"data": [{"b64_json": "A" * 100_000}]})
+    with pytest.raises(UnknownOutcomeError, match="No space left"):
+        submit(service.base_url)
+
+
+def test_a_task_id_cannot_leave_its_place(service):
+    """A task id of dots alone, which would name another path, is not asked for."""
+    with pytest.raises(GatewayError, match="is no task id"):
+        call(service.base_url, lambda client: client.poll(".."))
+
+    assert service.requests == []
+
+
+def test_a_poll_goes_through_while_submits_are_slow(service):
+    """Polls have a connection left when all submits wait for their answers."""
+    service.submit = accepts("t", wait=1.0)
+
+    async def use(client):
+        async with anyio.create_task_group() as group:
+            for _ in range(8):
+                group.start_soon(client.submit, BODY, "k", 5.0)
+            await anyio.sleep(0.2)
+            start = time.monotonic()
+            await client.poll("t")
+            return time.monotonic() - start
+
+    assert call(service.base_url, use, max_requests=8) < 0.5
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        fails(400, f"bad {KEY}"),
+        fails(401, f"{KEY} is not a key"),
+        fails(500, f"{'x' * 285} {KEY}"),
+        says({"message": f"no task {KEY}"}),
+        Answer(body=f"<{KEY}>".encode()),
+        Answer(502, body=f"Bearer {KEY}".encode()),
+    ],
+)
+def test_the_key_is_in_no_error(service, answer):
+    """A service that repeats the key does not get it into an error, not even the beginning of it."""
+    service.submit = service.poll = service.batch = answer
+    uses = [
+        lambda client: client.submit(BODY, "k", 5.0),
+        lambda client: client.poll("t"),
+        lambda client: client.poll_many(["t"]),
+    ]
+    for use in uses:
+        try:
+            call(service.base_url, use)
+        except GatewayError as error:
+            assert KEY[:8] not in repr(error)  # noqa: PT017 - a batch without tasks is no error
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("all is well", "all is well"),
+        ("the key secret-key", "the key ***"),
+        ("the key secret-…", "the key ***…"),
+        ("the key s…", "the key s…"),
+        ("", ""),
+    ],
+)
+def test_secrets_are_taken_out(text, expected):
+    """A secret is replaced wherever it is, also where a text was cut in the middle of it."""
+    assert Secret("secret-key").hide(text) == expected
+
+
+def test_the_key_is_in_no_log(service, download, caplog):
+    """At the lowest level, the libraries below us do not log the key, nor the password of an address."""
+    caplog.set_level(logging.DEBUG)
+    service.submit = [accepts("t"), fails(401)]
+    submit(service.base_url)
+    with pytest.raises(AccessError):
+        submit(service.base_url)
+    call(service.base_url, lambda client: client.poll("t"))
+    download(f"{service.origin}/a.png")
+
+    assert "httpcore" in {record.name.split(".")[0] for record in caplog.records}
+    assert KEY not in caplog.text
+
+
+def test_the_password_of_an_address_is_in_no_error():
+    """An address that holds a user and password is told without them."""
+    port = gateways.unused_port()
+    with pytest.raises(BusyError) as caught:
+        submit(f"http://user:hunter2@127.0.0.1:{port}/v1")
+
+    assert f"127.0.0.1:{port}" in str(caught.value)
+    assert "hunter2" not in str(caught.value)

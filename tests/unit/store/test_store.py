@@ -1,0 +1,297 @@
+"""The store: its layout to the letter, every damage by its name, and nothing lost on the way in."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from scripted_service import picture
+
+from mkdocs_gptimage.errors import ConfigurationError
+from mkdocs_gptimage.fs import sha256_of_file
+from mkdocs_gptimage.spec.model import ImageSpec
+from mkdocs_gptimage.store import store as store_module
+from mkdocs_gptimage.store.entry import Damage, DamageKind, Entry
+from mkdocs_gptimage.store.record import ImageFacts, Provenance
+from mkdocs_gptimage.store.store import Store
+
+SPEC = ImageSpec("Ein Kätzchen")
+DIGEST = SPEC.digest
+MADE = Provenance("2026-11-23T21:16:57Z", "apimaster.ai", "task_1", 12.5, 0.0085)
+DATA = picture()
+FACTS = ImageFacts(hashlib.sha256(DATA).hexdigest(), len(DATA), 32, 18, "png")
+
+RECORD = f"""{{
+  "image": {{
+    "bytes": {len(DATA)},
+    "format": "png",
+    "height": 18,
+    "sha256": "{FACTS.sha256}",
+    "width": 32
+  }},
+  "made": {{
+    "at": "2026-11-23T21:16:57Z",
+    "cost_usd": 0.0085,
+    "gateway": "apimaster.ai",
+    "seconds": 12.5,
+    "task_id": "task_1"
+  }},
+  "request": {{
+    "model": "gpt-image-2",
+    "prompt": "Ein Kätzchen",
+    "resolution": "1k",
+    "size": "1:1",
+    "v": 1
+  }},
+  "v": 1
+}}
+"""
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "gptimage")
+
+
+def put(store, spec=SPEC, data=DATA, made=MADE):
+    part = store.root.parent / "part"
+    part.write_bytes(data)
+    facts = ImageFacts(hashlib.sha256(data).hexdigest(), len(data), 32, 18, "png")
+    return store.put(spec.canonical, spec.digest, part, facts, made)
+
+
+def paths(store, digest=DIGEST):
+    """(picture, record) of a digest."""
+    return store.root / digest[:2] / f"{digest}.png", store.root / digest[:2] / f"{digest}.json"
+
+
+def test_layout_and_record_to_the_letter(store):
+    """A picture is two files below the first two digits of its digest, and its record is written one way only."""
+    entry = put(store)
+    files = sorted(path for path in store.root.rglob("*") if path.is_file())
+    image, record = paths(store)
+
+    assert files == sorted([image, record])
+    assert image.read_bytes() == DATA
+    assert record.read_bytes().decode() == RECORD
+    assert store.look(DIGEST) == store.verify(DIGEST) == entry == Entry(DIGEST, image, FACTS, MADE)
+    assert not (store.root.parent / "part").exists()
+
+
+def test_files_are_readable_as_usual(store):
+    """Both files have the permissions that the user's other files get."""
+    put(store)
+    usual = store.root / "usual"
+    usual.write_text("")
+
+    assert {path.stat().st_mode for path in paths(store)} == {usual.stat().st_mode}
+
+
+@pytest.mark.parametrize("made", [Provenance("2026-11-23T21:16:57Z", "emulator", None, 0, None), MADE])
+def test_records_are_read_back(store, made):
+    """What is written is what is read, also where the service told nothing."""
+    put(store, made=made)
+    found = store.look(DIGEST)
+
+    assert found.made == made
+
+
+def test_nothing_is_not_damage(store, tmp_path):
+    """A picture that is not there is neither an entry nor damage, whatever stands in the store's place."""
+    (tmp_path / "file").write_text("")
+
+    assert store.look(DIGEST) is store.verify(DIGEST) is None
+    assert Store(tmp_path / "file").look(DIGEST) is None
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        (store_module, "move_beside"),
+        (store_module, "write_beside"),
+        (Path, "replace"),
+    ],
+    ids=["bytes", "record", "names"],
+)
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(errno.ENOSPC, "No space left on device")])
+def test_a_put_that_breaks_leaves_nothing(store, monkeypatch, broken, error):
+    """Both files land or neither does, and no temporary file stays; a second put is whole."""
+
+    def die(*_):
+        raise error
+
+    with monkeypatch.context() as patched:
+        patched.setattr(*broken, die)
+        with pytest.raises(type(error)):
+            put(store)
+    left = [path for path in store.root.rglob("*") if path.is_file()]
+    put(store)
+
+    assert left == []
+    assert isinstance(store.verify(DIGEST), Entry)
+
+
+def test_a_put_whose_record_cannot_be_named_takes_the_bytes_back(store, monkeypatch):
+    """Half a pair is never left behind by a run that lives to tell, which says where it wanted to write."""
+    real = Path.replace
+
+    def replace(self, target):
+        if Path(target).suffix == ".json":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "replace", replace)
+    with pytest.raises(OSError, match=f"No space left on device, in the store '{store.root}'"):
+        put(store)
+
+    assert [path for path in store.root.rglob("*") if path.is_file()] == []
+
+
+def test_a_put_replaces_a_picture_of_another_format(store):
+    """What an interrupted run has left of a picture that now came as PNG does not lie beside it for ever."""
+    image, _ = paths(store)
+    image.parent.mkdir(parents=True)
+    image.with_suffix(".webp").write_bytes(b"half")
+    put(store)
+
+    assert isinstance(store.verify(DIGEST), Entry)
+    assert not image.with_suffix(".webp").exists()
+
+
+def test_bytes_and_names_are_durable_before_a_put_returns(store, monkeypatch):
+    """The bytes, the record and the folder that names them are flushed to the disk."""
+    synced = []
+    real = os.fsync
+
+    def fsync(handle):
+        synced.append(Path(f"/proc/self/fd/{handle}").resolve().name if Path("/proc/self/fd").exists() else "")
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    put(store)
+
+    assert len(synced) == 3
+    assert synced[-1] in (DIGEST[:2], "")
+
+
+def test_moving_across_file_systems(store, monkeypatch):
+    """Where the cache lies on another file system, the bytes are copied beside the target and replaced in one step."""
+
+    def rename(*_):
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    monkeypatch.setattr(Path, "rename", rename)
+    put(store)
+
+    assert isinstance(store.verify(DIGEST), Entry)
+    assert not (store.root.parent / "part").exists()
+    assert len([path for path in store.root.rglob("*") if path.is_file()]) == 2
+
+
+def edit(**changes):
+    """A damage of the record: fields of its parts, as `image__bytes=1`."""
+
+    def apply(_, record):
+        value = json.loads(record.read_text())
+        for name, new in changes.items():
+            part, _, field = name.partition("__")
+            if field:
+                value[part][field] = new
+            else:
+                value[part] = new
+        record.write_text(json.dumps(value))
+
+    return apply
+
+
+DAMAGES = {
+    "not json": (lambda _, record: record.write_text("<<<<<<< HEAD\n"), "is not one"),
+    "list": (lambda _, record: record.write_text("[]"), r"is not one \(\[\], expected an object\)"),
+    "null": (lambda _, record: record.write_text("null"), "is not one"),
+    "no parts": (lambda _, record: record.write_text("{}"), "version None, expected 1"),
+    "version is true": (edit(v=True), "version true, expected 1"),
+    "no request": (edit(request=None), "belongs to another picture"),
+    "no words": (edit(request__prompt="\ud800"), "surrogates not allowed"),
+    "unknown format": (edit(image__format="../../x"), "image.format is '../../x', expected one of png, jpg, webp"),
+    "format is a list": (edit(image__format=[]), "image.format is"),
+    "hash is short": (edit(image__sha256="0" * 63), "image.sha256 is .*, expected 64 hexadecimal digits"),
+    "width is text": (edit(image__width="32"), "image.width is '32', expected a whole number above 0"),
+    "width is true": (edit(image__width=True), "image.width is true, expected"),
+    "no height": (edit(image__height=0), "image.height is 0, expected"),
+    "cost is text": (edit(made__cost_usd="much"), "made.cost_usd is 'much', expected a number or null"),
+    "cost is not finite": (edit(made__cost_usd=float("inf")), "made.cost_usd is inf, expected"),
+    "seconds are none": (edit(made__seconds=None), "made.seconds is None, expected a number"),
+    "seconds are large": (edit(made__at=5, made__seconds=10**400), "made.at is 5, expected a text"),
+    "unknown field": (edit(image__depth=8), "'image.depth' is not a field"),
+    "image is a list": (edit(image=[1]), r"image is \[1\], expected an object"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_damage_has_a_name(store, name):
+    """Whatever is wrong with a record is told, by a quick look as by a thorough one."""
+    damage, reason = DAMAGES[name]
+    put(store)
+    damage(*paths(store))
+    found = store.look(DIGEST)
+
+    assert isinstance(found, Damage)
+    assert found.kind is DamageKind.RECORD
+    assert store.verify(DIGEST) == found
+    assert re.search(reason, found.reason)
+
+
+def test_stores_merge_by_copying(tmp_path):
+    """Two stores with different pictures become one by putting their files together."""
+    specs = [ImageSpec(f"picture {number}") for number in range(20)]
+    halves = [Store(tmp_path / "a" / "gptimage"), Store(tmp_path / "b" / "gptimage")]
+    for number, spec in enumerate(specs):
+        half = halves[number % 2]
+        half.root.mkdir(parents=True, exist_ok=True)
+        put(half, spec)
+    shutil.copytree(halves[1].root, halves[0].root, dirs_exist_ok=True)
+
+    assert all(isinstance(halves[0].verify(spec.digest), Entry) for spec in specs)
+
+
+def test_an_unwritable_store_is_told(tmp_path):
+    """A file in the store's place is a problem of the configuration."""
+    (tmp_path / "gptimage").write_text("")
+    with pytest.raises(ConfigurationError, match="nothing was submitted"):
+        Store(tmp_path / "gptimage").check_writable()
+
+
+def test_only_files_of_the_store_are_swept(tmp_path, store):
+    """What a run has left is removed after an hour; another folder, behind a link too, is not the store's business."""
+    other = tmp_path / "other"
+    for folder in (other, store.root / "shelf", store.root / "3f" / "sub"):
+        folder.mkdir(parents=True)
+    (store.root / "4f").symlink_to(other)
+    parts = [folder / ".x.part" for folder in (other, store.root / "shelf", store.root / "3f", store.root / "3f/sub")]
+    for part in parts:
+        part.write_text("")
+        os.utime(part, (1, 1))
+    store.check_writable()
+
+    assert [part for part in parts if not part.exists()] == [store.root / "3f" / ".x.part"]
+
+
+def test_checking_leaves_nothing(store):
+    """Whether the store can be written is tried without leaving a file in it."""
+    store.check_writable()
+
+    assert list(store.root.iterdir()) == []
+
+
+@pytest.mark.parametrize("size", [0, 1, 1024 * 1024, 1024 * 1024 + 1])
+def test_sha256(tmp_path, size):
+    """The hash of a file is that of its bytes, however many."""
+    (tmp_path / "file").write_bytes(bytes(size))
+
+    assert sha256_of_file(tmp_path / "file") == hashlib.sha256(bytes(size)).hexdigest()
