@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mkdocs_gptimage.emulator.refusals import Refusal, not_found
+from mkdocs_gptimage.emulator.errors import Refusal, not_found
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from PIL import Image
 
-from mkdocs_gptimage.emulator.refusals import invalid
+from mkdocs_gptimage.emulator.errors import invalid
 
 MOST_REFERENCES = 16
 MOST_BYTES = 20 * 1024 * 1024

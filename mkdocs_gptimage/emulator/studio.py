@@ -12,10 +12,10 @@ from collections import OrderedDict
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from mkdocs_gptimage.emulator.pictures import draw
+from mkdocs_gptimage.emulator.picture import draw
 
 if TYPE_CHECKING:
-    from mkdocs_gptimage.emulator.pictures import Subject
+    from mkdocs_gptimage.emulator.picture import PictureSpec
 
 CACHE_BYTES = 384 * 1024 * 1024
 MOST_THREADS = 4
@@ -30,24 +30,24 @@ class Studio:
         self._threads = ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1), "gptimage-emulator-draw")
         self._lock = threading.Lock()
         self._room = cache_bytes
-        self._cache: OrderedDict[Subject, bytes] = OrderedDict()
-        self._running: dict[Subject, Future[bytes]] = {}
-        self._failed: set[Subject] = set()
-        self._drawn: set[Subject] = set()
+        self._cache: OrderedDict[PictureSpec, bytes] = OrderedDict()
+        self._running: dict[PictureSpec, Future[bytes]] = {}
+        self._failed: set[PictureSpec] = set()
+        self._drawn: set[PictureSpec] = set()
 
-    def start(self, subject: Subject) -> None:
+    def start(self, subject: PictureSpec) -> None:
         """Draw a subject unless it was drawn or is being drawn."""
         if self._picture is None and subject not in self._drawn and subject not in self._running:
             self._submit(subject)
 
-    def finished(self, subject: Subject) -> bool:
+    def finished(self, subject: PictureSpec) -> bool:
         """Whether a subject that was started is drawn, or could not be."""
         return self._picture is not None or subject in self._drawn or subject in self._failed
 
-    def failed(self, subject: Subject) -> bool:
+    def failed(self, subject: PictureSpec) -> bool:
         return subject in self._failed
 
-    async def picture(self, subject: Subject) -> bytes:
+    async def picture(self, subject: PictureSpec) -> bytes:
         """The image file of a subject."""
         if self._picture is not None:
             return self._picture
@@ -63,14 +63,14 @@ class Studio:
         """Forget what waits and wait for what is being drawn."""
         self._threads.shutdown(wait=True, cancel_futures=True)
 
-    def _submit(self, subject: Subject) -> Future[bytes]:
+    def _submit(self, subject: PictureSpec) -> Future[bytes]:
         with self._lock:
             future = self._threads.submit(draw, subject)
             self._running[subject] = future
         future.add_done_callback(lambda done: self._keep(subject, done))
         return future
 
-    def _keep(self, subject: Subject, done: Future[bytes]) -> None:
+    def _keep(self, subject: PictureSpec, done: Future[bytes]) -> None:
         with self._lock:
             self._running.pop(subject, None)
             if done.cancelled():

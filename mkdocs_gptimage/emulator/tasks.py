@@ -14,12 +14,12 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mkdocs_gptimage.emulator.refusals import insufficient_balance, key_reused, rate_limited
+from mkdocs_gptimage.emulator.errors import insufficient_balance, key_reused, rate_limited
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mkdocs_gptimage.emulator.orders import Order
+    from mkdocs_gptimage.emulator.requests import Order
     from mkdocs_gptimage.emulator.settings import Settings
     from mkdocs_gptimage.emulator.stats import Stats
 

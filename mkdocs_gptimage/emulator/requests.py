@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from mkdocs_gptimage.emulator.frames import (
+from mkdocs_gptimage.emulator.sizes import (
     DEFAULT_RESOLUTION,
     DEFAULT_SIZE,
     PIXELS,
@@ -18,9 +18,9 @@ from mkdocs_gptimage.emulator.frames import (
     is_size,
     tier,
 )
-from mkdocs_gptimage.emulator.pictures import Subject
+from mkdocs_gptimage.emulator.picture import PictureSpec
 from mkdocs_gptimage.emulator.references import read_references
-from mkdocs_gptimage.emulator.refusals import invalid
+from mkdocs_gptimage.emulator.errors import invalid
 
 MODEL = "gpt-image-2"
 MOST_IDS = 100
@@ -31,7 +31,7 @@ MOST_IDS = 100
 class Order:
     """A valid request."""
 
-    subject: Subject
+    subject: PictureSpec
     tier: str
 
     @property
@@ -61,7 +61,7 @@ def read_order(body: bytes) -> Order:
     first = (references[0].width, references[0].height) if references else None
     width, height = frame(size, resolution, first)
     by_ratio = size in PIXELS or (size is None and not references) or size == "auto"
-    return Order(Subject(prompt, width, height, references), resolution if by_ratio else tier((width, height)))
+    return Order(PictureSpec(prompt, width, height, references), resolution if by_ratio else tier((width, height)))
 
 
 def read_ids(body: bytes) -> list[str]:
