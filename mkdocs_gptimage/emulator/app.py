@@ -15,10 +15,10 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from mkdocs_gptimage.emulator.links import Links
-from mkdocs_gptimage.emulator.requests import read_ids, read_order
-from mkdocs_gptimage.emulator.references import MOST_BYTES_TOGETHER
 from mkdocs_gptimage.emulator.errors import Refusal, invalid, not_found, unauthorized
+from mkdocs_gptimage.emulator.links import Links
+from mkdocs_gptimage.emulator.references import MOST_BYTES_TOGETHER
+from mkdocs_gptimage.emulator.requests import read_ids, read_order
 from mkdocs_gptimage.emulator.stats import Stats
 from mkdocs_gptimage.emulator.studio import Studio
 from mkdocs_gptimage.emulator.tasks import Ledger

@@ -1,7 +1,7 @@
 """Placeholder pictures: a seeded landscape or mosaic with the prompt set in type below it.
 
-A picture says what it is: the prompt, "emulated" and the requested size stand on it, and reference images are pinned to it as
-small prints. Lengths and positions are in pixels, y grows downwards.
+A picture says what it is: the prompt, "emulated" and the requested size stand on it, and reference images are pinned to
+it as small prints. Lengths and positions are in pixels, y grows downwards.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ import io
 import math
 import random
 import re
+import textwrap
 import unicodedata
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from PIL import Image, ImageDraw, ImageFont, ImageStat
+from PIL import Image, ImageColor, ImageDraw, ImageFont, ImageOps, ImageStat
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,20 +32,21 @@ if TYPE_CHECKING:
 WORKING_PIXELS = 2_200_000
 """Larger backdrops are painted at about this many pixels and enlarged, which bounds time and memory."""
 SUPERSAMPLING = 3
-GROUND = 0.6
-"""Share of the height at which the ground begins, on which the prompt is set."""
+GROUND, GROUND_OF_WIDE = 0.6, 0.5
+"""Share of the height at which the ground begins, on which the prompt is set; of pictures wider than 2:1."""
 MARGIN = 0.07
 """Of the type, as a share of the shorter side."""
 SMALLEST_WITH_TYPE = 96
 """Shorter sides below this leave no room for type."""
 PRINTS_SHARE = 0.1
-"""Of the picture's area that all prints cover together; a single one covers twice as much."""
-LONGEST_PROMPT = 160
+"""Of the picture's area that all prints cover together, roughly."""
+LONGEST_PROMPT = 140
 """Characters of a prompt that are set in type."""
 LEADING = 1.22
 """Distance of baselines as a multiple of the font size."""
 DASHES = str.maketrans("\u2012\u2013\u2014", "---")
-ELLIPSIS = "…"
+LONGEST_WORD = 24
+"""Characters of a word that is not broken; scripts without spaces have longer ones."""
 NOT_TYPED = frozenset({"Cc", "Cf", "Cn", "Co", "So", "Sk"})
 """Unicode categories that no text font sets: emoji, controls, unassigned characters."""
 NO_CHARACTER = "\U0010ffff"
@@ -54,17 +56,10 @@ REDRAW_WORDS = frozenset({"redraw", "same"})
 SAME_SHAPE = 0.02
 """Largest relative difference between the aspect ratios of two pictures of the same shape."""
 MOONLIGHT = (0.62, 0.7, 1.0)
-MOONLIT = 52
+MOONLIT = 64
 """Mean lightness of a picture at night, of 255."""
-SYSTEM_FONTS = (
-    "DejaVuSans.ttf",
-    "NotoSansCJK-Regular.ttc",
-    "Arial Unicode.ttf",
-    "arial.ttf",
-    "msyh.ttc",
-    "malgun.ttf",
-)
-"""Tried in this order for prompts that Pillow's own font, which knows little more than ASCII, cannot set."""
+SYSTEM_FONTS = ["DejaVuSans.ttf", "NotoSansCJK-Regular.ttc", "arial.ttf", "msyh.ttc", "malgun.ttf"]
+"""For prompts that Pillow's own font, which knows little more than ASCII, cannot set."""
 
 
 @dataclass(frozen=True)
@@ -89,50 +84,35 @@ class Palette:
     sky: tuple[Color, Color, Color]
     """Zenith, middle, horizon."""
     sun: Color
+    """Also of the type on the ground."""
     far: Color
     """What stands at the horizon."""
     ground: Color
     accents: tuple[Color, ...]
 
-    @property
-    def ink(self) -> Color:
-        """Colour of the type on the ground."""
-        return mix(self.sun, self.sky[2], 0.25)
+
+def _palettes(rows: str) -> tuple[Palette, ...]:
+    """Read a palette from each row of colours."""
+    colors = [[ImageColor.getrgb(f"#{each}")[:3] for each in row.split()] for row in rows.strip().splitlines()]
+    return tuple(Palette((row[0], row[1], row[2]), row[3], row[4], row[5], tuple(row[6:])) for row in colors)
 
 
-def _palette(colors: str) -> Palette:
-    zenith, middle, horizon, sun, far, ground, *accents = (
-        (int(each[0:2], 16), int(each[2:4], 16), int(each[4:6], 16)) for each in colors.split()
-    )
-    return Palette((zenith, middle, horizon), sun, far, ground, tuple(accents))
-
-
-DAYS = tuple(
-    map(
-        _palette,
-        (
-            "4a3a73 c8627e ffcf9a fff1cf d98a86 1f1a38 f2545b f3a712 5b4b8a a8c686",  # dusk
-            "5f86b3 d9c9d6 ffeed6 fffaf0 b9b6cf 2c3a57 ef8a7a f4b886 7d9bc1 a3b9a0",  # dawn
-            "2f80c3 93cbea eff8f3 fffdf0 a3cbd6 163f43 f4a259 f4e285 5b8e7d bc4b51",  # noon
-            "6d8a96 d9cdab fbeccb fff6da c99a66 3b2317 bc4749 e07a2f f2b134 6a994e",  # autumn
-            "7f9bb8 cfdbe6 f8f4ef ffffff b7c7d8 24384f d98c7a 89a9c4 e8c9b5 5f85a8",  # winter
-            "4f807b b5ccae f7f2da fffbe0 9dba9f 12302b d9ae61 74a57f b5543c a7c957",  # wood
-            "3f6f8f e2c59f ffdfae fff8dc e0a477 4f2219 c8553d f28f3b 588b8b ffd5a3",  # desert
-            "12406b 54b5b8 f5efcf fffbe6 6fb3b8 08263f ff7f51 ffbf69 2ec4b6 f4d6cc",  # lagoon
-            "4b2550 c05f7b f9c3aa ffe9d6 a9557a 1f1130 e56b6f eaac8b 6d597a f2d0a9",  # plum
-        ),
-    )
-)
-NIGHTS = tuple(
-    map(
-        _palette,
-        (
-            "0a1128 1b2a58 3f5a8c f7f3dc 2f4577 070c1d f4d35e 3d5a98 2a9d8f 8d99ae",
-            "120e24 33204a 6b3d68 ffe9d6 472a55 0d0a1a e56b6f b56576 6d597a eaac8b",
-            "071a20 123c45 2f6f70 f0f7e4 1f5157 04120f 2ec4b6 84a98c e9c46a 52796f",
-        ),
-    )
-)
+DAYS = _palettes("""
+4a3a73 c8627e ffcf9a fff1cf d98a86 1f1a38 f2545b f3a712 5b4b8a a8c686
+5f86b3 d9c9d6 ffeed6 fffaf0 b9b6cf 2c3a57 ef8a7a f4b886 7d9bc1 a3b9a0
+2f80c3 93cbea eff8f3 fffdf0 a3cbd6 163f43 f4a259 f4e285 5b8e7d bc4b51
+6d8a96 d9cdab fbeccb fff6da c99a66 3b2317 bc4749 e07a2f f2b134 6a994e
+7f9bb8 cfdbe6 f8f4ef ffffff b7c7d8 24384f d98c7a 89a9c4 e8c9b5 5f85a8
+4f807b b5ccae f7f2da fffbe0 9dba9f 12302b d9ae61 74a57f b5543c a7c957
+3f6f8f e2c59f ffdfae fff8dc e0a477 4f2219 c8553d f28f3b 588b8b ffd5a3
+12406b 54b5b8 f5efcf fffbe6 6fb3b8 08263f ff7f51 ffbf69 2ec4b6 f4d6cc
+4b2550 c05f7b f9c3aa ffe9d6 a9557a 1f1130 e56b6f eaac8b 6d597a f2d0a9
+""")
+NIGHTS = _palettes("""
+0a1128 1b2a58 3f5a8c f7f3dc 2f4577 070c1d f4d35e 3d5a98 2a9d8f 8d99ae
+120e24 33204a 6b3d68 ffe9d6 472a55 0d0a1a e56b6f b56576 6d597a eaac8b
+071a20 123c45 2f6f70 f0f7e4 1f5157 04120f 2ec4b6 84a98c e9c46a 52796f
+""")
 
 
 def draw(spec: PictureSpec) -> bytes:
@@ -148,8 +128,8 @@ def draw(spec: PictureSpec) -> bytes:
     else:
         image = _backdrop(size, palette, scene, chance)
         prints = spec.references
-    ridge = _rolling(image.size, chance, spec.height * (GROUND + 0.02), spec.height * 0.022)
-    _fill_below(image, ridge, palette.ground, palette.ground)
+    ridge = _ridge(size, chance, _ground(size) + spec.height * 0.02, spec.height * 0.015)
+    _fill_below(image, ridge, palette, 1)
     _pin(image, prints, chance)
     if min(size) >= SMALLEST_WITH_TYPE:
         _set_type(image, spec, palette)
@@ -177,13 +157,15 @@ def _look(spec: PictureSpec) -> tuple[Palette, Scene]:
     return shuffled[spec.attempt % len(shuffled)], scenes[spec.attempt % len(scenes)]
 
 
-# Backdrops
+def _ground(size: tuple[int, int]) -> float:
+    """Where the ground begins."""
+    return size[1] * (GROUND_OF_WIDE if size[0] > 2 * size[1] else GROUND)
 
 
 def _backdrop(size: tuple[int, int], palette: Palette, scene: Scene, chance: random.Random) -> Image.Image:
     scale = min(1.0, math.sqrt(WORKING_PIXELS / (size[0] * size[1])))
     image = Image.new("RGB", (max(1, round(size[0] * scale)), max(1, round(size[1] * scale))))
-    _fill(image, (0, 0, image.width, math.ceil(image.height * (GROUND + 0.1))), palette.sky)
+    _fill(image, (0, 0, image.width, round(_ground(image.size) * 1.16)), palette.sky)
     scene(image, palette, chance)
     return image if image.size == size else image.resize(size, Image.Resampling.BICUBIC)
 
@@ -193,34 +175,31 @@ def _hills(image: Image.Image, palette: Palette, chance: random.Random) -> None:
     horizon = image.height * chance.uniform(0.3, 0.36)
     _sun(image, palette, chance, horizon)
     layers = chance.randint(4, 6)
-    for layer in range(layers):
-        depth = layer / layers
-        base = horizon + (image.height * GROUND - horizon) * depth
-        color = mix(mix(palette.far, palette.sky[2], 0.3 * (1 - depth)), palette.ground, 0.85 * depth)
-        ridge = _rolling(image.size, chance, base, min(image.size) * (0.03 + 0.05 * depth))
-        _fill_below(image, ridge, color, mix(color, palette.sky[2], 0.35 * (1 - depth)))
+    for depth in (layer / layers for layer in range(layers)):
+        base = horizon + (_ground(image.size) - horizon) * depth
+        ridge = _ridge(image.size, chance, base, min(image.size) * (0.02 + 0.035 * depth))
+        _fill_below(image, ridge, palette, 0.85 * depth)
 
 
 def _peaks(image: Image.Image, palette: Palette, chance: random.Random) -> None:
     """Mountain ranges that fade into the haze."""
-    foot = image.height * GROUND
+    foot = _ground(image.size)
     _sun(image, palette, chance, foot * 0.6)
     for depth in (0.0, 0.35, 0.7):
-        summit = foot * (0.62 - 0.5 * depth) * min(1.0, 0.35 + 0.4 * image.width / image.height)
-        color = mix(mix(palette.far, palette.sky[1], 0.2), palette.ground, depth)
-        ridge = _jagged(image.size, chance, foot - summit * 0.15, summit)
-        _fill_below(image, ridge, color, mix(color, palette.sky[2], 0.5 * (1 - depth)))
+        height = foot * (0.2 - 0.15 * depth) * min(1.0, 0.35 + 0.4 * image.width / image.height)
+        ridge = _ridge(image.size, chance, foot - 1.6 * height, height, pointed=True)
+        _fill_below(image, ridge, palette, depth)
 
 
 def _sea(image: Image.Image, palette: Palette, chance: random.Random) -> None:
     """A sun over water, with its light on the waves."""
     horizon = image.height * chance.uniform(0.36, 0.42)
     center = _sun(image, palette, chance, horizon)
-    coast = _rolling(image.size, chance, horizon - min(image.size) * 0.01, min(image.size) * 0.02)
-    _fill_below(image, coast, mix(palette.far, palette.sky[2], 0.25), palette.far)
+    coast = _ridge(image.size, chance, horizon - min(image.size) * 0.01, min(image.size) * 0.014)
+    _fill_below(image, coast, palette, 0)
     water = (mix(palette.sky[2], palette.far, 0.5), mix(palette.sky[0], palette.ground, 0.35))
-    _fill(image, (0, round(horizon), image.width, math.ceil(image.height * (GROUND + 0.1))), water)
-    reach = image.height * (GROUND + 0.05) - horizon
+    _fill(image, (0, round(horizon), image.width, round(_ground(image.size) * 1.16)), water)
+    reach = _ground(image.size) - horizon
     with_light = ImageDraw.Draw(image, "RGBA")
     for _ in range(90):
         depth = chance.random() ** 1.4
@@ -234,14 +213,13 @@ def _sea(image: Image.Image, palette: Palette, chance: random.Random) -> None:
 
 def _mosaic(image: Image.Image, palette: Palette, chance: random.Random) -> None:
     """Tiles of quarter circles, half circles and triangles."""
-    rows = 3 if image.width > image.height * 2 else 4
-    side = math.ceil(image.height * (GROUND + 0.06) / rows)
-    side = min(side, math.ceil(image.width / 4))
-    tile = side * 2
+    columns = max(4, round(image.width / (_ground(image.size) / 3.5)))
+    side = math.ceil(image.width / columns)
+    tile = 2 * side
     colors = (*palette.accents, palette.sky[1], palette.sky[2], palette.far, palette.sun)
     sheet = Image.new("RGB", (tile, tile))
     pen = ImageDraw.Draw(sheet)
-    for top in range(0, math.ceil(image.height * (GROUND + 0.1)), side):
+    for top in range(0, round(_ground(image.size) * 1.16), side):
         for left in range(0, image.width, side):
             back, front = chance.sample(colors, 2)
             pen.rectangle((0, 0, tile, tile), back)
@@ -251,15 +229,13 @@ def _mosaic(image: Image.Image, palette: Palette, chance: random.Random) -> None
 
 def _ornament(pen: ImageDraw.ImageDraw, tile: int, color: Color, chance: random.Random) -> None:
     x, y = chance.choice((0, tile)), chance.choice((0, tile))
-    kind = chance.randrange(4)
-    if kind == 0:
-        pen.ellipse((x - tile, y - tile, x + tile, y + tile), color)
-    elif kind == 1:
-        pen.ellipse((0, y - tile / 2, tile, y + tile / 2), color)
-    elif kind == 2:
+    center, radius = chance.choice(
+        (((x, y), tile), ((tile / 2, y), tile / 2), ((tile / 2, tile / 2), tile * 0.28), (None, 0))
+    )
+    if center is None:
         pen.polygon([(x, y), (tile - x, y), (x, tile - y)], color)
     else:
-        pen.ellipse((tile * 0.22, tile * 0.22, tile * 0.78, tile * 0.78), color)
+        pen.circle(center, radius, color)
 
 
 SCENES: tuple[Scene, ...] = (_hills, _mosaic, _sea, _peaks)
@@ -281,30 +257,20 @@ def _sun(image: Image.Image, palette: Palette, chance: random.Random, horizon: f
     return x, y
 
 
-def _rolling(size: tuple[int, int], chance: random.Random, base: float, swell: float) -> list[Point]:
-    """A soft ridge line around `base` that rises and falls by about `swell`."""
-    stretch = size[0] / min(size)
-    waves = [(stretch * chance.uniform(0.3, 0.6) * 1.9**k, chance.uniform(0, math.tau), 0.5**k) for k in range(4)]
-    return [
-        (size[0] * x / 128, base + swell * 0.7 * sum(a * math.sin(f * math.tau * x / 128 + p) for f, p, a in waves))
-        for x in range(129)
+def _ridge(
+    size: tuple[int, int], chance: random.Random, base: float, swell: float, *, pointed: bool = False
+) -> list[Point]:
+    """A ridge line around `base` that rises and falls by about `swell`: soft, or with peaks."""
+    stretch, steps = size[0] / min(size), 320
+    phases = [
+        (stretch * chance.uniform(0.3, 0.6) * 1.9**k, chance.uniform(0, math.tau)) for k in range(4 + 3 * pointed)
     ]
 
+    def height(x: float) -> float:
+        waves = (math.sin(frequency * math.tau * x + phase) for frequency, phase in phases)
+        return sum((1 - 2 * abs(wave) if pointed else wave) * 0.5**k for k, wave in enumerate(waves))
 
-def _jagged(size: tuple[int, int], chance: random.Random, base: float, summit: float) -> list[Point]:
-    """A rocky ridge line by midpoint displacement, whose highest peak stands about `summit` above `base`."""
-    peaks = max(2, min(5, round(size[0] / size[1] * 2)))
-    heights = [0.1]
-    for _ in range(peaks):
-        heights += [chance.uniform(0.6, 1.0), chance.uniform(0.05, 0.4)]
-    spread = 0.12
-    for _ in range(5):
-        for index in range(len(heights) - 1, 0, -1):
-            heights.insert(index, (heights[index - 1] + heights[index]) / 2 + chance.uniform(-spread, spread))
-        spread *= 0.55
-    offset = chance.uniform(0, 0.15)
-    step = size[0] * 1.2 / (len(heights) - 1)
-    return [(index * step - offset * size[0], base - summit * height) for index, height in enumerate(heights)]
+    return [(size[0] * step / steps, base - swell * height(step / steps)) for step in range(steps + 1)]
 
 
 def _fill(image: Image.Image, box: tuple[int, int, int, int], colors: Sequence[Color]) -> None:
@@ -316,8 +282,10 @@ def _fill(image: Image.Image, box: tuple[int, int, int, int], colors: Sequence[C
         image.paste(ramp.resize((right - left, bottom - top), Image.Resampling.BICUBIC), (left, top))
 
 
-def _fill_below(image: Image.Image, ridge: Sequence[Point], upper: Color, lower: Color) -> None:
-    """Fill everything below a ridge line with a gradient that ends where the ground begins."""
+def _fill_below(image: Image.Image, ridge: Sequence[Point], palette: Palette, depth: float) -> None:
+    """Fill everything below a ridge line, with the haze of its distance: `depth` is 0 at the horizon, 1 in front."""
+    upper = mix(mix(palette.far, palette.sky[2], 0.25 * (1 - depth)), palette.ground, depth)
+    lower = mix(upper, palette.sky[2], 0.4 * (1 - depth))
     top = max(0, math.floor(min(y for _, y in ridge)))
     bottom = min(image.height, math.ceil(max(y for _, y in ridge)) + 1)
     if bottom <= top:
@@ -325,15 +293,10 @@ def _fill_below(image: Image.Image, ridge: Sequence[Point], upper: Color, lower:
     mask = Image.new("L", (image.width * SUPERSAMPLING, (bottom - top) * SUPERSAMPLING))
     line = [(x * SUPERSAMPLING, (y - top) * SUPERSAMPLING) for x, y in ridge]
     ImageDraw.Draw(mask).polygon([(line[0][0], mask.height), *line, (line[-1][0], mask.height)], 255)
-    end = max(bottom, min(image.height, math.ceil(image.height * (GROUND + 0.1))))
-    body = Image.new("RGB", (image.width, end - top), lower)
-    _fill(body, (0, 0, *body.size), (upper, lower))
+    body = Image.new("RGB", (image.width, image.height - top), lower)
+    _fill(body, (0, 0, image.width, round(_ground(image.size) * 1.16) - top), (upper, lower))
     image.paste(body.crop((0, 0, image.width, bottom - top)), (0, top), mask.reduce(SUPERSAMPLING))
     image.paste(body.crop((0, bottom - top, *body.size)), (0, bottom))
-    image.paste(lower, (0, end, *image.size))
-
-
-# Reference images
 
 
 def _is_dark_twin(spec: PictureSpec) -> bool:
@@ -349,10 +312,10 @@ def _is_dark_twin(spec: PictureSpec) -> bool:
 def _moonlit(reference: Reference, size: tuple[int, int], chance: random.Random) -> Image.Image:
     """A reference by moonlight, with stars above it."""
     day = _sketch(reference)
-    gain = min(0.8, MOONLIT / max(1.0, ImageStat.Stat(day.convert("L")).mean[0]))
-    bands = zip(day.split(), MOONLIGHT, strict=True)
-    night = Image.merge("RGB", [band.point([round(gain * share * level) for level in range(256)]) for band, share in bands])
-    image = night.resize(size, Image.Resampling.BICUBIC)
+    dim = day.point([round(255 * (level / 255) ** 1.6) for level in range(256)] * 3)
+    gain = min(0.9, MOONLIT / max(1.0, ImageStat.Stat(dim.convert("L")).mean[0]))
+    tinted = [round(gain * share * level) for share in MOONLIGHT for level in range(256)]
+    image = dim.point(tinted).resize(size, Image.Resampling.BICUBIC)
     pen = ImageDraw.Draw(image, "RGBA")
     for _ in range(70):
         x, y = size[0] * chance.uniform(0.03, 0.97), size[1] * (0.03 + 0.3 * chance.random() ** 1.5)
@@ -371,50 +334,29 @@ def _sketch(reference: Reference) -> Image.Image:
 
 def _pin(image: Image.Image, references: Sequence[Reference], chance: random.Random) -> None:
     """Pin references to the upper part of a picture as small prints, row by row."""
-    if not references:
-        return
-    width, height = image.width * 0.92, image.height * (GROUND - 0.06)
-    rows = _rows(len(references), width / height)
-    columns = math.ceil(len(references) / rows)
-    cell = (width / columns, height / rows)
-    area = image.width * image.height * PRINTS_SHARE * (2 if len(references) == 1 else 1.3) / len(references)
+    count = max(1, len(references))
+    width, height = image.width * 0.92, _ground(image.size) - image.height * 0.06
+    columns = math.ceil(count / max(1, round(math.sqrt(count * height / width))))
+    across, down = width / columns, height / math.ceil(count / columns)
+    side = math.sqrt(image.width * image.height * PRINTS_SHARE / count) * (1.7 if count == 1 else 1.4)
+    room = (max(1, int(min(across * 0.84, side))), max(1, int(min(down * 0.84, side))))
     for index, reference in enumerate(references):
         row, column = divmod(index, columns)
-        in_row = min(columns, len(references) - row * columns)
-        center = (
-            image.width / 2 + (column - (in_row - 1) / 2) * cell[0],
-            image.height * 0.04 + (row + 0.5) * cell[1],
-        )
-        _print(image, reference, center, _print_size(reference, area, cell), chance.uniform(-3, 3))
+        in_row = min(columns, count - row * columns)
+        x = image.width / 2 + (column - (in_row - 1) / 2) * across
+        _print(image, _sketch(reference), (x, image.height * 0.04 + (row + 0.5) * down), room, chance.uniform(-3, 3))
 
 
-def _rows(count: int, ratio: float) -> int:
-    """The number of rows in which cells are closest to a square."""
-    return min(range(1, count + 1), key=lambda rows: abs(math.log(ratio * rows / math.ceil(count / rows))))
-
-
-def _print(image: Image.Image, reference: Reference, center: Point, size: tuple[int, int], angle: float) -> None:
-    """Pin one print of `size` pixels, turned by `angle` degrees, with a white border and a shadow."""
-    photo = _sketch(reference).resize(size, Image.Resampling.LANCZOS)
-    border = max(1, round(min(size) * 0.05))
-    card = Image.new("RGBA", (size[0] + 2 * border, size[1] + 2 * border), (250, 249, 246, 255))
-    card.paste(photo, (border, border))
+def _print(image: Image.Image, photo: Image.Image, center: Point, room: tuple[int, int], angle: float) -> None:
+    """Pin one print, turned by `angle` degrees, with a white border and a shadow."""
+    photo = ImageOps.contain(photo, room, Image.Resampling.LANCZOS)
+    border = max(1, round(min(photo.size) * 0.05))
+    card = ImageOps.expand(photo, border, (250, 249, 246)).convert("RGBA")
     turned = card.rotate(angle, Image.Resampling.BICUBIC, expand=True)
     left, top = round(center[0] - turned.width / 2), round(center[1] - turned.height / 2)
     shadow = turned.getchannel("A").point([round(level * 0.3) for level in range(256)])
     image.paste((10, 10, 20), (left + border // 2, top + border), shadow)
     image.paste(turned, (left, top), turned)
-
-
-def _print_size(reference: Reference, area: float, room: tuple[float, float]) -> tuple[int, int]:
-    """Pixels of a print that covers about `area` and fits into its cell."""
-    ratio = min(4.0, max(0.25, reference.width / reference.height))
-    width = math.sqrt(area * ratio)
-    fit = min(1.0, room[0] * 0.84 / width, room[1] * 0.84 / (width / ratio))
-    return max(1, round(width * fit)), max(1, round(width / ratio * fit))
-
-
-# Type
 
 
 def _set_type(image: Image.Image, spec: PictureSpec, palette: Palette) -> None:
@@ -425,67 +367,54 @@ def _set_type(image: Image.Image, spec: PictureSpec, palette: Palette) -> None:
     pen = ImageDraw.Draw(image)
     small = max(11, round(min(image.width * 0.026, short * 0.05)))
     label = f"emulated · {spec.label}" if spec.label else "emulated"
-    pen.text((margin, bottom), label, mix(palette.ground, palette.ink, 0.7), _font(None, small), "ls")
+    pen.text((margin, bottom), label, mix(palette.ground, palette.sun, 0.7), _font(None, small), "ls")
 
-    top = image.height * (GROUND + 0.055)
+    top = _ground(image.size) + image.height * 0.055
     width, height = image.width - 2 * margin, bottom - 1.8 * small - top
-    text, path = _typeable(_shortened(spec.prompt))
-    sizes = (image.width * 0.042, min(image.width * 0.1, height * 0.42))
-    lines, size = _typeset(text, _font(path, 100), (width, height), sizes)
+    text, path = _typeable(_plain(spec.prompt))
+    largest = min(image.width * 0.13, height * 0.45)
+    lines, size = _typeset(text, _font(path, 100), (width, height), (image.width * 0.038, largest))
     font = _font(path, size)
     first = top + (height - len(lines) * size * LEADING) / 2 + size
     for number, line in enumerate(lines):
-        pen.text((margin, first + number * LEADING * size), line, palette.ink, font, "ls")
+        pen.text((margin, first + number * LEADING * size), line, palette.sun, font, "ls")
 
 
-def _shortened(prompt: str) -> str:
-    """The first paragraph of a prompt on one line, without emoji, cut between words."""
-    paragraph = " ".join(prompt.strip().partition("\n\n")[0].split()).translate(DASHES)
-    text = "".join(each for each in paragraph if unicodedata.category(each) not in NOT_TYPED).strip()
-    if len(text) <= LONGEST_PROMPT:
-        return text
-    cut = text[:LONGEST_PROMPT]
-    return (cut.rpartition(" ")[0] or cut).rstrip(" ,;:.") + ELLIPSIS
+def _plain(prompt: str) -> str:
+    """The first paragraph of a prompt on one line, without emoji, shortened."""
+    paragraph = prompt.strip().partition("\n\n")[0].translate(DASHES)
+    text = "".join(each for each in paragraph if each.isspace() or unicodedata.category(each) not in NOT_TYPED)
+    text = " ".join(text.split())
+    return text if len(text) <= LONGEST_PROMPT else _cut(text, LONGEST_PROMPT)
+
+
+def _cut(text: str, length: int) -> str:
+    start = text[:length]
+    return (start.rpartition(" ")[0] or start).rstrip(" ,;:.-…") + "…"
 
 
 def _typeset(
     text: str, font: ImageFont.FreeTypeFont, box: tuple[float, float], sizes: tuple[float, float]
 ) -> tuple[list[str], int]:
-    """Break a text into lines, in the largest type that fits into a box, and cut it if none does.
+    """Break a text into lines so that its type is as large as a box allows, and shorten it where that is too small.
 
     `sizes` are the smallest and the largest type; `font` measures. Returns the lines and the size.
     """
-    size = sizes[1]
-    lines = _wrapped(text, font, box[0] / size)
-    while len(lines) * LEADING * size > box[1] and size > sizes[0]:
-        size = max(sizes[0], size * 0.93)
-        lines = _wrapped(text, font, box[0] / size)
-    fitting = max(1, int(box[1] / (LEADING * size)))
-    if len(lines) > fitting:
-        lines = [*lines[: fitting - 1], lines[fitting - 1].rstrip(" ,;:.…") + ELLIPSIS]
-        return lines, max(1, round(size))
-    shares = (share / 20 for share in range(10, 21))
-    balanced = (_wrapped(text, font, box[0] * share / size) for share in shares)
-    return next(found for found in balanced if len(found) <= len(lines)), max(1, round(size))
 
+    def size_of(lines: list[str]) -> float:
+        widest = max(map(font.getlength, lines)) / font.size
+        return min(sizes[1], box[0] / max(0.1, widest), box[1] / (LEADING * len(lines)))
 
-def _wrapped(text: str, font: ImageFont.FreeTypeFont, ems: float) -> list[str]:
-    """Break a text into lines of at most so many ems, inside of words only where a word is longer than a line."""
-    limit = ems * font.size
-    lines, line = [], ""
-    for word in text.split():
-        longer = f"{line} {word}" if line else word
-        if font.getlength(longer) <= limit:
-            line = longer
-            continue
-        lines += [line] if line else []
-        line = ""
-        for character in word:
-            if line and font.getlength(line + character) > limit:
-                lines.append(line)
-                line = ""
-            line += character
-    return [*lines, line]
+    longest_word = max((len(word) for word in text.split() if len(word) <= LONGEST_WORD), default=4)
+    breaks = [textwrap.wrap(text, width) for width in range(longest_word, max(longest_word, len(text)) + 3, 3)]
+    # Among equals, few lines; among these, lines of about equal length.
+    best = max(
+        filter(None, breaks), key=lambda lines: (size_of(lines), -len(lines), -max(map(len, lines))), default=[""]
+    )
+    size = size_of(best)
+    if size < sizes[0] and len(text) > 2 * LONGEST_WORD:
+        return _typeset(_cut(text, round(len(text) * 0.85)), font, box, sizes)
+    return best, max(1, int(size))
 
 
 def _typeable(text: str) -> tuple[str, str | None]:
@@ -500,8 +429,9 @@ def _typeable(text: str) -> tuple[str, str | None]:
     missing = _missing(plain, path)
     lost = [each for each in plain if each in missing and unicodedata.category(each) != "Mn"]
     if 2 * len(lost) > len(text):
-        script = unicodedata.name(lost[0], "another script").split()[0].capitalize()
-        return f"{script} prompt of {len(text)} characters", None
+        script = unicodedata.name(lost[0], "unknown").split()[0]
+        script = script if script == "CJK" else script.capitalize()
+        return f"{script} prompt of {len(text)} characters, for which no font was found", None
     return "".join(each for each in plain if each not in missing), path
 
 

@@ -9,6 +9,9 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from mkdocs_gptimage.emulator.errors import invalid
+from mkdocs_gptimage.emulator.picture import PictureSpec
+from mkdocs_gptimage.emulator.references import read_references
 from mkdocs_gptimage.emulator.sizes import (
     DEFAULT_RESOLUTION,
     DEFAULT_SIZE,
@@ -18,9 +21,6 @@ from mkdocs_gptimage.emulator.sizes import (
     is_size,
     tier,
 )
-from mkdocs_gptimage.emulator.picture import PictureSpec
-from mkdocs_gptimage.emulator.references import read_references
-from mkdocs_gptimage.emulator.errors import invalid
 
 MODEL = "gpt-image-2"
 MOST_IDS = 100
