@@ -44,13 +44,10 @@ LONGEST_PROMPT = 140
 """Characters of a prompt that are set in type."""
 LEADING = 1.22
 """Distance of baselines as a multiple of the font size."""
-DASHES = str.maketrans("\u2012\u2013\u2014", "---")
 LONGEST_WORD = 24
 """Characters of a word that is not broken; scripts without spaces have longer ones."""
 NOT_TYPED = frozenset({"Cc", "Cf", "Cn", "Co", "So", "Sk"})
 """Unicode categories that no text font sets: emoji, controls, unassigned characters."""
-NO_CHARACTER = "\U0010ffff"
-"""A code point that no font has: it is drawn as a missing glyph."""
 NIGHT_WORDS = frozenset({"night", "dark", "moonlight", "midnight"})
 REDRAW_WORDS = frozenset({"redraw", "same"})
 SAME_SHAPE = 0.02
@@ -122,15 +119,12 @@ def draw(spec: PictureSpec) -> bytes:
     palette, scene = _look(spec)
     size = (spec.width, spec.height)
     if _is_dark_twin(spec):
-        palette = chance.choice(NIGHTS)
         image = _moonlit(spec.references[0], size, chance)
-        prints: tuple[Reference, ...] = ()
     else:
         image = _backdrop(size, palette, scene, chance)
-        prints = spec.references
+        _pin(image, spec.references, chance)
     ridge = _ridge(size, chance, _ground(size) + spec.height * 0.02, spec.height * 0.015)
     _fill_below(image, ridge, palette, 1)
-    _pin(image, prints, chance)
     if min(size) >= SMALLEST_WITH_TYPE:
         _set_type(image, spec, palette)
     out = io.BytesIO()
@@ -382,7 +376,7 @@ def _set_type(image: Image.Image, spec: PictureSpec, palette: Palette) -> None:
 
 def _plain(prompt: str) -> str:
     """The first paragraph of a prompt on one line, without emoji, shortened."""
-    paragraph = prompt.strip().partition("\n\n")[0].translate(DASHES)
+    paragraph = prompt.strip().partition("\n\n")[0].replace("\u2013", "-").replace("\u2014", "-")
     text = "".join(each for each in paragraph if each.isspace() or unicodedata.category(each) not in NOT_TYPED)
     text = " ".join(text.split())
     return text if len(text) <= LONGEST_PROMPT else _cut(text, LONGEST_PROMPT)
@@ -406,11 +400,11 @@ def _typeset(
         return min(sizes[1], box[0] / max(0.1, widest), box[1] / (LEADING * len(lines)))
 
     longest_word = max((len(word) for word in text.split() if len(word) <= LONGEST_WORD), default=4)
-    breaks = [textwrap.wrap(text, width) for width in range(longest_word, max(longest_word, len(text)) + 3, 3)]
-    # Among equals, few lines; among these, lines of about equal length.
-    best = max(
-        filter(None, breaks), key=lambda lines: (size_of(lines), -len(lines), -max(map(len, lines))), default=[""]
-    )
+    step = 1 + len(text) // 40
+    widths = range(longest_word, max(longest_word, len(text)) + step, step)
+    # Of the largest type the fewest lines, and of these the most even ones.
+    breaks = (textwrap.wrap(text, width) or [""] for width in widths)
+    best = max(breaks, key=lambda lines: (size_of(lines), -len(lines), -max(map(len, lines))))
     size = size_of(best)
     if size < sizes[0] and len(text) > 2 * LONGEST_WORD:
         return _typeset(_cut(text, round(len(text) * 0.85)), font, box, sizes)
@@ -422,24 +416,24 @@ def _typeable(text: str) -> tuple[str, str | None]:
 
     Letters that no font has lose their accents; a prompt that is left without most of its letters is described.
     """
-    if text.isascii():
+    if not _missing(text, None):
         return text, None
     path = min((None, *_system_fonts()), key=lambda path: len(_missing(text, path)))
-    plain = "".join(unicodedata.normalize("NFKD", each) if each in _missing(text, path) else each for each in text)
+    missing = _missing(text, path)
+    plain = "".join(unicodedata.normalize("NFKD", each) if each in missing else each for each in text)
     missing = _missing(plain, path)
     lost = [each for each in plain if each in missing and unicodedata.category(each) != "Mn"]
     if 2 * len(lost) > len(text):
-        script = unicodedata.name(lost[0], "unknown").split()[0]
-        script = script if script == "CJK" else script.capitalize()
-        return f"{script} prompt of {len(text)} characters, for which no font was found", None
+        script = unicodedata.name(lost[0], "UNKNOWN").split()[0]
+        return f"A prompt of {len(text)} characters ({script}) for which no font was found", None
     return "".join(each for each in plain if each not in missing), path
 
 
 def _missing(text: str, path: str | None) -> frozenset[str]:
     """The characters of a text that a font does not have."""
     font = _font(path, 24)
-    box = bytes(font.getmask(NO_CHARACTER))
-    return frozenset(each for each in set(text) if not each.isspace() and bytes(font.getmask(each)) == box)
+    placeholder = bytes(font.getmask("\U0010ffff"))
+    return frozenset(each for each in set(text) if not each.isspace() and bytes(font.getmask(each)) == placeholder)
 
 
 def _font(path: str | None, size: int) -> ImageFont.FreeTypeFont:
