@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Settings:
-    """How the emulated service behaves. By default it has the latency of the real one, accepts any key and has no limits."""
+    """How the service behaves. By default it is as slow as the real one, accepts any key and has no limits."""
 
     speed: float = 1.0
     """How many times faster than the real service."""
@@ -26,7 +26,7 @@ class Settings:
     submit_seconds: float = 0
     """Delay of the answer to an accepted submit, in seconds; the task runs meanwhile."""
     seed: int | None = None
-    """Makes pictures repeatable: the n-th request for a prompt gives the same picture. None is another seed at each start."""
+    """Makes pictures repeatable: the n-th task of a prompt yields the same one. None is a random seed at each start."""
 
     def __post_init__(self) -> None:
         if self.speed <= 0:
