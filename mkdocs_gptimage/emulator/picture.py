@@ -42,8 +42,7 @@ PRINTS_SHARE = 0.1
 """Of the picture's area that all prints cover together, roughly."""
 LONGEST_PROMPT = 140
 """Characters of a prompt that are set in type."""
-LEADING = 1.22
-"""Distance of baselines as a multiple of the font size."""
+LEADING = 1.22  # distance of baselines as a multiple of the font size
 LONGEST_WORD = 24
 """Characters of a word that is not broken; scripts without spaces have longer ones."""
 NOT_TYPED = frozenset({"Cc", "Cf", "Cn", "Co", "So", "Sk"})
@@ -54,7 +53,7 @@ SAME_SHAPE = 0.02
 """Largest relative difference between the aspect ratios of two pictures of the same shape."""
 MOONLIGHT = (0.62, 0.7, 1.0)
 MOONLIT = 64
-"""Mean lightness of a picture at night, of 255."""
+"""Highest mean lightness of a picture at night, of 255."""
 SYSTEM_FONTS = ["DejaVuSans.ttf", "NotoSansCJK-Regular.ttc", "arial.ttf", "msyh.ttc", "malgun.ttf"]
 """For prompts that Pillow's own font, which knows little more than ASCII, cannot set."""
 
@@ -152,14 +151,19 @@ def _look(spec: PictureSpec) -> tuple[Palette, Scene]:
 
 
 def _ground(size: tuple[int, int]) -> float:
-    """Where the ground begins."""
+    """Where the ground begins, give or take its ridge."""
     return size[1] * (GROUND_OF_WIDE if size[0] > 2 * size[1] else GROUND)
+
+
+def _backdrop_ends(size: tuple[int, int]) -> int:
+    """Where the ground covers the whole width."""
+    return round(_ground(size) * 1.16)
 
 
 def _backdrop(size: tuple[int, int], palette: Palette, scene: Scene, chance: random.Random) -> Image.Image:
     scale = min(1.0, math.sqrt(WORKING_PIXELS / (size[0] * size[1])))
     image = Image.new("RGB", (max(1, round(size[0] * scale)), max(1, round(size[1] * scale))))
-    _fill(image, (0, 0, image.width, round(_ground(image.size) * 1.16)), palette.sky)
+    _fill(image, 0, palette.sky)
     scene(image, palette, chance)
     return image if image.size == size else image.resize(size, Image.Resampling.BICUBIC)
 
@@ -187,33 +191,30 @@ def _peaks(image: Image.Image, palette: Palette, chance: random.Random) -> None:
 
 def _sea(image: Image.Image, palette: Palette, chance: random.Random) -> None:
     """A sun over water, with its light on the waves."""
-    horizon = image.height * chance.uniform(0.36, 0.42)
+    short, horizon = min(image.size), image.height * chance.uniform(0.36, 0.42)
     center = _sun(image, palette, chance, horizon)
-    coast = _ridge(image.size, chance, horizon - min(image.size) * 0.01, min(image.size) * 0.014)
+    coast = _ridge(image.size, chance, horizon - short * 0.01, short * 0.014)
     _fill_below(image, coast, palette, 0)
     water = (mix(palette.sky[2], palette.far, 0.5), mix(palette.sky[0], palette.ground, 0.35))
-    _fill(image, (0, round(horizon), image.width, round(_ground(image.size) * 1.16)), water)
-    reach = _ground(image.size) - horizon
-    with_light = ImageDraw.Draw(image, "RGBA")
+    _fill(image, round(horizon), water)
+    light = ImageDraw.Draw(image, "RGBA")
     for _ in range(90):
         depth = chance.random() ** 1.4
-        y = horizon + 2 + reach * depth
-        width = min(image.size) * chance.uniform(0.02, 0.09) * (0.5 + depth)
-        x = center[0] + chance.gauss(0, 1) * min(image.size) * (0.05 + 0.2 * depth)
-        height = max(1.0, min(image.size) * 0.004 * (0.6 + depth))
+        x = center[0] + chance.gauss(0, 1) * short * (0.05 + 0.2 * depth)
+        y = horizon + 2 + (_ground(image.size) - horizon) * depth
+        width, height = short * chance.uniform(0.02, 0.09) * (0.5 + depth), max(1.0, short * 0.004 * (0.6 + depth))
         box = (x - width, y - height / 2, x + width, y + height / 2)
-        with_light.rounded_rectangle(box, height / 2, (*palette.sun, round(150 * (1 - 0.6 * depth))))
+        light.rounded_rectangle(box, height / 2, (*palette.sun, round(150 * (1 - 0.6 * depth))))
 
 
 def _mosaic(image: Image.Image, palette: Palette, chance: random.Random) -> None:
     """Tiles of quarter circles, half circles and triangles."""
-    columns = max(4, round(image.width / (_ground(image.size) / 3.5)))
-    side = math.ceil(image.width / columns)
+    side = math.ceil(image.width / max(4, round(image.width / (_ground(image.size) / 3.5))))
     tile = 2 * side
     colors = (*palette.accents, palette.sky[1], palette.sky[2], palette.far, palette.sun)
     sheet = Image.new("RGB", (tile, tile))
     pen = ImageDraw.Draw(sheet)
-    for top in range(0, round(_ground(image.size) * 1.16), side):
+    for top in range(0, _backdrop_ends(image.size), side):
         for left in range(0, image.width, side):
             back, front = chance.sample(colors, 2)
             pen.rectangle((0, 0, tile, tile), back)
@@ -223,13 +224,13 @@ def _mosaic(image: Image.Image, palette: Palette, chance: random.Random) -> None
 
 def _ornament(pen: ImageDraw.ImageDraw, tile: int, color: Color, chance: random.Random) -> None:
     x, y = chance.choice((0, tile)), chance.choice((0, tile))
-    center, radius = chance.choice(
-        (((x, y), tile), ((tile / 2, y), tile / 2), ((tile / 2, tile / 2), tile * 0.28), (None, 0))
-    )
-    if center is None:
+    middle = tile / 2
+    circles = (((x, y), tile), ((middle, y), middle), ((middle, middle), tile * 0.28))
+    if chance.random() < 0.25:
         pen.polygon([(x, y), (tile - x, y), (x, tile - y)], color)
-    else:
-        pen.circle(center, radius, color)
+        return
+    center, radius = chance.choice(circles)
+    pen.circle(center, radius, color)
 
 
 SCENES: tuple[Scene, ...] = (_hills, _mosaic, _sea, _peaks)
@@ -240,10 +241,9 @@ def _sun(image: Image.Image, palette: Palette, chance: random.Random, horizon: f
     short = min(image.size)
     radius = short * chance.uniform(0.05, 0.085)
     x, y = image.width * chance.uniform(0.2, 0.8), horizon - radius * chance.uniform(-0.2, 1.8)
-    reach = round(short * 0.45)
     glow = Image.radial_gradient("L").point([round(150 * max(0.0, 1 - level / 180) ** 2) for level in range(256)])
-    mask = glow.resize((2 * reach, 2 * reach), Image.Resampling.BICUBIC)
-    image.paste(palette.sun, (round(x) - reach, round(y) - reach, round(x) + reach, round(y) + reach), mask)
+    mask = glow.resize((round(short * 0.9), round(short * 0.9)), Image.Resampling.BICUBIC)
+    image.paste(palette.sun, (round(x - mask.width / 2), round(y - mask.height / 2)), mask)
     side = max(1, round(2 * radius))
     disc = Image.new("L", (side * SUPERSAMPLING, side * SUPERSAMPLING))
     ImageDraw.Draw(disc).ellipse((0, 0, disc.width - 1, disc.height - 1), 255)
@@ -255,10 +255,8 @@ def _ridge(
     size: tuple[int, int], chance: random.Random, base: float, swell: float, *, pointed: bool = False
 ) -> list[Point]:
     """A ridge line around `base` that rises and falls by about `swell`: soft, or with peaks."""
-    stretch, steps = size[0] / min(size), 320
-    phases = [
-        (stretch * chance.uniform(0.3, 0.6) * 1.9**k, chance.uniform(0, math.tau)) for k in range(4 + 3 * pointed)
-    ]
+    stretch, steps, octaves = size[0] / min(size), 320, 7 if pointed else 4
+    phases = [(stretch * chance.uniform(0.3, 0.6) * 1.9**k, chance.uniform(0, math.tau)) for k in range(octaves)]
 
     def height(x: float) -> float:
         waves = (math.sin(frequency * math.tau * x + phase) for frequency, phase in phases)
@@ -267,13 +265,13 @@ def _ridge(
     return [(size[0] * step / steps, base - swell * height(step / steps)) for step in range(steps + 1)]
 
 
-def _fill(image: Image.Image, box: tuple[int, int, int, int], colors: Sequence[Color]) -> None:
-    """Fill a box with a gradient from top to bottom."""
-    left, top, right, bottom = box
-    if bottom > top:
+def _fill(image: Image.Image, top: int, colors: Sequence[Color]) -> None:
+    """Fill a backdrop from `top` downwards with a gradient."""
+    height = _backdrop_ends(image.size) - top
+    if height > 0:
         ramp = Image.new("RGB", (1, len(colors)))
         ramp.putdata(list(colors))
-        image.paste(ramp.resize((right - left, bottom - top), Image.Resampling.BICUBIC), (left, top))
+        image.paste(ramp.resize((image.width, height), Image.Resampling.BICUBIC), (0, top))
 
 
 def _fill_below(image: Image.Image, ridge: Sequence[Point], palette: Palette, depth: float) -> None:
@@ -287,20 +285,19 @@ def _fill_below(image: Image.Image, ridge: Sequence[Point], palette: Palette, de
     mask = Image.new("L", (image.width * SUPERSAMPLING, (bottom - top) * SUPERSAMPLING))
     line = [(x * SUPERSAMPLING, (y - top) * SUPERSAMPLING) for x, y in ridge]
     ImageDraw.Draw(mask).polygon([(line[0][0], mask.height), *line, (line[-1][0], mask.height)], 255)
-    body = Image.new("RGB", (image.width, image.height - top), lower)
-    _fill(body, (0, 0, image.width, round(_ground(image.size) * 1.16) - top), (upper, lower))
-    image.paste(body.crop((0, 0, image.width, bottom - top)), (0, top), mask.reduce(SUPERSAMPLING))
-    image.paste(body.crop((0, bottom - top, *body.size)), (0, bottom))
+    body = Image.new("RGB", image.size, lower)
+    _fill(body, top, (upper, lower))
+    image.paste(body.crop((0, top, image.width, bottom)), (0, top), mask.reduce(SUPERSAMPLING))
+    image.paste(body.crop((0, bottom, *image.size)), (0, bottom))
 
 
 def _is_dark_twin(spec: PictureSpec) -> bool:
     """Whether a prompt asks for its only reference again, at night and in the same shape."""
     words = _words(spec.prompt)
-    if len(spec.references) != 1 or not (words & NIGHT_WORDS and words & REDRAW_WORDS):
+    if len(spec.references) != 1 or words.isdisjoint(NIGHT_WORDS) or words.isdisjoint(REDRAW_WORDS):
         return False
-    (reference,) = spec.references
-    ratio = reference.width * spec.height / (reference.height * spec.width)
-    return reference.sketch is not None and abs(ratio - 1) < SAME_SHAPE
+    (day,) = spec.references
+    return day.sketch is not None and abs(day.width * spec.height / (day.height * spec.width) - 1) < SAME_SHAPE
 
 
 def _moonlit(reference: Reference, size: tuple[int, int], chance: random.Random) -> Image.Image:
@@ -343,7 +340,8 @@ def _pin(image: Image.Image, references: Sequence[Reference], chance: random.Ran
 
 def _print(image: Image.Image, photo: Image.Image, center: Point, room: tuple[int, int], angle: float) -> None:
     """Pin one print, turned by `angle` degrees, with a white border and a shadow."""
-    photo = ImageOps.contain(photo, room, Image.Resampling.LANCZOS)
+    scale = min(room[0] / photo.width, room[1] / photo.height)
+    photo = photo.resize((math.ceil(photo.width * scale), math.ceil(photo.height * scale)), Image.Resampling.LANCZOS)
     border = max(1, round(min(photo.size) * 0.05))
     card = ImageOps.expand(photo, border, (250, 249, 246)).convert("RGBA")
     turned = card.rotate(angle, Image.Resampling.BICUBIC, expand=True)
@@ -355,11 +353,10 @@ def _print(image: Image.Image, photo: Image.Image, center: Point, room: tuple[in
 
 def _set_type(image: Image.Image, spec: PictureSpec, palette: Palette) -> None:
     """Set the prompt and the label on the ground, flush left."""
-    short = min(image.size)
-    margin = round(short * MARGIN)
+    margin = round(min(image.size) * MARGIN)
     bottom = image.height - round(margin * 0.85)
     pen = ImageDraw.Draw(image)
-    small = max(11, round(min(image.width * 0.026, short * 0.05)))
+    small = max(11, round(min(image.width * 0.026, min(image.size) * 0.05)))
     label = f"emulated · {spec.label}" if spec.label else "emulated"
     pen.text((margin, bottom), label, mix(palette.ground, palette.sun, 0.7), _font(None, small), "ls")
 
@@ -377,8 +374,8 @@ def _set_type(image: Image.Image, spec: PictureSpec, palette: Palette) -> None:
 def _plain(prompt: str) -> str:
     """The first paragraph of a prompt on one line, without emoji, shortened."""
     paragraph = prompt.strip().partition("\n\n")[0].replace("\u2013", "-").replace("\u2014", "-")
-    text = "".join(each for each in paragraph if each.isspace() or unicodedata.category(each) not in NOT_TYPED)
-    text = " ".join(text.split())
+    kept = (each for each in paragraph if each.isspace() or unicodedata.category(each) not in NOT_TYPED)
+    text = " ".join("".join(kept).split())
     return text if len(text) <= LONGEST_PROMPT else _cut(text, LONGEST_PROMPT)
 
 
@@ -424,7 +421,7 @@ def _typeable(text: str) -> tuple[str, str | None]:
     missing = _missing(plain, path)
     lost = [each for each in plain if each in missing and unicodedata.category(each) != "Mn"]
     if 2 * len(lost) > len(text):
-        script = unicodedata.name(lost[0], "UNKNOWN").split()[0]
+        script = unicodedata.name(lost[0], "unknown").split()[0]
         return f"A prompt of {len(text)} characters ({script}) for which no font was found", None
     return "".join(each for each in plain if each not in missing), path
 

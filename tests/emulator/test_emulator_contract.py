@@ -12,7 +12,7 @@ import httpx
 import pytest
 from PIL import Image, ImageChops, ImageStat
 
-from mkdocs_gptimage.emulator import Settings, serving
+from mkdocs_gptimage.emulator import Settings, serving, studio
 
 KEY = {"Authorization": "Bearer sk-test"}
 FAST = Settings(latency=(0.05, 0.05))
@@ -123,6 +123,27 @@ def test_a_seed_makes_pictures_repeatable():
 
     assert runs[0] == runs[1]
     assert len(set(runs[0])) == 3
+
+
+def test_a_picture_that_is_not_kept_is_drawn_again(monkeypatch):
+    """A picture that made room for newer ones still downloads with the same bytes."""
+    monkeypatch.setattr(studio, "MOST_KEPT", 1)
+    with serving(FAST) as base_url, client_of(base_url) as client:
+        first = submit(client, "first")
+        before = picture_of(client, first)
+        for number in range(3):
+            picture_of(client, submit(client, f"other {number}"))
+
+        assert picture_of(client, first) == before
+
+
+def test_a_picture_that_cannot_be_drawn_fails_its_task(monkeypatch):
+    """An error of the drawing is the failure of the task, not of the server."""
+    monkeypatch.setattr(studio, "draw", lambda _: 1 / 0)
+    with serving(FAST) as base_url, client_of(base_url) as client:
+        task = finished(client, submit(client))
+
+    assert (task["status"], task["error"]["code"]) == ("failed", "internal_error")
 
 
 def test_link_needs_no_key(client):

@@ -209,6 +209,16 @@ def test_reference_can_be_seen(count):
         assert near > 480 * 320 * 0.25 / (3 * count)
 
 
+@pytest.mark.parametrize("size", [(2000, 1), (1, 2000), (1, 1)])
+def test_extreme_references_are_pinned(size):
+    """A reference of one pixel, or of a single row or column, is pinned like any other."""
+    out = io.BytesIO()
+    Image.new("RGB", size, "red").save(out, "PNG")
+    reference = data_uri_of(out.getvalue())
+
+    assert image_of(PictureSpec("a line", *SIZE, read_references([reference] * 3))).size == SIZE
+
+
 @pytest.mark.parametrize("attempt", range(len(SCENES)))
 def test_a_picture_asked_for_again_at_night(monkeypatch, attempt):
     """A dark twin is dark at all edges, what stands on it stays where it stood by day, and its prompt is set anew."""
