@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from playwright.sync_api import sync_playwright
 
-from mkdocs_gptimage.emulator.pictures import Subject, draw
+from mkdocs_gptimage.emulator.picture import PictureSpec, draw
 from mkdocs_gptimage.gallery.items import gallery_items
 from mkdocs_gptimage.gallery.page import write_gallery
 from mkdocs_gptimage.plan.orphans import find_orphans
@@ -67,7 +67,7 @@ def fill(store: Store, count: int) -> None:
     for number in range(count):
         spec = ImageSpec(f"A {SUBJECTS[number % len(SUBJECTS)]}, number {number}, watercolor on rough paper")
         width, height = SHAPES[number % len(SHAPES)]
-        data = draw(Subject(spec.prompt, width, height))
+        data = draw(PictureSpec(spec.prompt, width, height))
         part = store.root.parent / "part"
         part.write_bytes(data)
         facts = ImageFacts(hashlib.sha256(data).hexdigest(), len(data), width, height, "png")

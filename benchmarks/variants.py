@@ -26,7 +26,7 @@ import sites
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 from skimage.metrics import structural_similarity
 
-from mkdocs_gptimage.emulator.pictures import Subject, draw
+from mkdocs_gptimage.emulator.picture import PictureSpec, draw
 from mkdocs_gptimage.publish.encode import AVIF_SPEED, WEBP_METHOD, resize
 from mkdocs_gptimage.publish.renditions import derive_renditions
 from mkdocs_gptimage.settings import Output
@@ -84,9 +84,9 @@ def line_art() -> Image.Image:
     return picture
 
 
-def emulated(prompt: str) -> Image.Image:
+def emulated(attempt: int) -> Image.Image:
     """A picture of the built-in emulator."""
-    return Image.open(io.BytesIO(draw(Subject(prompt, *SIZE)))).convert("RGB")
+    return Image.open(io.BytesIO(draw(PictureSpec("A harbour", *SIZE, attempt=attempt)))).convert("RGB")
 
 
 KINDS: dict[str, Callable[[], Image.Image]] = {
@@ -95,11 +95,11 @@ KINDS: dict[str, Callable[[], Image.Image]] = {
     "foliage, grain 2": functools.partial(textured, 2),
     "foliage, grain 5": functools.partial(textured, 5),
     "line art": line_art,
-    "cat": functools.partial(emulated, "An orange cat on a windowsill"),
-    "forest": functools.partial(emulated, "A forest in the fog"),
-    "diagram": functools.partial(emulated, "A diagram of a data pipeline"),
+    "emulated, first": functools.partial(emulated, 0),
+    "emulated, second": functools.partial(emulated, 1),
+    "emulated, third": functools.partial(emulated, 2),
 }
-"""The last three are the emulator's."""
+"""The last three are the emulator's, in different scenes."""
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,12 @@
-"""The image API on loopback: it speaks the whole documented contract, draws its own pictures and costs nothing.
+"""The image API on loopback, free and offline: the whole documented contract, with placeholder pictures.
 
     with serving(Settings(speed=20)) as base_url:
         ...  # base_url is "http://127.0.0.1:PORT/v1"
 
-It shares no code with the client that it answers. Nothing leaves the machine: the URL of a reference image is never
-fetched, a tile whose colours depend on the URL stands for it.
+It shares no code with the client. It never fetches the URL of a reference image: a pattern stands for it. Every task
+yields another picture, with its prompt in type (see `picture`); `Settings.seed` makes them repeatable.
 
-A prompt can ask for trouble:
+A prompt can ask for an error:
 
 =================  ======================================================================================
 ``[moderation]``   the task fails after its time with the error of the safety system
@@ -15,8 +15,8 @@ A prompt can ask for trouble:
 ``[429]``          the first submit of this prompt is refused with ``Retry-After: 1``; the next is accepted
 =================  ======================================================================================
 
-Beside the API stand ``GET /files/NAME``, where the pictures are downloaded without a key, and ``GET /stats``, which
-counts what was asked so far (see `stats.Stats`) for tests and benchmarks that run in another process.
+``GET /files/NAME`` downloads a picture without a key. ``GET /stats`` yields the counters of `stats.Stats`, for tests
+and benchmarks that run in another process.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ EXTRA_MODULES = frozenset({"starlette", "uvicorn", "PIL"})
 
 
 class EmulatorUnavailableError(ImportError):
-    """The packages that the emulator needs are not installed."""
+    """A package that the emulator needs is not installed."""
 
 
 def create_app(settings: Settings) -> Starlette:
-    """Make the ASGI application.
+    """Create the ASGI application.
 
     Raises EmulatorUnavailableError when the extra is not installed, as `serving` and `run` do.
     """
@@ -54,7 +54,7 @@ def create_app(settings: Settings) -> Starlette:
 def serving(settings: Settings, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
     """Serve in a background thread while the context lasts; yields the base URL, `http://HOST:PORT/v1`.
 
-    Port 0 takes a free one. Raises OSError when the address is taken.
+    Port 0 is any free port. Raises OSError when the address is in use.
     """
     with _extra():
         from mkdocs_gptimage.emulator import server  # noqa: PLC0415 - the extra is only needed now
@@ -67,7 +67,7 @@ def run(
 ) -> None:
     """Serve in the foreground until Ctrl-C; `ready` is called with the base URL as soon as the socket listens.
 
-    Raises OSError when the address is taken.
+    Raises OSError when the address is in use.
     """
     with _extra():
         from mkdocs_gptimage.emulator import server  # noqa: PLC0415 - the extra is only needed now

@@ -1,4 +1,4 @@
-"""The routes of the service, and what its answers look like."""
+"""The routes of the API and the JSON of its answers."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from mkdocs_gptimage.emulator.errors import ApiError, invalid, not_found, unauthorized
 from mkdocs_gptimage.emulator.links import Links
-from mkdocs_gptimage.emulator.orders import read_ids, read_order
 from mkdocs_gptimage.emulator.references import MOST_BYTES_TOGETHER
-from mkdocs_gptimage.emulator.refusals import Refusal, invalid, not_found, unauthorized
+from mkdocs_gptimage.emulator.requests import read_generation, read_ids
 from mkdocs_gptimage.emulator.stats import Stats
 from mkdocs_gptimage.emulator.studio import Studio
 from mkdocs_gptimage.emulator.tasks import Ledger
@@ -38,13 +38,13 @@ T = TypeVar("T")
 MOST_SUBMITTED_BYTES = MOST_BYTES_TOGETHER // 3 * 4 + 1024 * 1024
 MOST_POLLED_BYTES = 1024 * 1024
 MOST_BYTES_AT_ONCE = 64 * 1024
-"""A bigger body is hashed and read in a thread."""
+"""Larger bodies are hashed and read in a thread."""
 
 KINDS = ((b"\x89PNG", ".png", "image/png"), (b"\xff\xd8\xff", ".jpg", "image/jpeg"), (b"RIFF", ".webp", "image/webp"))
 
 
 def create_app(settings: Settings) -> Starlette:
-    """Make the application; its counters are `app.state.stats`."""
+    """Create the ASGI application; its counters are `app.state.stats`."""
     service = Service(settings)
 
     @asynccontextmanager
@@ -60,7 +60,7 @@ def create_app(settings: Settings) -> Starlette:
             Route("/files/{name}", service.download, methods=["GET"]),
             Route("/stats", service.count, methods=["GET"]),
         ],
-        exception_handlers={Refusal: _refused, HTTPException: _misdirected},
+        exception_handlers={ApiError: _api_error, HTTPException: _http_error},
         lifespan=lifespan,
     )
     app.state.stats = service.stats
@@ -70,12 +70,12 @@ def create_app(settings: Settings) -> Starlette:
 
 @dataclass
 class Service:
-    """What the routes share."""
+    """The handlers of the routes and their state."""
 
     settings: Settings
     stats: Stats = field(default_factory=Stats)
     closing: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when the server goes down: answers are no longer held back."""
+    """Set when the server shuts down: answers are no longer delayed."""
 
     def __post_init__(self) -> None:
         self.ledger = Ledger(self.settings, self.stats)
@@ -89,7 +89,7 @@ class Service:
             self.ledger.admit()
             body = await _body(request, MOST_SUBMITTED_BYTES)
             task = await self._task(body, _scoped(account, request.headers.get("idempotency-key")))
-            await self._hold_back()
+            await self._delay()
         return JSONResponse({"code": 200, "data": [{"status": "submitted", "task_id": task.id}]})
 
     async def poll(self, request: Request) -> Response:
@@ -110,14 +110,14 @@ class Service:
     async def download(self, request: Request) -> Response:
         task_id = self.links.task_id(request.path_params["name"])
         self.stats.downloads_with_key += "authorization" in request.headers
-        content = await self.studio.picture(self.ledger.tasks[task_id].order.subject)
+        content = await self.studio.picture(self.ledger.tasks[task_id].request.picture)
         return Download(content, self.media_type, self.stats)
 
     async def count(self, _: Request) -> Response:
         return JSONResponse(asdict(self.stats))
 
     def _account(self, request: Request) -> str:
-        """The API key of a request. Raises Refusal (401)."""
+        """The API key of a request. Raises ApiError (401)."""
         scheme, _, key = request.headers.get("authorization", "").partition(" ")
         key = key.strip()
         if scheme.lower() != "bearer" or not key or self.settings.key not in {None, key}:
@@ -126,31 +126,31 @@ class Service:
         return key
 
     async def _task(self, body: bytes, key: str | None) -> Task:
-        """The task for a submit: that of an earlier submit with the same idempotency key, or a new one."""
+        """The task of an earlier submit with the same idempotency key, or a new one."""
         heavy = len(body) > MOST_BYTES_AT_ONCE or b"data:" in body
         digest = await _call(_digest, body, heavy=heavy)
         task = self.ledger.replay(key, digest)
         if task is None:
-            order = await _call(read_order, body, heavy=heavy)
-            # While the body was read in a thread, its twin may have been accepted.
-            task = self.ledger.replay(key, digest) or self.ledger.accept(order, key, digest)
-            if task.trouble is None:
-                self.studio.start(order.subject)
+            request = await _call(read_generation, body, heavy=heavy)
+            # The same submit may have been accepted while the body was read in a thread.
+            task = self.ledger.replay(key, digest) or self.ledger.accept(request, key, digest)
+            if task.failure is None:
+                self.studio.start(task.request.picture)
         return task
 
-    async def _hold_back(self) -> None:
+    async def _delay(self) -> None:
         if self.settings.submit_seconds:
             waiting = asyncio.ensure_future(self.closing.wait())
             await asyncio.wait({waiting}, timeout=self.settings.submit_seconds)
             waiting.cancel()
 
     def _describe(self, task: Task, request: Request) -> dict[str, Any]:
-        """A task as the API shows it: completed when its time is over and its picture is drawn."""
+        """The JSON of a task: completed when its time is over and its picture is drawn."""
         now = self.ledger.clock()
-        status, progress, error = task.status(now), task.progress(now), task.trouble
-        if status == "completed" and not self.studio.finished(task.order.subject):
+        status, progress, error = task.status(now), task.progress(now), task.failure
+        if status == "completed" and not self.studio.finished(task.request.picture):
             status, progress = "processing", 99
-        elif status == "completed" and self.studio.failed(task.order.subject):
+        elif status == "completed" and self.studio.failed(task.request.picture):
             status, error = "failed", ("internal_error", "The emulator could not draw this picture.")
         shown: dict[str, Any] = {
             "id": task.id,
@@ -173,7 +173,7 @@ class Service:
 
 
 class Download(Response):
-    """A picture on its way, counted until its last byte is sent."""
+    """A download, counted until its last byte is sent."""
 
     def __init__(self, content: bytes, media_type: str, stats: Stats) -> None:
         super().__init__(content, media_type=media_type, headers={"Cache-Control": "private, max-age=60"})
@@ -185,7 +185,7 @@ class Download(Response):
 
 
 async def _body(request: Request, limit: int) -> bytes:
-    """The body of a request. Raises Refusal (400) as soon as it is longer than `limit` bytes."""
+    """The body of a request. Raises ApiError (400) as soon as it exceeds `limit` bytes."""
     announced = request.headers.get("content-length", "0")
     parts = []
     room = limit - (int(announced) if announced.isdecimal() and int(announced) > limit else 0)
@@ -209,7 +209,7 @@ def _digest(body: bytes) -> bytes:
 
 
 def _scoped(account: str, key: str | None) -> str | None:
-    """Idempotency keys of one account mean nothing to another."""
+    """The idempotency key of an account: other accounts may use the same one."""
     return None if key is None else f"{account}\n{key}"
 
 
@@ -218,20 +218,19 @@ def _image(link: Link, request: Request) -> dict[str, Any]:
 
 
 def _kind(picture: bytes | None) -> tuple[str, str]:
-    """Suffix and media type of what is served."""
+    """Suffix and media type of the pictures that are served."""
     for magic, suffix, media_type in KINDS:
         if picture is not None and picture.startswith(magic):
             return suffix, media_type
     return ".png", "image/png"
 
 
-async def _refused(_: Request, error: Exception) -> Response:
-    assert isinstance(error, Refusal)
+async def _api_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, ApiError)
     return JSONResponse(error.body(), error.status, error.headers)
 
 
-async def _misdirected(_: Request, error: Exception) -> Response:
+async def _http_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
-    refusal = Refusal(error.status_code, code, error.detail, headers=dict(error.headers or {}))
-    return JSONResponse(refusal.body(), refusal.status, refusal.headers)
+    return await _api_error(_, ApiError(error.status_code, code, error.detail, headers=dict(error.headers or {})))

@@ -1,4 +1,4 @@
-"""Links to pictures: names that nobody can guess, and that expire."""
+"""Download links: random names that expire."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mkdocs_gptimage.emulator.refusals import Refusal, not_found
+from mkdocs_gptimage.emulator.errors import ApiError, not_found
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Link:
-    """The right to download one picture for some time."""
+    """A link to the picture of one task."""
 
     name: str
     task_id: str
@@ -25,18 +25,18 @@ class Link:
 
 @dataclass
 class Links:
-    """Every link that was handed out."""
+    """Every link that was issued."""
 
     seconds: float
-    """How long a link works."""
+    """Lifetime of a link."""
     suffix: str
-    """The end of the file names, with its dot."""
+    """Suffix of the file names, with its dot."""
     clock: Callable[[], float] = time.time
     _by_name: dict[str, Link] = field(default_factory=dict)
     _newest: dict[str, Link] = field(default_factory=dict)
 
     def link(self, task_id: str) -> Link:
-        """A link for a task: a new one when more than half of the last one's time is over."""
+        """The link of a task, a new one when less than half of the last one's lifetime is left."""
         now = self.clock()
         newest = self._newest.get(task_id)
         if newest is None or newest.expires - now < self.seconds / 2:
@@ -45,10 +45,10 @@ class Links:
         return newest
 
     def task_id(self, name: str) -> str:
-        """The task whose picture a link shows. Raises Refusal (404 unknown, 410 expired)."""
+        """The task that a link belongs to. Raises ApiError (404 unknown, 410 expired)."""
         link = self._by_name.get(name)
         if link is None:
             raise not_found("file")
         if link.expires <= self.clock():
-            raise Refusal(410, "link_expired", "This link has expired: poll the task for a fresh one.")
+            raise ApiError(410, "link_expired", "This link has expired: poll the task for a new one.")
         return link.task_id

@@ -1,7 +1,4 @@
-"""Reference images: checked as the service does, and made small.
-
-A URL is never fetched: its digest stands for its picture.
-"""
+"""Reference images of a request: validated and reduced to small copies. URLs are never fetched."""
 
 from __future__ import annotations
 
@@ -14,13 +11,13 @@ from urllib.parse import urlsplit
 
 from PIL import Image
 
-from mkdocs_gptimage.emulator.refusals import invalid
+from mkdocs_gptimage.emulator.errors import invalid
 
 MOST_REFERENCES = 16
 MOST_BYTES = 20 * 1024 * 1024
 MOST_BYTES_TOGETHER = 256 * 1024 * 1024
 MOST_PIXELS = 64_000_000
-"""A bigger image is refused before it is decoded: a few kilobytes can hold billions of pixels."""
+"""Larger images are refused before they are decoded: a few kilobytes can hold billions of pixels."""
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
 SKETCH_SIDE = 1024
@@ -29,19 +26,19 @@ URL_SIDE = 1024
 
 @dataclass(frozen=True)
 class Reference:
-    """A reference image, checked and made small."""
+    """A valid reference image, as a small copy."""
 
     digest: str
-    """SHA-256 of the image, or of its URL."""
+    """SHA-256 of the file, or of its URL."""
     width: int
-    """Pixels of the image itself; of a square when only its URL is known."""
+    """Pixels of the original; those of a square for a URL."""
     height: int
     sketch: bytes | None
-    """A small copy of the picture as JPEG; nothing for a URL."""
+    """The small copy as JPEG; None for a URL."""
 
 
 def read_references(entries: list[str]) -> tuple[Reference, ...]:
-    """Check and decode the entries of `image_urls`. Raises Refusal (400) with the index of what is wrong."""
+    """Validate and decode the entries of `image_urls`. Raises ApiError (400) that names the index of the wrong one."""
     if len(entries) > MOST_REFERENCES:
         raise invalid("image_urls", f"at most {MOST_REFERENCES} images, found {len(entries)}")
     references = []

@@ -1,4 +1,4 @@
-"""The application on a socket: in a thread for the time of a build, or in the foreground."""
+"""Serves the application on a socket, in a background thread or in the foreground."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 BACKLOG = 1024
 START_SECONDS = 10.0
 STOP_SECONDS = 2
-"""How long answers under way may take when the server goes down."""
+"""Time that open answers have to finish when the server shuts down."""
 
 
 @contextmanager
@@ -46,13 +46,13 @@ def run(settings: Settings, *, host: str, port: int, ready: Callable[[str], None
     with _listen(host, port) as listener:
         if ready is not None:
             ready(_base_url(listener, host))
-        # uvicorn goes down in good order and then raises the signal again.
+        # uvicorn shuts down gracefully and then raises the signal again.
         with suppress(KeyboardInterrupt):
             _server(settings).run([listener])
 
 
 class _ClosingServer(uvicorn.Server):
-    """Sets an event when it goes down, before it waits for the answers under way."""
+    """Sets an event when it shuts down, before it waits for open answers."""
 
     def __init__(self, config: uvicorn.Config, closing: asyncio.Event) -> None:
         super().__init__(config)
@@ -83,7 +83,7 @@ def _server(settings: Settings) -> uvicorn.Server:
 def _listen(host: str, port: int) -> socket.socket:
     """A listening socket. Raises OSError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio turns Nagle's algorithm off, which costs 40 ms an answer, only where the protocol is named.
+    # asyncio turns off Nagle's algorithm, which costs 40 ms an answer, only if the protocol is explicit.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         if os.name == "posix":

@@ -1,4 +1,4 @@
-"""What can be set about the emulator."""
+"""Settings of the emulator."""
 
 from __future__ import annotations
 
@@ -7,27 +7,29 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Settings:
-    """How the emulated service behaves. The defaults are a fast, generous service that accepts any key."""
+    """How the service behaves. By default it is as slow as the real one, accepts any key and has no limits."""
 
     speed: float = 1.0
-    """How many times faster than the real service: 1 is as slow as that."""
+    """How many times faster than the real service."""
     latency: tuple[float, float] | None = None
-    """Least and most seconds a picture takes, instead of the times of its tier; divided by `speed` as well."""
+    """Shortest and longest time of a picture in seconds, instead of those of its tier; divided by `speed` as well."""
     key: str | None = None
-    """The only key that is accepted; any key that is not empty, if none is set."""
+    """The only API key that is accepted; None accepts any key that is not empty."""
     balance: int | None = None
-    """How many pictures can be paid before 402; without end, if none is set. A failed picture is paid back."""
+    """Pictures that can be paid for before 402; None is unlimited. A failed picture is refunded."""
     rate: tuple[int, float] | None = None
-    """At most so many submits in so many seconds, else 429 with Retry-After."""
+    """(submits, seconds): more submits than that in a window of so many seconds are 429 with Retry-After."""
     link_seconds: float = 3600
-    """How long the link of a picture works; a poll after that gives a fresh one."""
+    """Lifetime of a download link; a later poll gives a new one."""
     picture: bytes | None = None
-    """An image file that every task yields, instead of drawing: for benchmarks."""
+    """An image file that every task yields instead of a drawing, for benchmarks."""
     submit_seconds: float = 0
-    """How long the answer to an accepted submit is held back; the task runs meanwhile."""
+    """Delay of the answer to an accepted submit, in seconds; the task runs meanwhile."""
+    seed: int | None = None
+    """Makes pictures repeatable: the n-th task of a prompt yields the same one. None is a random seed at each start."""
 
     def __post_init__(self) -> None:
         if self.speed <= 0:
             raise ValueError(f"speed: expected a number above 0, found {self.speed}")
         if self.latency is not None and not 0 <= self.latency[0] <= self.latency[1]:
-            raise ValueError(f"latency: expected (least, most) seconds, found {self.latency}")
+            raise ValueError(f"latency: expected (shortest, longest) in seconds, found {self.latency}")

@@ -1,86 +1,60 @@
-"""Where pictures are drawn: a few threads, and a cache that is bounded in bytes.
-
-A picture that fell out of the cache is drawn again when somebody downloads it: the same subject, the same bytes.
-"""
+"""Draws pictures in a few threads and keeps the newest ones in memory."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-import threading
 from collections import OrderedDict
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from mkdocs_gptimage.emulator.pictures import draw
+from mkdocs_gptimage.emulator.picture import draw
 
 if TYPE_CHECKING:
-    from mkdocs_gptimage.emulator.pictures import Subject
+    from mkdocs_gptimage.emulator.picture import PictureSpec
 
-CACHE_BYTES = 384 * 1024 * 1024
 MOST_THREADS = 4
+MOST_KEPT = 256
+"""Pictures in memory. An older one is drawn again when it is downloaded: equal specs give equal bytes."""
 
 
 class Studio:
-    """Draws subjects in the background. Only the event loop calls it."""
+    """Draws pictures in the background. Only the event loop calls it."""
 
-    def __init__(self, picture: bytes | None = None, cache_bytes: int = CACHE_BYTES) -> None:
-        """With `picture`, an image file, nothing is drawn: every subject looks like that."""
+    def __init__(self, picture: bytes | None = None) -> None:
+        """With `picture`, an image file, nothing is drawn and every task yields that file."""
         self._picture = picture
         self._threads = ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1), "gptimage-emulator-draw")
-        self._lock = threading.Lock()
-        self._room = cache_bytes
-        self._cache: OrderedDict[Subject, bytes] = OrderedDict()
-        self._running: dict[Subject, Future[bytes]] = {}
-        self._failed: set[Subject] = set()
-        self._drawn: set[Subject] = set()
+        self._drawings: OrderedDict[PictureSpec, Future[bytes]] = OrderedDict()
 
-    def start(self, subject: Subject) -> None:
-        """Draw a subject unless it was drawn or is being drawn."""
-        if self._picture is None and subject not in self._drawn and subject not in self._running:
-            self._submit(subject)
+    def start(self, spec: PictureSpec) -> None:
+        """Start to draw a picture."""
+        if self._picture is None:
+            self._drawing(spec)
 
-    def finished(self, subject: Subject) -> bool:
-        """Whether a subject that was started is drawn, or could not be."""
-        return self._picture is not None or subject in self._drawn or subject in self._failed
+    def finished(self, spec: PictureSpec) -> bool:
+        """Whether a picture that was started is drawn, or has failed."""
+        drawing = self._drawings.get(spec)
+        return drawing is None or drawing.done()
 
-    def failed(self, subject: Subject) -> bool:
-        return subject in self._failed
+    def failed(self, spec: PictureSpec) -> bool:
+        """Whether a finished picture could not be drawn."""
+        drawing = self._drawings.get(spec)
+        return drawing is not None and drawing.exception() is not None
 
-    async def picture(self, subject: Subject) -> bytes:
-        """The image file of a subject."""
+    async def picture(self, spec: PictureSpec) -> bytes:
+        """The image file of a picture."""
         if self._picture is not None:
             return self._picture
-        with self._lock:
-            content = self._cache.get(subject)
-            if content is not None:
-                self._cache.move_to_end(subject)
-                return content
-            running = self._running.get(subject)
-        return await asyncio.wrap_future(running or self._submit(subject))
+        return await asyncio.wrap_future(self._drawing(spec))
 
     def close(self) -> None:
-        """Forget what waits and wait for what is being drawn."""
+        """Drop what is queued and wait for what is being drawn."""
         self._threads.shutdown(wait=True, cancel_futures=True)
 
-    def _submit(self, subject: Subject) -> Future[bytes]:
-        with self._lock:
-            future = self._threads.submit(draw, subject)
-            self._running[subject] = future
-        future.add_done_callback(lambda done: self._keep(subject, done))
-        return future
-
-    def _keep(self, subject: Subject, done: Future[bytes]) -> None:
-        with self._lock:
-            self._running.pop(subject, None)
-            if done.cancelled():
-                return
-            if done.exception() is not None:
-                self._failed.add(subject)
-                return
-            self._drawn.add(subject)
-            self._cache[subject] = done.result()
-            self._room -= len(done.result())
-            while self._room < 0 and len(self._cache) > 1:
-                _, oldest = self._cache.popitem(last=False)
-                self._room += len(oldest)
+    def _drawing(self, spec: PictureSpec) -> Future[bytes]:
+        if spec not in self._drawings:
+            self._drawings[spec] = self._threads.submit(draw, spec)
+            while len(self._drawings) > MOST_KEPT and next(iter(self._drawings.values())).done():
+                self._drawings.popitem(last=False)
+        return self._drawings[spec]

@@ -2,15 +2,17 @@ from __future__ import annotations
 
 import base64
 import io
+import itertools
 import re
 import socket
 import time
+from dataclasses import replace
 
 import httpx
 import pytest
-from PIL import Image
+from PIL import Image, ImageChops, ImageStat
 
-from mkdocs_gptimage.emulator import Settings, serving
+from mkdocs_gptimage.emulator import Settings, serving, studio
 
 KEY = {"Authorization": "Bearer sk-test"}
 FAST = Settings(latency=(0.05, 0.05))
@@ -83,6 +85,65 @@ def test_completed_task_has_the_documented_shape(client):
     assert isinstance(task["completed"], int)
     assert isinstance(image["url"], list)
     assert time.time() < image["expires_at"] <= time.time() + 3601
+
+
+def picture_of(client: httpx.Client, task_id: str) -> bytes:
+    return httpx.get(finished(client, task_id)["result"]["images"][0]["url"][0]).raise_for_status().content
+
+
+def difference(first: bytes, second: bytes) -> float:
+    """Mean difference of all levels, of 255."""
+    images = (Image.open(io.BytesIO(content)) for content in (first, second))
+    return sum(ImageStat.Stat(ImageChops.difference(*images)).mean) / 3
+
+
+def test_every_submit_gets_another_picture(client):
+    """Four submits of one prompt, as for four candidates, yield four pictures that differ at first sight."""
+    pictures = [picture_of(client, submit(client, "again", size="128x96")) for _ in range(4)]
+
+    assert min(difference(a, b) for a, b in itertools.combinations(pictures, 2)) > 8
+
+
+def test_every_run_gets_other_pictures():
+    """An emulator that is started again, as for each build, draws another picture for the same prompt."""
+    pictures = []
+    for _ in range(2):
+        with serving(FAST) as base_url, client_of(base_url) as client:
+            pictures.append(picture_of(client, submit(client, "again", size="128x96")))
+
+    assert difference(*pictures) > 1
+
+
+def test_a_seed_makes_pictures_repeatable():
+    """With a seed, the n-th task of a prompt yields the same bytes in every run."""
+    runs = []
+    for _ in range(2):
+        with serving(replace(FAST, seed=7)) as base_url, client_of(base_url) as client:
+            runs.append([picture_of(client, submit(client, prompt)) for prompt in ("a", "b", "a")])
+
+    assert runs[0] == runs[1]
+    assert len(set(runs[0])) == 3
+
+
+def test_a_picture_that_is_not_kept_is_drawn_again(monkeypatch):
+    """A picture that made room for newer ones still downloads with the same bytes."""
+    monkeypatch.setattr(studio, "MOST_KEPT", 1)
+    with serving(FAST) as base_url, client_of(base_url) as client:
+        first = submit(client, "first")
+        before = picture_of(client, first)
+        for number in range(3):
+            picture_of(client, submit(client, f"other {number}"))
+
+        assert picture_of(client, first) == before
+
+
+def test_a_picture_that_cannot_be_drawn_fails_its_task(monkeypatch):
+    """An error of the drawing is the failure of the task, not of the server."""
+    monkeypatch.setattr(studio, "draw", lambda _: 1 / 0)
+    with serving(FAST) as base_url, client_of(base_url) as client:
+        task = finished(client, submit(client))
+
+    assert (task["status"], task["error"]["code"]) == ("failed", "internal_error")
 
 
 def test_link_needs_no_key(client):

@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from mkdocs_gptimage.emulator.frames import PIXELS, frame, is_size, tier
+from mkdocs_gptimage.emulator.errors import ApiError
 from mkdocs_gptimage.emulator.links import Links
-from mkdocs_gptimage.emulator.orders import Order
-from mkdocs_gptimage.emulator.pictures import Subject
-from mkdocs_gptimage.emulator.refusals import Refusal
+from mkdocs_gptimage.emulator.picture import PictureSpec
+from mkdocs_gptimage.emulator.requests import GenerationRequest
 from mkdocs_gptimage.emulator.settings import Settings
+from mkdocs_gptimage.emulator.sizes import PIXELS, is_size, pixels, tier
 from mkdocs_gptimage.emulator.stats import Stats
 from mkdocs_gptimage.emulator.tasks import TIMES, Ledger, latency_of
 
@@ -20,8 +20,8 @@ class Clock:
         return self.now
 
 
-def order(prompt: str = "a cat", tier: str = "1k") -> Order:
-    return Order(Subject(prompt, 16, 16), tier)
+def request_of(prompt: str = "a cat", tier: str = "1k") -> GenerationRequest:
+    return GenerationRequest(PictureSpec(prompt, 16, 16), tier)
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ def order(prompt: str = "a cat", tier: str = "1k") -> Order:
 def test_status_follows_the_clock(seconds, status, progress):
     """A task is queued for a moment, runs until its time is over, and is complete from then on."""
     clock = Clock()
-    task = Ledger(Settings(latency=(100, 100)), Stats(), clock).accept(order(), None, b"")
+    task = Ledger(Settings(latency=(100, 100)), Stats(), clock).accept(request_of(), None, b"")
 
     assert task.status(clock.now + seconds) == status
     assert task.progress(clock.now + seconds) == progress
@@ -42,8 +42,8 @@ def test_status_follows_the_clock(seconds, status, progress):
 def test_latency_lies_in_its_tier(name):
     """Latencies fill the documented span of their tier, are repeatable, and shrink with the speed."""
     least, most = TIMES[name]
-    real = [latency_of(order(f"prompt {number}", name), Settings()) for number in range(200)]
-    fast = [latency_of(order(f"prompt {number}", name), Settings(speed=10)) for number in range(200)]
+    real = [latency_of(request_of(f"prompt {number}", name), Settings()) for number in range(200)]
+    fast = [latency_of(request_of(f"prompt {number}", name), Settings(speed=10)) for number in range(200)]
 
     assert least <= min(real) < least + 0.1 * (most - least)
     assert most - 0.1 * (most - least) < max(real) <= most
@@ -53,7 +53,7 @@ def test_latency_lies_in_its_tier(name):
 def test_given_latency_replaces_the_tiers():
     """A latency that is set holds for every tier and is divided by the speed as well."""
     settings = Settings(latency=(4, 8), speed=4)
-    latencies = {latency_of(order(f"prompt {number}", "4k"), settings) for number in range(50)}
+    latencies = {latency_of(request_of(f"prompt {number}", "4k"), settings) for number in range(50)}
 
     assert len(latencies) == 50
     assert all(1 <= seconds <= 2 for seconds in latencies)
@@ -64,7 +64,7 @@ def test_peak_counts_what_runs_at_a_time():
     clock, stats = Clock(), Stats()
     ledger = Ledger(Settings(latency=(10, 10)), stats, clock)
     for _ in range(5):
-        ledger.accept(order(), None, b"")
+        ledger.accept(request_of(), None, b"")
         clock.now += 4
 
     assert stats.peak_in_flight == 3
@@ -76,16 +76,16 @@ def test_rate_window_slides():
     clock = Clock()
     ledger = Ledger(Settings(rate=(1, 5)), Stats(), clock)
     ledger.admit()
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(ApiError) as error:
         ledger.admit()
     clock.now += 5
     ledger.admit()
 
-    assert refusal.value.headers == {"Retry-After": "5"}
+    assert error.value.headers == {"Retry-After": "5"}
 
 
 def test_link_is_renewed_in_time():
-    """A poll hands out the same link for half of its time, and a fresh one after that."""
+    """A poll gives the same link for half of its lifetime, and a new one after that."""
     clock = Clock()
     links = Links(10, ".png", clock)
     first = links.link("task")
@@ -100,13 +100,13 @@ def test_link_is_renewed_in_time():
 
 @pytest.mark.parametrize("settings", [{"speed": 0}, {"speed": -1}, {"latency": (2, 1)}, {"latency": (-1, 1)}])
 def test_impossible_settings_are_refused(settings):
-    """Settings without sense are refused when they are made."""
+    """Impossible settings are a ValueError."""
     with pytest.raises(ValueError, match="expected"):
         Settings(**settings)
 
 
 @pytest.mark.parametrize(
-    ("size", "resolution", "reference", "pixels"),
+    ("size", "resolution", "reference", "expected"),
     [
         (None, "1k", None, (1024, 1024)),
         ("auto", "2k", None, (2048, 2048)),
@@ -121,9 +121,9 @@ def test_impossible_settings_are_refused(settings):
         (None, "1k", (1, 60000), (16, 3840)),
     ],
 )
-def test_pixels_follow_size_resolution_and_reference(size, resolution, reference, pixels):
-    """The frame comes from the table, from explicit pixels, or from the first reference."""
-    assert frame(size, resolution, reference) == pixels
+def test_pixels_follow_size_resolution_and_reference(size, resolution, reference, expected):
+    """Width and height come from the table, from explicit pixels, or from the first reference."""
+    assert pixels(size, resolution, reference) == expected
 
 
 def test_every_ratio_stays_within_the_largest_picture():
@@ -131,4 +131,4 @@ def test_every_ratio_stays_within_the_largest_picture():
     assert len(PIXELS) == 15
     for three in PIXELS.values():
         assert all(is_size(f"{width}x{height}") for width, height in three)
-        assert tier(three[0]) == "1k"
+        assert tier(*three[0]) == "1k"

@@ -1,7 +1,4 @@
-"""A request to make a picture: checked field by field, by hand, as the contract's table says.
-
-Unknown fields are ignored, as services do; a field of the wrong type or value is refused with its name.
-"""
+"""Request bodies: JSON that is validated field by field. Unknown fields are ignored, as the real service does."""
 
 from __future__ import annotations
 
@@ -9,48 +6,43 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from mkdocs_gptimage.emulator.frames import (
-    DEFAULT_RESOLUTION,
-    DEFAULT_SIZE,
-    PIXELS,
-    RESOLUTIONS,
-    frame,
-    is_size,
-    tier,
-)
-from mkdocs_gptimage.emulator.pictures import Subject
+from mkdocs_gptimage.emulator.errors import invalid
+from mkdocs_gptimage.emulator.picture import PictureSpec
 from mkdocs_gptimage.emulator.references import read_references
-from mkdocs_gptimage.emulator.refusals import invalid
+from mkdocs_gptimage.emulator.sizes import DEFAULT_RESOLUTION, DEFAULT_SIZE, PIXELS, RESOLUTIONS, is_size, pixels, tier
 
 MODEL = "gpt-image-2"
 MOST_IDS = 100
-"""Tasks that one batch poll may ask for."""
+"""Tasks in one batch poll."""
 
 
 @dataclass(frozen=True)
-class Order:
-    """A valid request."""
+class GenerationRequest:
+    """A valid request for a picture."""
 
-    subject: Subject
+    picture: PictureSpec
     tier: str
+    """The resolution whose latency it has."""
 
     @property
     def prompt(self) -> str:
-        return self.subject.prompt
+        return self.picture.prompt
 
 
-def read_order(body: bytes) -> Order:
-    """Read and check the body of a submit. Raises Refusal (400).
+def read_generation(body: bytes) -> GenerationRequest:
+    """Read the body of a submit. Raises ApiError (400).
 
-    Decodes reference images: call it in a thread when the body is big.
+    It decodes reference images: call it in a thread when the body is large.
     """
-    fields = read_object(body)
+    fields = _object(body)
     prompt = _text(fields, "prompt")
     if not prompt.strip():
         raise invalid("prompt", "expected a description, found nothing")
     if _text(fields, "model") != MODEL:
         raise invalid("model", f"{fields['model']!r} is not offered; expected {MODEL!r}", "model_not_found")
-    _check_count(fields)
+    count = fields.get("n", 1)
+    if type(count) is not int or count != 1:
+        raise invalid("n", f"expected the number 1, found {json.dumps(count)[:40]}")
     size = _size(fields)
     resolution = _text(fields, "resolution", DEFAULT_RESOLUTION)
     if resolution not in RESOLUTIONS:
@@ -58,21 +50,23 @@ def read_order(body: bytes) -> Order:
     if not isinstance(fields.get("official_fallback", False), bool):
         raise invalid("official_fallback", "expected true or false")
     references = read_references(_texts(fields, "image_urls"))
-    first = (references[0].width, references[0].height) if references else None
-    width, height = frame(size, resolution, first)
-    by_ratio = size in PIXELS or (size is None and not references) or size == "auto"
-    return Order(Subject(prompt, width, height, references), resolution if by_ratio else tier((width, height)))
+    width, height = pixels(size, resolution, (references[0].width, references[0].height) if references else None)
+    if size in PIXELS or size == "auto" or (size is None and not references):
+        label = f"{size or DEFAULT_SIZE} · {resolution}"
+    else:
+        label, resolution = f"{width}x{height}", tier(width, height)
+    return GenerationRequest(PictureSpec(prompt, width, height, references, label), resolution)
 
 
 def read_ids(body: bytes) -> list[str]:
-    """Read the body of a batch poll. Raises Refusal (400)."""
-    ids = _texts(read_object(body), "task_ids", required=True)
+    """Read the task ids of a batch poll. Raises ApiError (400)."""
+    ids = _texts(_object(body), "task_ids", required=True)
     if len(ids) > MOST_IDS:
         raise invalid("task_ids", f"at most {MOST_IDS} ids, found {len(ids)}")
     return ids
 
 
-def read_object(body: bytes) -> dict[str, Any]:
+def _object(body: bytes) -> dict[str, Any]:
     try:
         fields = json.loads(body)
     except (ValueError, RecursionError):
@@ -83,9 +77,9 @@ def read_object(body: bytes) -> dict[str, Any]:
 
 
 def _text(fields: dict[str, Any], name: str, default: str | None = None) -> str:
-    value = fields.get(name, default) if default is not None else fields.get(name)
     if name not in fields and default is None:
         raise invalid(name, "this field is required", "missing_parameter")
+    value = fields.get(name, default)
     if not isinstance(value, str):
         raise invalid(name, f"expected a string, found {json.dumps(value)[:40]}")
     if not _is_unicode(value):
@@ -103,7 +97,7 @@ def _texts(fields: dict[str, Any], name: str, *, required: bool = False) -> list
 
 
 def _is_unicode(text: str) -> bool:
-    """JSON can escape half of a surrogate pair, which no encoding can write."""
+    """False for half of a surrogate pair, which JSON can escape and no encoding can write."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -111,14 +105,8 @@ def _is_unicode(text: str) -> bool:
     return True
 
 
-def _check_count(fields: dict[str, Any]) -> None:
-    count = fields.get("n", 1)
-    if type(count) is not int or count != 1:
-        raise invalid("n", f"expected the number 1, found {json.dumps(count)[:40]}")
-
-
 def _size(fields: dict[str, Any]) -> str | None:
-    """The size as it was given; None when it was not."""
+    """The size as it was given, or None."""
     if "size" not in fields:
         return None
     size = _text(fields, "size")

@@ -1,4 +1,4 @@
-"""The shape of a picture: from size and resolution to pixels."""
+"""Pixels of a picture, from its size and resolution."""
 
 from __future__ import annotations
 
@@ -26,38 +26,38 @@ PIXELS = {
     "21:9": ((2016, 864), (2688, 1152), (3840, 1648)),
     "9:21": ((864, 2016), (1152, 2688), (1648, 3840)),
 }
-"""Width and height per tier, as the service documents them."""
+"""Ratio → width and height for each resolution, as the service documents them."""
 
 LONGEST_SIDE = 3840
 SHORTEST_SIDE = 16
 MOST_PIXELS = 3840 * 2160
-SHORTEST_FOLLOWED = 256
-"""A reference smaller than this is followed in shape only."""
+SHORTEST_FROM_REFERENCE = 256
+"""Smaller references are enlarged to this length of their shorter side."""
 
 _EXPLICIT = re.compile(r"([1-9][0-9]{0,5})x([1-9][0-9]{0,5})")
 
 
 def is_size(size: str) -> bool:
-    """Whether the service knows this size: `auto`, a ratio of the table, or pixels that it can make."""
+    """Whether a size is valid: `auto`, a ratio of the table, or pixels within the limits."""
     if size == "auto" or size in PIXELS:
         return True
-    pixels = _explicit(size)
-    return pixels is not None and _possible(*pixels)
+    explicit = _explicit(size)
+    return explicit is not None and _is_possible(*explicit)
 
 
-def frame(size: str | None, resolution: str, reference: tuple[int, int] | None) -> tuple[int, int]:
-    """Width and height of the picture, from a valid size and the pixels of the first reference."""
+def pixels(size: str | None, resolution: str, reference: tuple[int, int] | None) -> tuple[int, int]:
+    """Width and height of a picture, from a valid size and the pixels of the first reference."""
     if size is None and reference is not None:
-        return _followed(*reference)
+        return _from_reference(*reference)
     if size == "auto":
         size = DEFAULT_SIZE if reference is None else _nearest(*reference)
     size = size or DEFAULT_SIZE
     return _explicit(size) or PIXELS[size][RESOLUTIONS.index(resolution)]
 
 
-def tier(pixels: tuple[int, int]) -> str:
-    """The tier whose times a picture of these pixels takes."""
-    area = pixels[0] * pixels[1]
+def tier(width: int, height: int) -> str:
+    """The resolution whose latency a picture of these pixels has."""
+    area = width * height
     return "1k" if area <= 2048 * 1024 else "2k" if area <= 2048 * 2048 else "4k"
 
 
@@ -66,14 +66,14 @@ def _explicit(size: str) -> tuple[int, int] | None:
     return (int(match[1]), int(match[2])) if match else None
 
 
-def _possible(width: int, height: int) -> bool:
+def _is_possible(width: int, height: int) -> bool:
     within = min(width, height) >= SHORTEST_SIDE and max(width, height) <= LONGEST_SIDE
     return within and width * height <= MOST_PIXELS
 
 
-def _followed(width: int, height: int) -> tuple[int, int]:
-    """The pixels of a reference, enlarged or reduced to what the service can make."""
-    scale = max(1.0, SHORTEST_FOLLOWED / min(width, height))
+def _from_reference(width: int, height: int) -> tuple[int, int]:
+    """The pixels of a reference, scaled to the limits of the service."""
+    scale = max(1.0, SHORTEST_FROM_REFERENCE / min(width, height))
     scale = min(scale, LONGEST_SIDE / max(width, height), math.sqrt(MOST_PIXELS / (width * height)))
     return max(SHORTEST_SIDE, int(width * scale)), max(SHORTEST_SIDE, int(height * scale))
 
