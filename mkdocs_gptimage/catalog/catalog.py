@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from mkdocs_gptimage.blocks.fence import Block
+    from mkdocs_gptimage.spec.digest import Digest
     from mkdocs_gptimage.spec.model import ImageSpec, ParsedBlock, Presentation
 
 
@@ -110,9 +111,9 @@ class Picture:
         return self.shown_by or self.needed_by
 
     @property
-    def lineage(self) -> set[str]:
+    def lineage(self) -> set[Digest]:
         """The digests of the picture and of all that it is drawn from, and those are drawn from."""
-        found: set[str] = set()
+        found: set[Digest] = set()
         waiting = [self]
         while waiting:
             picture = waiting.pop()
@@ -136,7 +137,7 @@ class Picture:
 class Catalog:
     """What all pages that were read ask for."""
 
-    pictures: dict[str, Picture] = field(default_factory=dict)
+    pictures: dict[Digest, Picture] = field(default_factory=dict)
     """By digest, in the order of the pages; what a picture is drawn from stands before it."""
     uses: list[Use] = field(default_factory=list)
     """The valid blocks, page by page in their order."""
@@ -175,11 +176,11 @@ class Catalog:
         """Add the pictures of a use; what is wrong with it has been told."""
         if use.reading.spec is not None:
             self.uses.append(use)
-        entered: dict[str, Picture] = {}
+        entered: dict[Digest, Picture] = {}
         for spec in use.shows:
             self._enter(spec, use, entered).shown_by.append(use)
 
-    def _enter(self, spec: ImageSpec, use: Use, entered: dict[str, Picture]) -> Picture:
+    def _enter(self, spec: ImageSpec, use: Use, entered: dict[Digest, Picture]) -> Picture:
         """Return the picture of a spec, behind those that it is drawn from; `entered` are those of this use so far."""
         if spec.digest in entered:
             return entered[spec.digest]

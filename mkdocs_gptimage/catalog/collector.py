@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from mkdocs_gptimage.catalog.catalog import Catalog, Use
     from mkdocs_gptimage.catalog.mention import Mention
+    from mkdocs_gptimage.spec.digest import Digest
 
 
 class UseCollector:
@@ -83,9 +84,9 @@ class UseCollector:
                 self._by_mentions[mention] = use_of_mention(mention, *found)
 
     @property
-    def mentions(self) -> dict[str, list[Mention]]:
+    def mentions(self) -> dict[Digest, list[Mention]]:
         """Where pages show a picture by its id, by digest; once ids are resolved."""
-        found: dict[str, list[Mention]] = {}
+        found: dict[Digest, list[Mention]] = {}
         for mention in dict.fromkeys(each for each in self._asked if not isinstance(each, int)):
             reading = self.reading_of(mention.id, mention.page)
             if reading is not None and reading.spec is not None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from mkdocs_gptimage.catalog.catalog import Catalog, Picture, Use
+    from mkdocs_gptimage.spec.digest import Digest
 
 
 SHORTEST_DIGEST = 6
@@ -20,13 +21,13 @@ _FOLDER, _ID, _PREFIX = "a folder", "an id", "the beginning of a digest"
 _DIGEST = re.compile(f"[0-9a-f]{{{SHORTEST_DIGEST},64}}")
 
 
-def select_digests(names: Iterable[str], catalog: Catalog, docs: str) -> set[str]:
+def select_digests(names: Iterable[str], catalog: Catalog, docs: str) -> set[Digest]:
     """Return the digests of what pages, folders, ids and digests ask for, and of all that this is drawn from.
 
     `docs` is the folder of the pages as messages show it, which a page's name may leave out. Raises
     `ConfigurationError` with a line for each name that means nothing.
     """
-    chosen: set[str] = set()
+    chosen: set[Digest] = set()
     problems = []
     for name in names:
         meanings = _meanings(name, catalog, docs)
@@ -42,7 +43,7 @@ def select_digests(names: Iterable[str], catalog: Catalog, docs: str) -> set[str
 
 def select_pictures(names: Sequence[str], catalog: Catalog) -> list[Picture]:
     """Return the pictures that ids and beginnings of digests mean, each once; raise `ConfigurationError` as above."""
-    chosen: dict[str, Picture] = {}
+    chosen: dict[Digest, Picture] = {}
     problems = []
     for name in names:
         found = _of_id(name, catalog, is_whole=False) or _of_digest(name, catalog)
@@ -57,7 +58,7 @@ def select_pictures(names: Sequence[str], catalog: Catalog) -> list[Picture]:
     return list(chosen.values())
 
 
-def complete_digest(name: str, digests: Iterable[str]) -> str | None:
+def complete_digest(name: str, digests: Iterable[Digest]) -> str | None:
     """Return the one digest that begins like this; None without one, or with several."""
     found = [digest for digest in digests if digest.startswith(name)] if _DIGEST.fullmatch(name) else []
     return found[0] if len(found) == 1 else None
@@ -68,7 +69,7 @@ def _require(problems: Sequence[str]) -> None:
         raise ConfigurationError("\n".join(problems))
 
 
-def _meanings(name: str, catalog: Catalog, docs: str) -> dict[str, set[str]]:
+def _meanings(name: str, catalog: Catalog, docs: str) -> dict[str, set[Digest]]:
     """The digests that a name may mean, lineage included, by what it is then; `cats/` and `cats.md` are pages."""
     found = {_FOLDER: _of_page(name, catalog, docs)}
     if not name.endswith(("/", ".md")):
@@ -99,7 +100,7 @@ def _of_page(name: str, catalog: Catalog, docs: str) -> list[Picture]:
 
 def _of_id(name: str, catalog: Catalog, *, is_whole: bool) -> list[Picture]:
     """The pictures of the blocks with an id; with `is_whole`, their dark twins too."""
-    found: dict[str, Picture] = {}
+    found: dict[Digest, Picture] = {}
     for picture in catalog.pictures.values():
         for use in picture.shown_by:
             if use.presentation.id == name and (is_whole or use.reading.spec == picture.spec):

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from mkdocs_gptimage.hosts.site import Site
     from mkdocs_gptimage.settings import Settings
+    from mkdocs_gptimage.spec.digest import Digest
 
 
 EXIT_INCOMPLETE = 1
@@ -89,10 +90,10 @@ def read_settings(config_file: str) -> Settings:
 
 
 def plan_site(site: Site) -> Plan:
-    return make_plan(site.catalog, site.look, site.settings, with_strays=True)
+    return make_plan(site.catalog, site.snapshot, site.settings, with_strays=True)
 
 
-def site_status(plan: Plan, site: Site, drafts: Collection[str] = ()) -> SiteStatus:
+def site_status(plan: Plan, site: Site, drafts: Collection[Digest] = ()) -> SiteStatus:
     """Return what the site needs and what its store holds beyond that; `drafts` are digests that are needed as well."""
     return SiteStatus(plan, find_orphans(site.store, {*site.catalog.pictures, *drafts}))
 

@@ -23,7 +23,7 @@ def list_pictures(config_file: str, as_json: bool) -> None:
     site = common.read_site_with_drafts(config_file)
     problems = site.problems
     found = common.site_status(common.plan_site(site), site, site.drafts)
-    looked = [(picture, site.store.look(digest)) for digest, picture in site.drafts.items()]
+    looked = [(picture, site.store.get(digest)) for digest, picture in site.drafts.items()]
     drafts = [(picture, entry if isinstance(entry, Entry) else None) for picture, entry in looked]
     items = list_items(found, site.settings.project, drafts)
     click.echo(

@@ -18,7 +18,6 @@ from mkdocs_gptimage.plan.orphans import find_orphans
 from mkdocs_gptimage.report.as_json import pruning_json
 from mkdocs_gptimage.report.as_text import count_pictures, prompt_of, shortened_prompt, size_text
 from mkdocs_gptimage.report.listing import shown_path
-from mkdocs_gptimage.spec.model import SHORT_DIGEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from mkdocs_gptimage.hosts.site import Site
     from mkdocs_gptimage.maintenance.prune import Pruning
     from mkdocs_gptimage.plan.orphans import Orphan
+    from mkdocs_gptimage.spec.digest import Digest
 
 
 @click.command()
@@ -82,7 +82,7 @@ def prune(config_file: str, as_json: bool, applies: bool, refs: tuple[str, ...],
     click.echo(pruning_json(found, survey, applied=applies) if as_json else _summary(found, applies=applies))
 
 
-def _of_branches(refs: Sequence[str], files: Sequence[Path]) -> Iterator[set[str]]:
+def _of_branches(refs: Sequence[str], files: Sequence[Path]) -> Iterator[set[Digest]]:
     for ref in refs:
         for file in files:
             yield asked_for(ref, file, may_lack_it=file != files[0])
@@ -102,10 +102,10 @@ def _doubt(sites: Sequence[Site], files: Sequence[Path]) -> str:
 
 def _line(orphan: Orphan, state: str) -> str:
     size = size_text(orphan.entry.image.bytes)
-    return f"{orphan.digest[:SHORT_DIGEST]}  {state:9}  {size:>8}  {shortened_prompt(prompt_of(orphan))}"
+    return f"{orphan.digest.short}  {state:9}  {size:>8}  {shortened_prompt(prompt_of(orphan))}"
 
 
-def _find(site: Site, kept: set[str]) -> Pruning:
+def _find(site: Site, kept: set[Digest]) -> Pruning:
     catalog, store = site.catalog, site.store
     unneeded = [orphan for orphan in find_orphans(store, site.needed) if orphan.digest in site.stored]
     return find_prunable(unneeded, kept, catalog, store, site.settings.cache)

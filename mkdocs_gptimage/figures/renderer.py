@@ -38,6 +38,7 @@ from mkdocs_gptimage.spec.model import BY_ID, ParsedBlock, SiteDefaults
 from mkdocs_gptimage.spec.parse import parse_block, unmet_requirements
 from mkdocs_gptimage.spec.prompts import DARK_INSTRUCTION
 from mkdocs_gptimage.spec.references import ReferenceResolver
+from mkdocs_gptimage.store.snapshot import StoreSnapshot
 from mkdocs_gptimage.text import quote
 
 if TYPE_CHECKING:
@@ -48,8 +49,8 @@ if TYPE_CHECKING:
     from mkdocs_gptimage.blocks.fence import Block
     from mkdocs_gptimage.figures.srcset import PublishedImage
     from mkdocs_gptimage.settings import Settings
+    from mkdocs_gptimage.spec.digest import Digest
     from mkdocs_gptimage.spec.model import ImageSpec
-    from mkdocs_gptimage.store.entry import Damage, Entry
     from mkdocs_gptimage.store.store import Store
 
 
@@ -77,13 +78,13 @@ class PageRenderer:
         self.page: PageContext | None = None
         self._settings = settings
         self._store = store
+        self.snapshot = StoreSnapshot(store)
         self._format_of_missing = "png" if may_generate else PLACEHOLDER_FORMAT
         self._references = ReferenceResolver(settings.project, settings.docs)
         self._token = secrets.token_hex(8)
         self._ordinals: dict[tuple[Source, str], int] = {}
-        self._found: dict[str, Entry | Damage | None] = {}
         self._expected: dict[str, tuple[str, str]] = {}
-        self._shown: Mapping[str, PublishedImage] = {}
+        self._shown: Mapping[Digest, PublishedImage] = {}
         self._is_delivered = False
         self._firsts: set[int] = set()
         self._stand_ins: dict[tuple[int, bool], tuple[str, str]] = {}
@@ -100,16 +101,6 @@ class PageRenderer:
         self._any_marker = re.compile(f" data-gptimage(?:-dark)?{key}")
         # No attribute holds a `>`: ours are escaped.
         self._image = re.compile(f"<img\\b(?P<before>[^>]*?) data-gptimage(?P<dark>-dark)?{key}(?P<after>[^>]*>)")
-
-    def look(self, digest: str) -> Entry | Damage | None:
-        """Find a picture in the store, once per build."""
-        if digest not in self._found:
-            self._found[digest] = self._store.look(digest)
-        return self._found[digest]
-
-    def forget_store(self) -> None:
-        """Look anew: pictures were stored since."""
-        self._found.clear()
 
     def render(self, block: Block, md: Markdown) -> str:
         """Return the figure of a block on the current page; one with problems leaves only its marker."""
@@ -251,7 +242,7 @@ class PageRenderer:
         self._asked.resolve()
 
     @property
-    def mentions(self) -> dict[str, list[Mention]]:
+    def mentions(self) -> dict[Digest, list[Mention]]:
         """Where pages show a picture by its id, by digest; once ids are resolved."""
         return self._asked.mentions
 
@@ -260,7 +251,7 @@ class PageRenderer:
         reading = self._asked.reading_of(name, source.name)
         return reading.spec if reading is not None else None
 
-    def deliver(self, known: Mapping[str, PublishedImage]) -> None:
+    def deliver(self, known: Mapping[Digest, PublishedImage]) -> None:
         """Take what the site shows, by digest; from now on figures are written finished."""
         self._shown = known
         self._is_delivered = True

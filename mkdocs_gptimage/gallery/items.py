@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mkdocs_gptimage.plan.orphans import Orphan
     from mkdocs_gptimage.plan.plan import Row
     from mkdocs_gptimage.plan.status import SiteStatus
+    from mkdocs_gptimage.spec.digest import Digest
     from mkdocs_gptimage.store.entry import Entry
 
 
@@ -69,7 +70,7 @@ class UseLocation:
 class GalleryItem:
     """One picture."""
 
-    digest: str
+    digest: Digest
     standing: Status
     request: Mapping[str, Any]
     """The canonical form of what was asked for; empty where a damaged journal does not tell."""
@@ -93,7 +94,7 @@ class GalleryItem:
         return width / height
 
 
-def gallery_items(survey: SiteStatus, mentions: Mapping[str, Sequence[Mention]] | None = None) -> list[GalleryItem]:
+def gallery_items(survey: SiteStatus, mentions: Mapping[Digest, Sequence[Mention]] | None = None) -> list[GalleryItem]:
     """Return what there is, in the order of the pages; what belongs to a picture stands behind it, the rest last.
 
     `mentions` are the places that show a picture by its id, by digest.

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from mkdocs_gptimage.gallery.items import GalleryItem, UseLocation
     from mkdocs_gptimage.publish.renditions import RenditionSet
     from mkdocs_gptimage.settings import Settings
+    from mkdocs_gptimage.spec.digest import Digest
 
 
 GALLERY_FILE = "gallery.html"
@@ -66,16 +67,16 @@ def write_gallery(target: Path, found: Sequence[GalleryItem], problems: Sequence
 
 
 def site_gallery(
-    reader: PageRenderer, shown: Mapping[str, PublishedImage], title: str, addresses: Mapping[str, str], name: str
+    reader: PageRenderer, shown: Mapping[Digest, PublishedImage], title: str, addresses: Mapping[str, str], name: str
 ) -> str:
     """Return the gallery of all that the pages of a build show; the rest as for `published`."""
-    plan = decide(reader.catalog, reader.look, {}, {}, "")
+    plan = decide(reader.catalog, reader.snapshot)
     return published_page(gallery_items(SiteStatus(plan), reader.mentions), shown, title, addresses, name)
 
 
 def published_page(
     found: Sequence[GalleryItem],
-    shown: Mapping[str, PublishedImage],
+    shown: Mapping[Digest, PublishedImage],
     title: str,
     addresses: Mapping[str, str],
     name: str,

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from mkdocs_gptimage.journal.journal import Journal
     from mkdocs_gptimage.service.redact import Secret
     from mkdocs_gptimage.settings import Settings
+    from mkdocs_gptimage.spec.digest import Digest
     from mkdocs_gptimage.store.store import Store
 
 
@@ -154,7 +155,7 @@ class _Generation:
         for row in self._plan.only(State.IN_HAND):
             self._waits.start_soon(self._wait_for_other, job_of(row.picture), False)
 
-    def _refuse_child(self, job: Job, parent: str) -> None:
+    def _refuse_child(self, job: Job, parent: Digest) -> None:
         """A picture that another is drawn from was not made."""
         self._outcomes.refused(Step.SKIPPED, job, f"{parent_name(parent, job.parents[parent])} was not made")
 
@@ -166,7 +167,7 @@ class _Generation:
 
     def _resume(self, job: Job) -> None:
         assert job.flight is not None
-        if job.spec is None and isinstance(self._store.look(job.digest), Entry):
+        if job.spec is None and isinstance(self._store.get(job.digest), Entry):
             self._journal.forget(job.flight)
             return
         taken = self._waiter.take_over(job.flight)

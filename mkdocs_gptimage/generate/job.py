@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from mkdocs_gptimage.catalog.catalog import Picture
     from mkdocs_gptimage.journal.submission import Submission
+    from mkdocs_gptimage.spec.digest import Digest
     from mkdocs_gptimage.spec.model import ImageSpec
     from mkdocs_gptimage.store.entry import Entry
 
@@ -43,7 +44,7 @@ class Event:
     step: Step
     where: str
     """The page and line that ask for the picture."""
-    digest: str
+    digest: Digest
     text: str = ""
 
 
@@ -61,7 +62,7 @@ class Outcome:
     """What became of one picture in one run."""
 
     step: Step
-    digest: str
+    digest: Digest
     where: str
     """The page and line that ask for it."""
     entry: Entry | None = None
@@ -74,7 +75,7 @@ class Outcome:
 class Job:
     """A picture that this run works on."""
 
-    digest: str
+    digest: Digest
     request: Mapping[str, Any]
     """The canonical form of what is asked for."""
     where: str
@@ -82,7 +83,7 @@ class Job:
     spec: ImageSpec | None = None
     """None for one that no page asks for any more: it is collected, never submitted."""
     flight: Submission | None = None
-    parents: Mapping[str, str] = field(default_factory=dict)
+    parents: Mapping[Digest, str] = field(default_factory=dict)
     """Digests of the pictures that it is drawn from, and the page and line that ask for them."""
     is_running: bool = False
     lost: int = 0

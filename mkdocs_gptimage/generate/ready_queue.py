@@ -15,12 +15,13 @@ import anyio
 
 from mkdocs_gptimage.generate.job import Job, Outcome, Step, job_of
 from mkdocs_gptimage.plan.plan import State
+from mkdocs_gptimage.spec.digest import Digest
 
 if TYPE_CHECKING:
     from mkdocs_gptimage.plan.plan import Plan
 
 
-Refuse = Callable[[Job, str], None]
+Refuse = Callable[[Job, Digest], None]
 """Called with a job that cannot be made, and the digest of the parent to blame; its outcome has to be settled."""
 
 
@@ -31,7 +32,7 @@ class _Place:
     number: int
     """Its place in the plan."""
     job: Job
-    missing: set[str]
+    missing: set[Digest]
     """The parents that are not in the store yet."""
 
 
@@ -41,9 +42,9 @@ class ReadyQueue:
     def __init__(self, plan: Plan, refuse: Refuse) -> None:
         self._refuse = refuse
         self._ready: list[tuple[int, Job]] = []
-        self._held: dict[str, _Place] = {}
-        self._children: dict[str, list[str]] = {}
-        self._hopeless: list[tuple[Job, str]] = []
+        self._held: dict[Digest, _Place] = {}
+        self._children: dict[Digest, list[Digest]] = {}
+        self._hopeless: list[tuple[Job, Digest]] = []
         self._changed = anyio.Event()
         stored = {row.digest for row in plan.only(State.CACHED)}
         expected = {row.digest for row in plan.only(State.IN_FLIGHT, State.IN_HAND)}
@@ -53,7 +54,7 @@ class ReadyQueue:
             self._place(_Place(number, job, job.parents.keys() - stored), expected)
             expected.add(job.digest)
 
-    def _place(self, place: _Place, expected: set[str]) -> None:
+    def _place(self, place: _Place, expected: set[Digest]) -> None:
         hopeless = next((digest for digest in place.job.parents if digest in place.missing - expected), None)
         if hopeless is not None:
             self._hopeless.append((place.job, hopeless))

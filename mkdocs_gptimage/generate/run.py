@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mkdocs_gptimage.journal.journal import Journal
     from mkdocs_gptimage.service.redact import Secret
     from mkdocs_gptimage.settings import Settings
+    from mkdocs_gptimage.spec.digest import Digest
     from mkdocs_gptimage.store.store import Store
 
 
@@ -37,7 +38,7 @@ class RunResult:
     outcomes: tuple[Outcome, ...] = ()
 
     @property
-    def entries(self) -> dict[str, Entry]:
+    def entries(self) -> dict[Digest, Entry]:
         """The pictures of the plan that are stored now, by digest."""
         made = {outcome.digest: outcome.entry for outcome in self.outcomes}
         return {row.digest: found for row in self.plan.rows if (found := row.entry or made.get(row.digest)) is not None}
@@ -132,7 +133,7 @@ def _forget_what_is_over(flights: Journal, settings: Settings, store: Store) -> 
     from mkdocs_gptimage.journal.lease import is_held  # noqa: PLC0415 - as above
 
     for flight in flights.flights().values():
-        is_over = flight.base_url == EMULATOR or isinstance(store.look(flight.digest), Entry)
+        is_over = flight.base_url == EMULATOR or isinstance(store.get(flight.digest), Entry)
         if is_over and not is_held(settings.cache, flight.run):
             flights.forget(flight)
 

@@ -26,7 +26,7 @@ from mkdocs_gptimage.fs import read_regular_file
 from mkdocs_gptimage.generate import retry
 from mkdocs_gptimage.journal.submission import Stage, Submission
 from mkdocs_gptimage.service import protocol
-from mkdocs_gptimage.spec.model import SHORT_DIGEST, UnusableReferenceError
+from mkdocs_gptimage.spec.model import UnusableReferenceError
 from mkdocs_gptimage.spec.references import MAX_REFERENCE_BYTES, check_reference_size, encode_references
 from mkdocs_gptimage.store.entry import Damage, Entry
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from mkdocs_gptimage.journal.journal import Journal
     from mkdocs_gptimage.service.client import Client
     from mkdocs_gptimage.settings import Api
+    from mkdocs_gptimage.spec.digest import Digest
     from mkdocs_gptimage.spec.model import ImageSpec
     from mkdocs_gptimage.store.store import Store
 
@@ -161,7 +162,7 @@ class Submitter:
         is_ours = self._journal.claim(flight) if job.flight is None else self._journal.replace(job.flight, flight)
         if not is_ours:
             raise ClaimedError("another run has it in hand")
-        if job.flight is None and isinstance(self._store.look(job.digest), Entry):
+        if job.flight is None and isinstance(self._store.get(job.digest), Entry):
             self._journal.forget(flight)
             raise ClaimedError("another run has just made it")
         job.flight = flight
@@ -222,12 +223,12 @@ class Submitter:
         await anyio.lowlevel.checkpoint_if_cancelled()
 
 
-def parent_name(digest: str, where: str) -> str:
+def parent_name(digest: Digest, where: str) -> str:
     """A parent as the subject of a message about its child."""
-    return f"its reference, the picture {digest[:SHORT_DIGEST]} at {where},"
+    return f"its reference, the picture {digest.short} at {where},"
 
 
-def read_parent(digest: str, where: str, store: Store) -> bytes:
+def read_parent(digest: Digest, where: str, store: Store) -> bytes:
     """Return the bytes of a stored picture; raise `UnusableReferenceError` when there are none that can be sent.
 
     `where` is the page and line that ask for it.

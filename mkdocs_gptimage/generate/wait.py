@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mkdocs_gptimage.generate.job import Clock
     from mkdocs_gptimage.journal.journal import Journal
     from mkdocs_gptimage.journal.submission import Submission
+    from mkdocs_gptimage.spec.digest import Digest
     from mkdocs_gptimage.store.store import Store
 
 
@@ -31,7 +32,7 @@ class Waiter:
         self._cache = cache
         self._clock = clock
 
-    async def wait(self, digest: str, seconds: float) -> Entry | Submission | None:
+    async def wait(self, digest: Digest, seconds: float) -> Entry | Submission | None:
         """Wait until another run is done with a picture.
 
         Returns what it has stored; else the flight that it has left, now this run's when it can be collected; None
@@ -41,7 +42,7 @@ class Waiter:
         while self._clock.now() < until:
             # In this order: a run stores a picture before it forgets it.
             flight = self._journal.read(digest)
-            found = self._store.look(digest)
+            found = self._store.get(digest)
             if isinstance(found, Entry):
                 return found
             if flight is None:

@@ -25,6 +25,7 @@ from mkdocs_gptimage.errors import ConfigurationError
 from mkdocs_gptimage.fs import prepare_cache
 from mkdocs_gptimage.journal.lease import hold_lease
 from mkdocs_gptimage.journal.submission import Stage, Submission
+from mkdocs_gptimage.spec.digest import Digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -114,12 +115,12 @@ class Journal:
             if known is None or (known.idempotency_key, known.run) == (flight.idempotency_key, flight.run):
                 self._cache.delete(flight.digest)
 
-    def read(self, digest: str) -> Submission | None:
+    def read(self, digest: Digest) -> Submission | None:
         """Return the flight of one picture."""
         with self._usable(_NORMAL):
             return _from_row(digest, self._cache.get(digest))
 
-    def flights(self) -> dict[str, Submission]:
+    def flights(self) -> dict[Digest, Submission]:
         """Return all flights by digest.
 
         A row that is not named by a digest is passed over. One that is, but cannot be read, is a submit of which
@@ -150,13 +151,13 @@ def _to_text(flight: Submission) -> str:
     return json.dumps({**asdict(flight), "stage": flight.stage.value})
 
 
-def _from_row(digest: str, text: Any) -> Submission | None:
+def _from_row(digest: Digest, text: Any) -> Submission | None:
     """Read a row; None where there is none, or its name is no digest."""
     if text is None or not _DIGEST.fullmatch(digest):
         return None
     flight = _from_text(text)
     if flight is None or flight.digest != digest:
-        return Submission(digest, Stage.UNKNOWN, "", "", 0.0, reason="its row in the journal cannot be read")
+        return Submission(Digest(digest), Stage.UNKNOWN, "", "", 0.0, reason="its row in the journal cannot be read")
     return flight
 
 
@@ -164,7 +165,7 @@ def _from_text(text: Any) -> Submission | None:
     """Read a row's text, fields that a later version has added left out; None for one that is not ours."""
     try:
         record = {name: value for name, value in json.loads(text).items() if name in _FIELDS}
-        flight = Submission(**{**record, "stage": Stage(record["stage"])})
+        flight = Submission(**{**record, "digest": Digest(record["digest"]), "stage": Stage(record["stage"])})
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
     texts = (flight.digest, flight.base_url, flight.idempotency_key, flight.where, flight.reason, flight.run)
@@ -192,7 +193,7 @@ def open_journal(cache: Path) -> Iterator[Journal]:
         yield opened
 
 
-def read_submissions(cache: Path) -> dict[str, Submission]:
+def read_submissions(cache: Path) -> dict[Digest, Submission]:
     """Return what the journal holds; empty, without creating anything, where there is none; raise as above."""
     if not (cache / FOLDER).exists():
         return {}

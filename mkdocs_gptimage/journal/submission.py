@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from mkdocs_gptimage.spec.digest import Digest
+
 
 class Stage(enum.Enum):
     INTENT = "intent"
@@ -22,7 +24,7 @@ class Stage(enum.Enum):
 class Submission:
     """One generation between its submit and the store."""
 
-    digest: str
+    digest: Digest
     stage: Stage
     base_url: str
     """The service it was submitted to; empty when a damaged row of the journal does not tell."""

@@ -16,12 +16,14 @@ from mkdocs_gptimage.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from mkdocs_gptimage.spec.digest import Digest
+
 
 # Modules beside the site are not ours, as when `gptimage` is started by its name.
 _LIST = "import sys; sys.path[:1] = []; from mkdocs_gptimage.cli import main; main()"
 
 
-def asked_for(ref: str, config_file: Path, *, may_lack_it: bool = False) -> set[str]:
+def asked_for(ref: str, config_file: Path, *, may_lack_it: bool = False) -> set[Digest]:
     """Return the digests of all pictures that the site and its drafts ask for in a branch, tag or commit.
 
     Parents are included. A branch that has no such file asks for nothing when it `may_lack_it`.
@@ -42,7 +44,7 @@ def asked_for(ref: str, config_file: Path, *, may_lack_it: bool = False) -> set[
         raise ConfigurationError(f"--since {ref}: cannot be read: {reason}; nothing was deleted") from None
 
 
-def _asked_for(config_file: Path) -> set[str]:
+def _asked_for(config_file: Path) -> set[Digest]:
     if not config_file.is_file():
         raise ValueError(f"it has no {config_file.name} where this branch has it")
     command = [sys.executable, "-c", _LIST, "list", "--json", "-f", config_file.name]

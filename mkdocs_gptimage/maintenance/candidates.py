@@ -17,7 +17,7 @@ from mkdocs_gptimage.catalog.selection import complete_digest
 from mkdocs_gptimage.errors import ConfigurationError, MissingPicturesError
 from mkdocs_gptimage.fs import PARTS, prepare_cache, sha256_of_file
 from mkdocs_gptimage.plan.orphans import candidate_variant, find_orphans, parse_candidate
-from mkdocs_gptimage.spec.model import SHORT_DIGEST, digest_of
+from mkdocs_gptimage.spec.digest import Digest, digest_of
 from mkdocs_gptimage.store.entry import Entry
 from mkdocs_gptimage.text import quote
 
@@ -45,7 +45,7 @@ class CandidateSet:
         return flying + list(range(last + 1, last + 1 + max(0, wanted - len(flying))))
 
 
-def candidates_of(digest: str, stored: Iterable[Orphan], flights: Iterable[Submission]) -> CandidateSet:
+def candidates_of(digest: Digest, stored: Iterable[Orphan], flights: Iterable[Submission]) -> CandidateSet:
     """Return the candidates of the picture with this digest."""
     landed = {found[0]: each for each in stored if (found := parse_candidate(each.request)) and found[1] == digest}
     flying = {found[0]: each for each in flights if (found := parse_candidate(each.request)) and found[1] == digest}
@@ -84,9 +84,9 @@ def accept_candidates(names: Sequence[str], store: Store, cache: Path) -> list[E
 def discard_candidates(names: Sequence[str], store: Store) -> list[Path]:
     """Delete candidates by their digests, or all of a picture by its digest; return the files that were pictures."""
     there = [orphan for orphan in find_orphans(store, ()) if orphan.candidate_of]
-    chosen: dict[str, Orphan] = {}
+    chosen: dict[Digest, Orphan] = {}
     for name in names:
-        whole = complete_digest(name, {orphan.candidate_of or "" for orphan in there})
+        whole = complete_digest(name, {orphan.candidate_of for orphan in there if orphan.candidate_of})
         found = [orphan for orphan in there if orphan.candidate_of == whole] if whole else [_named(name, there)]
         chosen |= {orphan.digest: orphan for orphan in found}
     for digest in chosen:
@@ -100,13 +100,13 @@ def take_candidate(orphan: Orphan, store: Store, cache: Path) -> Entry:
     found = store.verify(orphan.digest)
     if not isinstance(found, Entry):
         reason = found.reason if found else "it is not in the store any more"
-        raise MissingPicturesError(f"the candidate {orphan.digest[:SHORT_DIGEST]} cannot be taken: {reason}")
+        raise MissingPicturesError(f"the candidate {orphan.digest.short} cannot be taken: {reason}")
     request = _request_of(orphan, store)
     part = _copied(found, cache)
     try:
         entry = store.put(request, orphan.candidate_of, part, found.image, found.made)
     except OSError as error:
-        raise MissingPicturesError(f"the candidate {orphan.digest[:SHORT_DIGEST]} cannot be taken: {error}") from error
+        raise MissingPicturesError(f"the candidate {orphan.digest.short} cannot be taken: {error}") from error
     finally:
         part.unlink(missing_ok=True)
     store.remove(orphan.digest)
@@ -115,13 +115,14 @@ def take_candidate(orphan: Orphan, store: Store, cache: Path) -> Entry:
 
 def _request_of(orphan: Orphan, store: Store) -> Mapping[str, Any]:
     """What the picture was asked for as that a candidate replaces: by its record, else as the candidate, without."""
-    digest = orphan.candidate_of or ""
+    digest = orphan.candidate_of
+    assert digest is not None
     recorded = store.request(digest)
     if recorded is not None:
         return recorded
     request = {name: value for name, value in orphan.request.items() if name != "variant"}
     if digest_of(request) != digest:
-        short = digest[:SHORT_DIGEST]
+        short = digest.short
         raise MissingPicturesError(
             f"the picture {short} has no record that says what it is; restore it from version control first"
         )
@@ -140,13 +141,13 @@ def _copied(entry: Entry, cache: Path) -> Path:
     except OSError as error:
         reason = f"{error.strerror or error}, in the cache '{part.parent}'"
     part.unlink(missing_ok=True)
-    raise MissingPicturesError(f"the candidate {entry.digest[:SHORT_DIGEST]} cannot be taken: {reason}")
+    raise MissingPicturesError(f"the candidate {entry.digest.short} cannot be taken: {reason}")
 
 
 def _named(name: str, there: Sequence[Orphan]) -> Orphan:
     digest = complete_digest(name, [orphan.digest for orphan in there])
     found = next((orphan for orphan in there if orphan.digest == digest), None)
     if found is None:
-        known_ones = ", ".join(orphan.digest[:SHORT_DIGEST] for orphan in there) or "there are none"
+        known_ones = ", ".join(orphan.digest.short for orphan in there) or "there are none"
         raise ConfigurationError(f"{quote(name)}: expected the digest of a candidate: {known_ones}")
     return found

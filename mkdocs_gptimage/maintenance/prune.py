@@ -11,7 +11,7 @@ from mkdocs_gptimage.errors import ConfigurationError
 from mkdocs_gptimage.fs import stat_regular_file
 from mkdocs_gptimage.publish.link import PLACEHOLDERS
 from mkdocs_gptimage.publish.manifest import WEB, read_manifest
-from mkdocs_gptimage.spec.model import SHORT_DIGEST
+from mkdocs_gptimage.spec.digest import SHORT_LENGTH, Digest
 from mkdocs_gptimage.store.entry import Entry
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Pruning:
 
 
 def find_prunable(
-    orphans: Iterable[Orphan], kept: Collection[str], catalog: Catalog, store: Store, cache: Path
+    orphans: Iterable[Orphan], kept: Collection[Digest], catalog: Catalog, store: Store, cache: Path
 ) -> Pruning:
     """Return what can go; `kept` are the digests that drafts, other branches and other configurations ask for."""
     unneeded = [orphan for orphan in orphans if orphan.digest not in kept]
@@ -59,7 +59,7 @@ def find_prunable(
     gone = [orphan for orphan in unneeded if orphan.digest in settled]
     young = [orphan for orphan in unneeded if orphan.digest not in settled]
     used = {*catalog.pictures, *kept}
-    entries = [entry for digest in used if isinstance(entry := store.look(digest), Entry)]
+    entries = [entry for digest in used if isinstance(entry := store.get(digest), Entry)]
     return Pruning(gone, young, [*_versions(entries, cache), *_cards(used, cache)])
 
 
@@ -84,10 +84,10 @@ def _versions(entries: Iterable[Entry], cache: Path) -> Iterator[Path]:
     yield from _settled(path for path in _files(cache / WEB) if path.name not in named)
 
 
-def _cards(used: Iterable[str], cache: Path) -> Iterator[Path]:
+def _cards(used: Iterable[Digest], cache: Path) -> Iterator[Path]:
     """Cards of pictures that no page asks for; their names end with digits of the digest."""
-    known = {digest[:SHORT_DIGEST] for digest in used}
-    yield from _settled(path for path in _files(cache / PLACEHOLDERS) if path.stem[-SHORT_DIGEST:] not in known)
+    known = {digest.short for digest in used}
+    yield from _settled(path for path in _files(cache / PLACEHOLDERS) if path.stem[-SHORT_LENGTH:] not in known)
 
 
 def _settled(paths: Iterable[Path]) -> Iterator[Path]:

@@ -11,8 +11,8 @@ from mkdocs_gptimage.errors import MissingPicturesError
 from mkdocs_gptimage.maintenance.candidates import CandidateSet, candidate_picture, candidates_of, take_candidate
 from mkdocs_gptimage.plan.orphans import find_orphans, parse_candidate
 from mkdocs_gptimage.plan.plan import make_plan
-from mkdocs_gptimage.spec.model import SHORT_DIGEST
 from mkdocs_gptimage.store.entry import Entry
+from mkdocs_gptimage.store.snapshot import StoreSnapshot
 from mkdocs_gptimage.text import one_line_each
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mkdocs_gptimage.plan.orphans import Orphan
     from mkdocs_gptimage.plan.plan import Plan
     from mkdocs_gptimage.settings import Settings
+    from mkdocs_gptimage.spec.digest import Digest
     from mkdocs_gptimage.store.store import Store
 
 
@@ -47,7 +48,7 @@ class RegenerationResult:
     """The picture in its new form; None while it stays what it was."""
     waiting: Sequence[Orphan]
     """Candidates that wait for a decision."""
-    gone: Sequence[str] = ()
+    gone: Sequence[Digest] = ()
     """The digests of candidates that were stored in this run, and were taken or deleted by another since."""
 
     @property
@@ -55,10 +56,10 @@ class RegenerationResult:
         """One line when there is not what was paid for; empty otherwise."""
         if not self.gone:
             return ""
-        names = ", ".join(digest[:SHORT_DIGEST] for digest in self.gone)
+        names = ", ".join(digest.short for digest in self.gone)
         return (
             f"{self.picture.where}: stored in this run and not there any more: candidate {names} for "
-            f"{self.picture.spec.digest[:SHORT_DIGEST]}; another command has taken or deleted it: look at the picture "
+            f"{self.picture.spec.digest.short}; another command has taken or deleted it: look at the picture "
             "first"
         )
 
@@ -84,7 +85,7 @@ def prepare_regeneration(
             _enter(candidate_picture(picture, number), wanted)
     if problems:
         raise MissingPicturesError(one_line_each(problems))
-    return Regeneration(make_plan(wanted, store.look, settings), pictures, keeps)
+    return Regeneration(make_plan(wanted, StoreSnapshot(store), settings), pictures, keeps)
 
 
 def finish_regeneration(
@@ -115,7 +116,7 @@ def pictures_drawn_from(ends: Sequence[RegenerationResult], catalog: Catalog, st
         for digest, picture in catalog.pictures.items()
         if digest not in changed
         and any(parent.spec.digest in changed for parent in picture.parents)
-        and isinstance(store.look(digest), Entry)
+        and isinstance(store.get(digest), Entry)
     ]
 
 
@@ -136,14 +137,14 @@ def _enter(picture: Picture, catalog: Catalog) -> None:
 
 def _why_not(picture: Picture, known: CandidateSet, store: Store, *, keeps: bool) -> str:
     digest = picture.spec.digest
-    said = f"{picture.where}: the picture {digest[:SHORT_DIGEST]}"
-    found = store.look(digest)
+    said = f"{picture.where}: the picture {digest.short}"
+    found = store.get(digest)
     if found is None:
         return f"{said} is not in the store yet; 'gptimage generate' makes it"
     if not isinstance(found, Entry):
         return f"{said} in the store is damaged: {found.reason}. {found.remedy}".rstrip(". ")
     if known.stored and not keeps:
-        names = ", ".join(orphan.digest[:SHORT_DIGEST] for _, orphan in sorted(known.stored.items()))
+        names = ", ".join(orphan.digest.short for _, orphan in sorted(known.stored.items()))
         return (
             f"{said} has candidates that are paid for: {names}; take one with 'gptimage regenerate --accept', delete "
             "them with '--discard', or draw one more beside them with '--keep'"

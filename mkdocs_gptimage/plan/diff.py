@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from mkdocs_gptimage.plan.orphans import Orphan
+    from mkdocs_gptimage.spec.digest import Digest
 
 
 FIELDS = ("prompt", "size", "resolution", "references", "variant", "model", "v")
@@ -31,7 +32,7 @@ def changed_fields(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[str,
     return tuple(name for name in FIELDS if old.get(name) != new.get(name))
 
 
-def find_replaced(requests: Mapping[str, Mapping[str, Any]], orphans: Sequence[Orphan]) -> dict[str, Orphan]:
+def find_replaced(requests: Mapping[Digest, Mapping[str, Any]], orphans: Sequence[Orphan]) -> dict[Digest, Orphan]:
     """Return the orphan that each of several requests most likely replaces, by their digests; none when in doubt.
 
     That is one with the same prompt, of which other fields were changed, or one of which only the prompt was changed,
@@ -39,7 +40,7 @@ def find_replaced(requests: Mapping[str, Mapping[str, Any]], orphans: Sequence[O
     is replaced twice.
     """
     left = [orphan for orphan in orphans if orphan.candidate_of is None]
-    found: dict[str, Orphan] = {}
+    found: dict[Digest, Orphan] = {}
     # The surer kind first: a similar prompt must not take what belongs to the same one.
     for match in (_of_same_prompt, _of_similar_prompt):
         for digest, request in requests.items():

@@ -33,7 +33,7 @@ def not_stored(plan: Plan) -> list[str]:
 
 def describe(row: Row) -> str:
     """What is the matter with a picture that is not there, and what to do."""
-    digest = row.digest[:12]
+    digest = row.digest.short
     where = row.picture.where
     if row.state is State.MISSING:
         return f"{where}: the picture {digest} is not in the store; make it with 'gptimage generate' and commit it"

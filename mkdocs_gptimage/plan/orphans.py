@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mkdocs_gptimage.spec.digest import Digest
 from mkdocs_gptimage.store.entry import Entry
 
 if TYPE_CHECKING:
@@ -26,35 +27,35 @@ class Orphan:
     """The canonical form of what was asked for."""
 
     @property
-    def digest(self) -> str:
+    def digest(self) -> Digest:
         return self.entry.digest
 
     @property
-    def candidate_of(self) -> str | None:
+    def candidate_of(self) -> Digest | None:
         """The digest of the picture that this one was drawn to replace; None for an orphan of another kind."""
         found = parse_candidate(self.request)
         return found[1] if found else None
 
 
-def find_orphans(store: Store, needed: Collection[str]) -> list[Orphan]:
+def find_orphans(store: Store, needed: Collection[Digest]) -> list[Orphan]:
     """Return the stored pictures whose digest is not in `needed`, by digest; damaged ones are left out.
 
     `needed` are the digests of the site's catalog, `Catalog.pictures`: the parents of a stored picture are in it too.
     """
     found = []
     for digest in store.digests():
-        entry = None if digest in needed else store.look(digest)
+        entry = None if digest in needed else store.get(digest)
         if isinstance(entry, Entry) and (request := store.request(digest)) is not None:
             found.append(Orphan(entry, request))
     return found
 
 
-def parse_candidate(request: Mapping[str, Any]) -> tuple[int, str] | None:
+def parse_candidate(request: Mapping[str, Any]) -> tuple[int, Digest] | None:
     """Return (number, digest of the picture that it may replace) of a candidate's request; None for another's."""
     found = _CANDIDATE.fullmatch(str(request.get("variant", "")))
-    return (int(found["number"]), found["digest"]) if found else None
+    return (int(found["number"]), Digest(found["digest"])) if found else None
 
 
-def candidate_variant(number: int, digest: str) -> str:
+def candidate_variant(number: int, digest: Digest) -> str:
     """Return the `variant` of the candidate with this number, from 1, for a stored picture."""
     return f"candidate {number} of {digest}"

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from mkdocs_gptimage.errors import BudgetError, ConfigurationError
 from mkdocs_gptimage.journal.lease import process_of
+from mkdocs_gptimage.journal.snapshot import JournalSnapshot
 from mkdocs_gptimage.journal.submission import Stage, Submission
 from mkdocs_gptimage.settings import EMULATOR
-from mkdocs_gptimage.spec.model import digest_of
+from mkdocs_gptimage.spec.digest import Digest, digest_of
 from mkdocs_gptimage.store.entry import Damage, Entry
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from mkdocs_gptimage.catalog.catalog import Catalog, Picture
     from mkdocs_gptimage.settings import Budget, Settings
+    from mkdocs_gptimage.store.snapshot import StoreSnapshot
 
 
 class State(enum.Enum):
@@ -53,7 +55,7 @@ class Row:
     """What the journal has of it; beside `MISSING`, the submit with an unknown outcome that is to be repeated."""
 
     @property
-    def digest(self) -> str:
+    def digest(self) -> Digest:
         return self.picture.spec.digest
 
 
@@ -65,7 +67,7 @@ class Plan:
     """One per picture of the catalog, in the order of the pages; what a picture is drawn from stands before it."""
     collectable: tuple[Submission, ...] = ()
     """In flight, and can be brought home by what the journal has of it, whoever asks for it."""
-    selection: frozenset[str] | None = None
+    selection: frozenset[Digest] | None = None
     """The digests that this run is asked for; None for all."""
 
     @functools.cached_property
@@ -74,7 +76,7 @@ class Plan:
 
         A picture in the store needs nothing any more, so what only it was drawn from may be gone.
         """
-        needed: set[str] = set()
+        needed: set[Digest] = set()
         for row in reversed(self.candidates):
             if row.picture.is_shown or row.digest in needed:
                 needed.add(row.digest)
@@ -111,35 +113,35 @@ class Plan:
         return None if None in prices else sum(price for price in prices if price is not None)
 
 
-def decide(  # noqa: PLR0913 - the world is passed in
+def decide(
     catalog: Catalog,
-    look: Callable[[str], Entry | Damage | None],
-    flights: Mapping[str, Submission],
-    prices: Mapping[str, float],
-    base_url: str,
-    alive: Collection[str] = (),
+    snapshot: StoreSnapshot,
+    journal: JournalSnapshot | None = None,
+    *,
+    prices: Mapping[str, float] | None = None,
+    base_url: str = "",
 ) -> Plan:
     """Decide, for every picture of the catalog, what is to be done.
 
-    `look` finds a digest in the store, `flights` are the journal's entries, `base_url` is the service of this run,
-    `alive` are the leases of the other runs that are under way.
+    `prices` are USD by resolution; `base_url` is the service of this run.
     """
+    known, costs = journal or JournalSnapshot(), prices or {}
 
-    def row(digest: str, picture: Picture) -> Row:
-        flight, found = flights.get(digest), look(digest)
-        if flight is not None and flight.run in alive and not isinstance(found, Entry):
+    def row(digest: Digest, picture: Picture) -> Row:
+        flight, found = known.submissions.get(digest), snapshot.get(digest)
+        if flight is not None and known.is_leased(flight) and not isinstance(found, Entry):
             return Row(picture, State.IN_HAND, f"process {process_of(flight.run)}", flight=flight)
-        return _row(picture, found, flight, prices, base_url)
+        return _row(picture, found, flight, costs, base_url)
 
     return Plan(
         tuple(row(digest, picture) for digest, picture in catalog.pictures.items()),
-        tuple(flight for flight in flights.values() if _can_be_collected(flight, base_url, alive)),
+        tuple(each for each in known.submissions.values() if _can_be_collected(each, known, base_url)),
     )
 
 
-def _can_be_collected(flight: Submission, base_url: str, alive: Collection[str]) -> bool:
+def _can_be_collected(flight: Submission, journal: JournalSnapshot, base_url: str) -> bool:
     """Whether a picture can be brought home by what its flight says, also when no page asks for it."""
-    is_ours = flight.base_url == base_url and flight.run not in alive
+    is_ours = flight.base_url == base_url and not journal.is_leased(flight)
     return is_ours and flight.stage is Stage.ACCEPTED and digest_of(flight.request) == flight.digest
 
 
@@ -179,7 +181,7 @@ def collect_only(plan: Plan) -> Plan:
     return replace(plan, candidates=tuple(row for row in plan.candidates if row.state is not State.MISSING))
 
 
-def restrict_to(plan: Plan, digests: Collection[str]) -> Plan:
+def restrict_to(plan: Plan, digests: Collection[Digest]) -> Plan:
     """Return the plan that makes no other pictures than these, and collects what is in flight."""
     return replace(plan, selection=frozenset(digests))
 
@@ -221,7 +223,7 @@ def check_budget(plan: Plan, budget: Budget) -> None:
 
 def make_plan(
     catalog: Catalog,
-    look: Callable[[str], Entry | Damage | None],
+    snapshot: StoreSnapshot,
     settings: Settings,
     *,
     with_strays: bool = False,
@@ -229,10 +231,10 @@ def make_plan(
 ) -> Plan:
     """Plan without changing anything; the journal is only read when something is missing, or for strays.
 
-    `look` finds a digest in the store; strays are pictures in flight that no page asks for any more. A journal that
+    Strays are pictures in flight that no page asks for any more. A journal that
     cannot be read raises `ConfigurationError`; with `warn`, for plans on which nothing is paid, it is set aside.
     """
-    plan = decide(catalog, look, {}, settings.prices, settings.api.base_url)
+    plan = decide(catalog, snapshot, prices=settings.prices, base_url=settings.api.base_url)
     if plan.is_complete and not with_strays:
         return plan
     from mkdocs_gptimage.journal.journal import read_submissions  # noqa: PLC0415 - only when something is missing
@@ -245,7 +247,8 @@ def make_plan(
             raise
         warn(f"{error}. What is in flight is shown as missing")
         return plan
-    alive = {flight.run for flight in flights.values() if is_held(settings.cache, flight.run)}
+    alive = frozenset(flight.run for flight in flights.values() if is_held(settings.cache, flight.run))
     # The built-in emulator forgets its tasks when a build ends, and nothing was paid for them.
     known = {digest: flight for digest, flight in flights.items() if flight.base_url != EMULATOR or flight.run in alive}
-    return decide(catalog, look, known, settings.prices, settings.api.base_url, alive)
+    journal = JournalSnapshot(known, alive)
+    return decide(catalog, snapshot, journal, prices=settings.prices, base_url=settings.api.base_url)

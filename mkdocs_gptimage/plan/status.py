@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from mkdocs_gptimage.plan.orphans import Orphan
     from mkdocs_gptimage.plan.plan import Plan, Row
+    from mkdocs_gptimage.spec.digest import Digest
 
 
 NEW = "new"
@@ -32,13 +33,13 @@ class SiteStatus:
     orphans: Sequence[Orphan] = ()
 
     @functools.cached_property
-    def formers(self) -> Mapping[str, Orphan]:
+    def formers(self) -> Mapping[Digest, Orphan]:
         """The stored picture that one which is not there replaces, by the digest of the latter."""
         wanted = {row.digest: row.picture.spec.canonical for row in self.plan.rows if row.state is not State.CACHED}
         return find_replaced(wanted, self.orphans)
 
     @functools.cached_property
-    def outdated(self) -> frozenset[str]:
+    def outdated(self) -> frozenset[Digest]:
         """The digests of the pictures that edited blocks showed before."""
         return frozenset(orphan.digest for orphan in self.formers.values())
 

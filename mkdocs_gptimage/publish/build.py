@@ -40,12 +40,13 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from mkdocs_gptimage.settings import Output
+    from mkdocs_gptimage.spec.digest import Digest
     from mkdocs_gptimage.store.entry import Entry
 
 
 def build_renditions(
     entries: Sequence[Entry], output: Output, cache: Path, originals: Collection[str]
-) -> dict[str, RenditionManifest | Damage]:
+) -> dict[Digest, RenditionManifest | Damage]:
     """Make what is missing of each picture; return its sheet, or what is wrong with its bytes, by digest."""
     versions = _versions(output)
     prepare_cache(cache)

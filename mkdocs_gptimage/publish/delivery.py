@@ -12,7 +12,6 @@ from mkdocs_gptimage.fs import sweep_parts
 from mkdocs_gptimage.plan.plan import Row, State
 from mkdocs_gptimage.publish.link import write_placeholder
 from mkdocs_gptimage.publish.renditions import derive_renditions
-from mkdocs_gptimage.spec.model import SHORT_DIGEST
 from mkdocs_gptimage.store.entry import Damage
 
 if TYPE_CHECKING:
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
     from mkdocs_gptimage.publish.renditions import RenditionSet
     from mkdocs_gptimage.settings import Settings
+    from mkdocs_gptimage.spec.digest import Digest
     from mkdocs_gptimage.store.entry import Entry
 
 
@@ -29,7 +29,7 @@ class Delivery:
 
     files: list[tuple[str, str]]
     """(path of the file in the cache, its name in the assets folder)"""
-    shown: dict[str, PublishedImage]
+    shown: dict[Digest, PublishedImage]
     """By digest."""
     damaged: list[Row]
     """Stored pictures whose bytes turned out to be damaged."""
@@ -41,13 +41,13 @@ class PlaceholderContext:
 
     card: Callable[[Row], dict[str, Any]]
     """What the page says of one, for the script that offers to make it."""
-    formers: Mapping[str, Entry]
+    formers: Mapping[Digest, Entry]
     """By digest, what is shown in its place: what its block showed before it was edited."""
 
 
 def deliver(
     rows: Sequence[Row],
-    entries: Mapping[str, Entry],
+    entries: Mapping[Digest, Entry],
     settings: Settings,
     *,
     originals: Collection[str] = (),
@@ -71,7 +71,7 @@ def deliver(
 
 def _deliver(
     rows: Sequence[Row],
-    entries: Mapping[str, Entry],
+    entries: Mapping[Digest, Entry],
     settings: Settings,
     originals: Collection[str],
     desk: PlaceholderContext | None,
@@ -99,7 +99,7 @@ def _deliver(
         if former is None or isinstance(former, Damage):
             _show_card(row, settings, delivery)
         else:
-            stem = f"outdated-{formers[row.digest].digest[:SHORT_DIGEST]}"
+            stem = f"outdated-{formers[row.digest].digest.short}"
             delivery.shown[row.digest] = _shown(stem, former, settings, delivery)
         if desk is not None:
             card = {**desk.card(told), "outdated": row.digest in formers}

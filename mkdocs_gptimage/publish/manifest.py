@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mkdocs_gptimage.settings import Output
+    from mkdocs_gptimage.spec.digest import Digest
     from mkdocs_gptimage.store.entry import Entry
 
 
@@ -106,7 +107,7 @@ def maker() -> str:
     return f"{_RULES}/{importlib.metadata.version('pillow')}"
 
 
-def manifest_path(cache: Path, digest: str) -> Path:
+def manifest_path(cache: Path, digest: Digest) -> Path:
     return Path(rendition_path(cache, f"{digest}.json"))
 
 

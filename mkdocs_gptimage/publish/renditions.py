@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mkdocs_gptimage.settings import Output
+    from mkdocs_gptimage.spec.digest import Digest
     from mkdocs_gptimage.store.entry import Entry
 
 
@@ -57,14 +58,14 @@ class RenditionSet:
 
 def derive_renditions(
     entries: Sequence[Entry], output: Output, cache: Path, *, originals: Collection[str] = ()
-) -> dict[str, RenditionSet | Damage]:
+) -> dict[Digest, RenditionSet | Damage]:
     """Return the files of each picture, by digest, or what is wrong with its bytes; makes those that are not there.
 
     `originals` are the digests whose original is wanted beside what the site's formats ask for. Raises `OSError` where
     the cache cannot be written to, and `ConfigurationError` for a format that this Pillow cannot write.
     """
-    found: dict[str, RenditionSet | Damage] = {}
-    cold: dict[str, Entry] = {}
+    found: dict[Digest, RenditionSet | Damage] = {}
+    cold: dict[Digest, Entry] = {}
     for entry in entries:
         known = _known(entry, output, cache, original=entry.digest in originals)
         if known is None:

@@ -14,7 +14,7 @@ from mkdocs_gptimage.plan.messages import describe
 from mkdocs_gptimage.plan.plan import State
 from mkdocs_gptimage.plan.status import CANDIDATE, CHANGED, NEW, ORPHANED, OUTDATED
 from mkdocs_gptimage.report.as_text import BLOCKED, counts_line, leftover_lines, prompt_of, status_notes
-from mkdocs_gptimage.spec.model import SHORT_DIGEST
+from mkdocs_gptimage.spec.digest import SHORT_LENGTH
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -92,7 +92,7 @@ def _line(survey: SiteStatus, row: Row, *, is_wide: bool) -> _Line:
     role = "" if line is None else where.removeprefix(uses[0].where()).strip("() ")
     more = f" +{len(uses) - 1}" if len(uses) > 1 else ""
     return _Line(
-        row.digest[: SHORT_DIGEST if is_wide else _NARROW_DIGEST],
+        row.digest[: SHORT_LENGTH if is_wide else _NARROW_DIGEST],
         state,
         f"{role} {'' if line is None else line}{more}".strip(),
         f"{spec.size or 'reference'} {spec.resolution}",
@@ -105,7 +105,7 @@ def _line(survey: SiteStatus, row: Row, *, is_wide: bool) -> _Line:
 def _orphan_line(survey: SiteStatus, orphan: Orphan, *, is_wide: bool) -> _Line:
     request = orphan.request
     return _Line(
-        orphan.digest[: SHORT_DIGEST if is_wide else _NARROW_DIGEST],
+        orphan.digest[: SHORT_LENGTH if is_wide else _NARROW_DIGEST],
         survey.state_of_orphan(orphan),
         "",
         f"{request.get('size', 'reference')} {request.get('resolution', '')}",

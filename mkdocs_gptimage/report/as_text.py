@@ -10,7 +10,6 @@ from mkdocs_gptimage.plan.messages import describe
 from mkdocs_gptimage.plan.plan import State
 from mkdocs_gptimage.plan.status import CHANGED, NEW
 from mkdocs_gptimage.report.listing import shown_path
-from mkdocs_gptimage.spec.model import SHORT_DIGEST
 from mkdocs_gptimage.text import quote
 
 if TYPE_CHECKING:
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from mkdocs_gptimage.plan.orphans import Orphan
     from mkdocs_gptimage.plan.plan import Row
     from mkdocs_gptimage.plan.status import SiteStatus
+    from mkdocs_gptimage.spec.digest import Digest
     from mkdocs_gptimage.store.entry import Damage, Leftover
 
 
@@ -35,7 +35,7 @@ _PROMPT_COLUMNS = 50
 class StoreCondition:
     """What a check of the store has found."""
 
-    damages: Mapping[str, Damage]
+    damages: Mapping[Digest, Damage]
     """By digest; of pictures that pages ask for."""
     leftovers: Sequence[Leftover]
     """In nobody's way: they do not make a check fail."""
@@ -90,7 +90,7 @@ def _cells(survey: SiteStatus, row: Row) -> tuple[str, ...]:
     cost = "" if row.price is None else f"${row.price:.4g}"
     size = spec.size or "reference"
     return (
-        row.digest[:SHORT_DIGEST],
+        row.digest.short,
         survey.state(row),
         size,
         spec.resolution,
@@ -104,7 +104,7 @@ def _orphan_cells(survey: SiteStatus, orphan: Orphan) -> tuple[str, ...]:
     request = orphan.request
     size, resolution = str(request.get("size", "reference")), str(request.get("resolution", ""))
     prompt = shortened_prompt(prompt_of(orphan))
-    return orphan.digest[:SHORT_DIGEST], survey.state_of_orphan(orphan), size, resolution, "", "-", prompt
+    return orphan.digest.short, survey.state_of_orphan(orphan), size, resolution, "", "-", prompt
 
 
 def prompt_of(orphan: Orphan) -> str:
@@ -156,11 +156,11 @@ def orphan_problems(orphans: Iterable[Orphan], project: Path) -> list[str]:
 
 
 def _orphan_problem(orphan: Orphan) -> str:
-    digest, prompt = orphan.digest[:SHORT_DIGEST], quote(shortened_prompt(prompt_of(orphan)))
+    digest, prompt = orphan.digest.short, quote(shortened_prompt(prompt_of(orphan)))
     if orphan.candidate_of is None:
         return f"no page asks for the picture {digest}, {prompt}; 'gptimage prune --apply' deletes it"
     return (
-        f"the candidate {digest} for the picture {orphan.candidate_of[:SHORT_DIGEST]}, {prompt}, waits for a decision: "
+        f"the candidate {digest} for the picture {orphan.candidate_of.short}, {prompt}, waits for a decision: "
         f"'gptimage regenerate --accept {digest}', or '--discard {digest}'"
     )
 
@@ -171,7 +171,7 @@ def damage_problems(damages: Iterable[Damage], project: Path) -> list[str]:
     for damage in damages:
         file = f"{shown_path(damage.path, project)}: " if damage.path else ""
         remedy = f". {damage.remedy}" if damage.remedy else ""
-        lines.append(f"{file}the picture {damage.digest[:SHORT_DIGEST]} is damaged: {damage.reason}{remedy}")
+        lines.append(f"{file}the picture {damage.digest.short} is damaged: {damage.reason}{remedy}")
     return lines
 
 
@@ -198,16 +198,16 @@ def regeneration_text(
     """A result, what became of each picture that was drawn anew, and what was drawn from its former."""
     lines = [result_text(result)]
     for end in ends:
-        digest = end.picture.spec.digest[:SHORT_DIGEST]
+        digest = end.picture.spec.digest.short
         if end.taken is not None:
             lines.append(f"{end.picture.where}: {digest} is the new picture, {shown_path(end.taken.path, project)}")
         for orphan in end.waiting:
             file = shown_path(orphan.entry.path, project)
-            taking = f"'gptimage regenerate --accept {orphan.digest[:SHORT_DIGEST]}' takes it"
+            taking = f"'gptimage regenerate --accept {orphan.digest.short}' takes it"
             lines.append(f"{end.picture.where}: candidate for {digest}: {file}; {taking}")
     lines += [
         f"{child.where}: {digest} was drawn from the former picture; 'gptimage regenerate {digest}' draws it anew"
         for child in children
-        if (digest := child.spec.digest[:SHORT_DIGEST])
+        if (digest := child.spec.digest.short)
     ]
     return "\n".join(lines)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mkdocs_gptimage.catalog.catalog import Picture
     from mkdocs_gptimage.plan.plan import Row
     from mkdocs_gptimage.plan.status import SiteStatus
+    from mkdocs_gptimage.spec.digest import Digest
     from mkdocs_gptimage.store.entry import Entry
 
 
@@ -25,7 +26,7 @@ UNNEEDED = "unneeded"
 
 @dataclass(frozen=True)
 class ListItem:
-    digest: str
+    digest: Digest
     state: str
     file: str | None
     """Relative to the folder of mkdocs.yml; None where nothing is stored."""

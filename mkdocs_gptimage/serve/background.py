@@ -16,6 +16,7 @@ from mkdocs_gptimage.generate.job import Event, Step, Watcher
 from mkdocs_gptimage.generate.run import has_key, run_plan
 from mkdocs_gptimage.plan.plan import Plan, State, make_plan
 from mkdocs_gptimage.store.entry import Entry
+from mkdocs_gptimage.store.snapshot import StoreSnapshot
 from mkdocs_gptimage.store.store import Store
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from mkdocs_gptimage.catalog.catalog import Catalog
     from mkdocs_gptimage.plan.plan import Row
     from mkdocs_gptimage.settings import Settings
+    from mkdocs_gptimage.spec.digest import Digest
 
 
 WATCHED_FOLDER = "serve"
@@ -72,9 +74,9 @@ class _SiteBuild:
 
     catalog: Catalog
     settings: Settings
-    cards: frozenset[str]
+    cards: frozenset[Digest]
     """Digests of what was not in the store."""
-    seen: dict[str, float] = field(default_factory=dict)
+    seen: dict[Digest, float] = field(default_factory=dict)
     """When each missing picture was asked for first (monotonic clock), where they are made unasked."""
 
 
@@ -89,15 +91,15 @@ class BackgroundGenerator:
         self._lock = threading.RLock()
         self._closing = threading.Event()
         self._threads: list[threading.Thread] = []
-        self._works: dict[str, _BackgroundJob] = {}
+        self._works: dict[Digest, _BackgroundJob] = {}
         self._parts: dict[str, _SiteBuild] = {}
-        self._seen: dict[str, float] = {}
+        self._seen: dict[Digest, float] = {}
         self._is_held = False
         self._unasked: dict[str, float] = {}
         """What was made without being asked for, by digest, with its price in USD, or 0."""
         self._is_spent = False
 
-    def card(self, row: Row, rows: Mapping[str, Row], settings: Settings) -> dict[str, Any]:
+    def card(self, row: Row, rows: Mapping[Digest, Row], settings: Settings) -> dict[str, Any]:
         """What a page says of a picture that is not there, for the script that offers to make it.
 
         `rows` are all of the plan, by digest: what the picture is drawn from may have to be made and paid for, too.
@@ -123,7 +125,7 @@ class BackgroundGenerator:
         with self._lock:
             self._is_held = True
 
-    def update(self, name: str, catalog: Catalog, plan: Plan, settings: Settings, unasked: Collection[str]) -> None:
+    def update(self, name: str, catalog: Catalog, plan: Plan, settings: Settings, unasked: Collection[Digest]) -> None:
         """Take what a part of the site asks for now; a site of one language has one part.
 
         What is in flight is collected at once, for pictures that no page asks for any more as well. `unasked` are the
@@ -140,7 +142,7 @@ class BackgroundGenerator:
                 self._start(part, free, is_free=True)
             self._wait_for(unasked, part)
 
-    def _wait_for(self, unasked: Collection[str], part: _SiteBuild) -> None:
+    def _wait_for(self, unasked: Collection[Digest], part: _SiteBuild) -> None:
         now = time.monotonic()
         part.seen.update((digest, self._seen.get(digest, now)) for digest in unasked)
         self._seen = {digest: seen for each in self._parts.values() for digest, seen in each.seen.items()}
@@ -161,7 +163,7 @@ class BackgroundGenerator:
             if settled and not self._is_held and not self._closing.is_set() and self._has_budget(settled, part):
                 self._start(part, settled)
 
-    def _has_budget(self, digests: Iterable[str], part: _SiteBuild) -> bool:
+    def _has_budget(self, digests: Iterable[Digest], part: _SiteBuild) -> bool:
         """Whether this server may make so many more unasked: its runs are short, and each has the whole budget."""
         prices, budget = part.settings.prices, part.settings.budget
         pictures = part.catalog.pictures
@@ -177,7 +179,7 @@ class BackgroundGenerator:
             self._log.info("the budget of this server is spent on pictures that nobody asked for; cards have buttons")
         return not is_over
 
-    def ask(self, digests: Collection[str], *, retry_unknown: bool = False) -> None:
+    def ask(self, digests: Collection[Digest], *, retry_unknown: bool = False) -> None:
         """Make pictures of the current site; those that are under way already are left alone.
 
         Raises `UnknownPictureError`, and then makes none.
@@ -190,13 +192,13 @@ class BackgroundGenerator:
                 if wanted and not self._closing.is_set():
                     self._start(part, wanted, retry_unknown=retry_unknown)
 
-    def _part_of(self, digest: str) -> _SiteBuild:
+    def _part_of(self, digest: Digest) -> _SiteBuild:
         for part in self._parts.values():
             if digest in part.catalog.pictures:
                 return part
-        raise UnknownPictureError(f"the site does not ask for the picture {digest[:12]} any more; reload the page")
+        raise UnknownPictureError(f"the site does not ask for the picture {digest.short} any more; reload the page")
 
-    def states(self, digests: Iterable[str]) -> dict[str, dict[str, Any]]:
+    def states(self, digests: Iterable[Digest]) -> dict[str, dict[str, Any]]:
         """What has become of pictures that were cards in the last build, by digest; of others nothing."""
         told: dict[str, dict[str, Any]] = {}
         with self._lock:
@@ -204,7 +206,7 @@ class BackgroundGenerator:
             works = {digest: replace(work) for digest, work in self._works.items()}
             asked = [(digest, parts[digest].settings, works.get(digest)) for digest in digests if digest in parts]
         for digest, settings, work in asked:
-            if isinstance(Store(settings.store).look(digest), Entry):
+            if isinstance(Store(settings.store).get(digest), Entry):
                 told[digest] = {"phase": "ready"}
                 self._note_ready(digest, settings)
             elif work is not None:
@@ -212,7 +214,7 @@ class BackgroundGenerator:
                 told[digest] = {"phase": work.phase, "seconds": seconds, "text": work.text, "again": work.again}
         return told
 
-    def _note_ready(self, digest: str, settings: Settings) -> None:
+    def _note_ready(self, digest: Digest, settings: Settings) -> None:
         """A picture is there; the server does not know of it when another program has made it."""
         with self._lock:
             is_news = digest not in self._works
@@ -228,7 +230,7 @@ class BackgroundGenerator:
             thread.join(max(0.0, until - time.monotonic()))
 
     def _start(
-        self, part: _SiteBuild, digests: list[str], *, retry_unknown: bool = False, is_free: bool = False
+        self, part: _SiteBuild, digests: list[Digest], *, retry_unknown: bool = False, is_free: bool = False
     ) -> None:
         works = {digest: _BackgroundJob(time.time()) for digest in digests}
         self._works.update(works)
@@ -241,9 +243,9 @@ class BackgroundGenerator:
         """Make some pictures; the body of a thread."""
         store = Store(run.settings.store)
         watcher = Watcher(lambda event: self._tell(event, run), self._closing.is_set)
-        unknown: set[str] = set()
+        unknown: set[Digest] = set()
         try:
-            whole = make_plan(run.catalog, store.look, run.settings, with_strays=run.is_free)
+            whole = make_plan(run.catalog, StoreSnapshot(store), run.settings, with_strays=run.is_free)
             plan = run.plan(whole)
             result = run_plan(
                 plan,
@@ -263,7 +265,7 @@ class BackgroundGenerator:
         for problem in problems:
             # The card says it. A warning, from whatever thread, would fail a strict build that is under way.
             self._log.info("%s", problem)
-        there = {digest for digest in run.works if isinstance(store.look(digest), Entry)}
+        there = {digest for digest in run.works if isinstance(store.get(digest), Entry)}
         with self._lock:
             rest = {digest: work for digest, work in run.works.items() if not work.is_over}
             for digest, work in rest.items():
@@ -298,7 +300,7 @@ class _Run:
 
     catalog: Catalog
     settings: Settings
-    works: Mapping[str, _BackgroundJob]
+    works: Mapping[Digest, _BackgroundJob]
     """What was asked for, by digest."""
     retry_unknown: bool
     is_free: bool

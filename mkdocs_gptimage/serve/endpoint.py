@@ -14,6 +14,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from mkdocs_gptimage.serve.background import UnknownPictureError
+from mkdocs_gptimage.spec.digest import Digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -87,6 +88,7 @@ class Endpoint:
             raise _Refusal(400, "digests: expected a list of digests")
         if len(digests) > _MOST_DIGESTS or not all(map(_DIGEST.fullmatch, digests)):
             raise _Refusal(400, f"digests: expected at most {_MOST_DIGESTS} of 64 hexadecimal digits")
+        digests = [Digest(each) for each in digests]
         if name == "generate":
             try:
                 self._approvals.ask(digests, retry_unknown=asked.get("retry") is True)

@@ -12,14 +12,15 @@ import re
 from typing import TYPE_CHECKING
 
 from mkdocs_gptimage.fs import prepare_cache, read_regular_file, write_text
-from mkdocs_gptimage.store.entry import Entry
+from mkdocs_gptimage.spec.digest import Digest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from mkdocs_gptimage.catalog.catalog import Catalog, Use
-    from mkdocs_gptimage.store.entry import Damage
+    from mkdocs_gptimage.store.entry import Entry
+    from mkdocs_gptimage.store.snapshot import StoreSnapshot
 
 
 FILE = "places.json"
@@ -27,26 +28,25 @@ _MOST_BYTES = 16 * 1024 * 1024
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
-def find_previous(catalog: Catalog, look: Callable[[str], Entry | Damage | None], cache: Path) -> dict[str, Entry]:
+def find_previous(catalog: Catalog, snapshot: StoreSnapshot, cache: Path) -> dict[Digest, Entry]:
     """Return, by the digest of a picture that is not in the store, what its place showed before, and remember the rest.
 
-    A picture that the site still shows elsewhere has not been replaced. `look` finds a digest in the store.
+    A picture that the site still shows elsewhere has not been replaced.
     """
     before = _read(cache)
     pages = {use.source.name for use in catalog.uses}
     # Of a site in several languages, each build reads the pages of one.
     now = {place: digest for place, digest in before.items() if re.split("[#:]", place, maxsplit=1)[0] not in pages}
-    formers: dict[str, Entry] = {}
+    formers: dict[Digest, Entry] = {}
     for place, digest in _places(catalog):
-        if isinstance(look(digest), Entry):
+        if snapshot.entry(digest) is not None:
             now[place] = digest
             continue
         former = before.get(place)
         if former is None or former in catalog.pictures:
             continue
         now[place] = former
-        entry = look(former)
-        if isinstance(entry, Entry):
+        if (entry := snapshot.entry(former)) is not None:
             formers.setdefault(digest, entry)
     if now != before:
         with contextlib.suppress(OSError):  # a cache that cannot be written to is told by what needs it
@@ -55,7 +55,7 @@ def find_previous(catalog: Catalog, look: Callable[[str], Entry | Damage | None]
     return formers
 
 
-def _places(catalog: Catalog) -> Iterator[tuple[str, str]]:
+def _places(catalog: Catalog) -> Iterator[tuple[str, Digest]]:
     """Each place of the site, with the digest that it asks for."""
     counts: dict[str, int] = {}
     for use in catalog.uses:
@@ -70,11 +70,15 @@ def _place(use: Use, number: int) -> str:
     return f"{use.source.name}#{name}" if name else f"{use.source.name}:{number}"
 
 
-def _read(cache: Path) -> Mapping[str, str]:
+def _read(cache: Path) -> Mapping[str, Digest]:
     try:
         found = json.loads(read_regular_file(cache / FILE, _MOST_BYTES))
     except (OSError, ValueError, RecursionError):
         return {}
     if not isinstance(found, dict):
         return {}
-    return {place: digest for place, digest in found.items() if isinstance(digest, str) and _DIGEST.fullmatch(digest)}
+    return {
+        place: Digest(digest)
+        for place, digest in found.items()
+        if isinstance(digest, str) and _DIGEST.fullmatch(digest)
+    }

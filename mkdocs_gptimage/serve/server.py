@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mkdocs_gptimage.figures.renderer import PageRenderer
     from mkdocs_gptimage.plan.plan import Plan
     from mkdocs_gptimage.settings import Settings
+    from mkdocs_gptimage.spec.digest import Digest
 
 
 class DevelopmentServer:
@@ -36,14 +37,14 @@ class DevelopmentServer:
         self._approvals.hold()
 
     def desk(
-        self, part: str, reader: PageRenderer, plan: Plan, settings: Settings, unasked: Collection[str]
+        self, part: str, reader: PageRenderer, plan: Plan, settings: Settings, unasked: Collection[Digest]
     ) -> PlaceholderContext:
         """Take what a part of the site asks for, and say how its pages show what is not there.
 
         `unasked` are the digests of missing pictures that are made without being asked for.
         """
         self._approvals.update(part, reader.catalog, plan, settings, unasked)
-        known = find_previous(reader.catalog, reader.look, settings.cache)
+        known = find_previous(reader.catalog, reader.snapshot, settings.cache)
         rows = {row.digest: row for row in plan.candidates}
         return PlaceholderContext(functools.partial(self._approvals.card, rows=rows, settings=settings), known)
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import functools
-import hashlib
-import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mkdocs_gptimage.spec import prompts, sizes
+from mkdocs_gptimage.spec.digest import VERSION, Digest, digest_of
 from mkdocs_gptimage.spec.prompts import DARK_INSTRUCTION, PROMPT_PLACE
 
 if TYPE_CHECKING:
@@ -16,18 +15,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-VERSION = 1
 DEFAULT_MODEL = "gpt-image-2"
 BY_ID = "gpt-image:"
 """Stands before the id of a picture, where that takes the place of an address."""
-SHORT_DIGEST = 12
-"""Hexadecimal digits of the digest in file names and messages."""
-_CANONICAL_JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-
-
-def digest_of(canonical: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of a canonical form as UTF-8 JSON: keys sorted, no spaces, non-ASCII kept."""
-    return hashlib.sha256(_CANONICAL_JSON.encode(canonical).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -80,7 +70,7 @@ class ImageSpec:
         return form
 
     @functools.cached_property
-    def digest(self) -> str:
+    def digest(self) -> Digest:
         """SHA-256 of the canonical form, 64 hexadecimal digits."""
         return digest_of(self.canonical)
 
@@ -93,7 +83,7 @@ class ImageSpec:
     @property
     def stem(self) -> str:
         """The name of the picture's published files, without their endings."""
-        return f"{self.slug}-{self.digest[:SHORT_DIGEST]}"
+        return f"{self.slug}-{self.digest.short}"
 
     @property
     def parents(self) -> tuple[ImageSpec, ...]:

@@ -13,6 +13,7 @@ from mkdocs_gptimage.fs import (
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from mkdocs_gptimage.spec.digest import Digest
     from mkdocs_gptimage.store.record import (
         ImageFacts,
         Provenance,
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 class Entry:
     """A picture in the store."""
 
-    digest: str
+    digest: Digest
     path: Path
     image: ImageFacts
     made: Provenance
@@ -53,7 +54,7 @@ class DamageKind(enum.Enum):
 class Damage:
     """A picture that the store has in part, or that disagrees with its record."""
 
-    digest: str
+    digest: Digest
     reason: str
     kind: DamageKind = field(default=DamageKind.MISMATCH, compare=False)
     path: Path | None = field(default=None, compare=False)
@@ -77,12 +78,12 @@ class Leftover:
     reason: str
 
 
-def lfs_pointer(digest: str, path: Path) -> Damage:
+def lfs_pointer(digest: Digest, path: Path) -> Damage:
     reason = f"{path.name} is a Git LFS pointer; fetch it with 'git lfs pull'"
     return Damage(digest, reason, DamageKind.POINTER, path)
 
 
-def damage_of(digest: str, path: Path, error: OSError) -> Damage:
+def damage_of(digest: Digest, path: Path, error: OSError) -> Damage:
     """Return what a file is that cannot be read."""
     if isinstance(error, IrregularFileError):
         return Damage(digest, f"{path.name} {error}", DamageKind.NOT_A_FILE, path)

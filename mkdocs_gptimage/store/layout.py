@@ -11,6 +11,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mkdocs_gptimage.spec.digest import Digest
 from mkdocs_gptimage.store.record import FORMATS
 
 if TYPE_CHECKING:
@@ -29,21 +30,21 @@ class DirectoryIndex:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._shelves: dict[str, dict[str, list[str]]] = {}
-        self._elsewhere: dict[str, list[Path]] | None = None
+        self._shards: dict[str, dict[Digest, list[str]]] = {}
+        self._elsewhere: dict[Digest, list[Path]] | None = None
 
-    def forget(self, digest: str) -> None:
+    def forget(self, digest: Digest) -> None:
         """List a picture's folder anew: its files have changed."""
-        self._shelves.pop(digest[:2], None)
+        self._shards.pop(digest[:2], None)
 
-    def names(self, digest: str) -> list[str]:
+    def names(self, digest: Digest) -> list[str]:
         """Names of all files in a picture's folder that are the picture's, in capitals too."""
         folder = digest[:2]
-        if folder not in self._shelves:
-            self._shelves[folder] = _by_digest(self._root / folder)
-        return self._shelves[folder].get(digest, [])
+        if folder not in self._shards:
+            self._shards[folder] = _by_digest(self._root / folder)
+        return self._shards[folder].get(digest, [])
 
-    def others(self, digest: str, ending: str) -> list[str]:
+    def others(self, digest: Digest, ending: str) -> list[str]:
         """Names beside a pair that are the same picture's too: a second format, or a name in other letters."""
         names = self.names(digest)
         expected = {f"{digest}.json", f"{digest}.{ending}"}
@@ -51,7 +52,7 @@ class DirectoryIndex:
         same = {name.lower() for name in expected - set(names)}
         return sorted(name for name in names if name not in expected and name.lower() not in same)
 
-    def elsewhere(self, digest: str) -> list[Path]:
+    def elsewhere(self, digest: Digest) -> list[Path]:
         """Files that are this picture's by their names, and lie where nobody looks for them."""
         if self._elsewhere is None:
             self._elsewhere = {}
@@ -61,13 +62,13 @@ class DirectoryIndex:
         return self._elsewhere.get(digest, [])
 
 
-def is_in_place(path: Path, digest: str, root: Path) -> bool:
+def is_in_place(path: Path, digest: Digest, root: Path) -> bool:
     """Whether a file lies where its picture is looked for."""
     names = {f"{digest}.{ending}" for ending in (*FORMATS, "json")}
     return path.name in names and path.parent == root / digest[:2]
 
 
-def picture_files(root: Path) -> Iterator[tuple[Path, str]]:
+def picture_files(root: Path) -> Iterator[tuple[Path, Digest]]:
     """(path, digest) of every file, in the store's folder and those directly below, that is named like a picture's."""
     for folder in (root, *_folders(root)):
         for digest, names in _by_digest(folder).items():
@@ -89,12 +90,12 @@ def _folders(root: Path) -> list[Path]:
     return sorted(Path(entry.path) for entry in _scan(root) if entry.is_dir(follow_symlinks=False))
 
 
-def _by_digest(folder: Path) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
+def _by_digest(folder: Path) -> dict[Digest, list[str]]:
+    found: dict[Digest, list[str]] = {}
     for entry in _scan(folder):
         name = _FILE.fullmatch(entry.name)
         if name:
-            found.setdefault(name["digest"].lower(), []).append(entry.name)
+            found.setdefault(Digest(name["digest"].lower()), []).append(entry.name)
     return found
 
 

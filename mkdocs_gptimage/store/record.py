@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from mkdocs_gptimage.spec.model import digest_of
+from mkdocs_gptimage.spec.digest import Digest, digest_of
 from mkdocs_gptimage.text import quote
 
 if TYPE_CHECKING:
@@ -66,19 +66,19 @@ def encode_record(request: Mapping[str, Any], image: ImageFacts, made: Provenanc
     return f"{json.dumps(record, sort_keys=True, indent=2, ensure_ascii=False)}\n".encode()
 
 
-def decode_record(data: bytes, digest: str) -> tuple[ImageFacts, Provenance]:
+def decode_record(data: bytes, digest: Digest) -> tuple[ImageFacts, Provenance]:
     """Read the record of the picture with this digest; raise `RecordError`."""
     record = _parse(data, digest)
     return ImageFacts(**_part(record, "image", _IMAGE)), Provenance(**_part(record, "made", _MADE))
 
 
-def decode_request(data: bytes, digest: str) -> dict[str, Any]:
+def decode_request(data: bytes, digest: Digest) -> dict[str, Any]:
     """Read the canonical form of what was asked for from the record of this digest; raise `RecordError`."""
     request: dict[str, Any] = _parse(data, digest)["request"]
     return request
 
 
-def _parse(data: bytes, digest: str) -> dict[str, Any]:
+def _parse(data: bytes, digest: Digest) -> dict[str, Any]:
     if len(data) > MAX_RECORD_BYTES:
         raise RecordError(f"more than {MAX_RECORD_BYTES // 1024 // 1024} MiB")
     try:
@@ -91,7 +91,7 @@ def _parse(data: bytes, digest: str) -> dict[str, Any]:
     return cast("dict[str, Any]", record)
 
 
-def _check(record: Any, digest: str) -> None:
+def _check(record: Any, digest: Digest) -> None:
     if not isinstance(record, dict):
         raise RecordError(f"{quote(record)}, expected an object")
     version = record.get("v")

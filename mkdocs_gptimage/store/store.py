@@ -44,6 +44,8 @@ from mkdocs_gptimage.store.verify import compare_bytes
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
+    from mkdocs_gptimage.spec.digest import Digest
+
 
 _ABANDONED_SECONDS = 3600
 _ROOM_BYTES = 1024 * 1024
@@ -58,7 +60,7 @@ class Store:
         self.root = root
         self._shelves = DirectoryIndex(root)
 
-    def look(self, digest: str) -> Entry | Damage | None:
+    def get(self, digest: Digest) -> Entry | Damage | None:
         """Find a picture by its record and the size of its file; `verify` also reads the bytes."""
         # Asked for every picture of a site: without the objects of a path until one is needed.
         record = self._name(digest, "json")
@@ -76,13 +78,13 @@ class Store:
             return Damage(digest, reason, DamageKind.RECORD, Path(record))
         return self._with_record(Entry(digest, self._path(digest, image.format), image, made))
 
-    def ending(self, digest: str) -> str | None:
+    def ending(self, digest: Digest) -> str | None:
         """Return how the name of a picture's file ends, which is all that this looks at; None without one."""
         return next((ending for ending in FORMATS if os.path.exists(self._name(digest, ending))), None)  # noqa: PTH110
 
-    def verify(self, digest: str) -> Entry | Damage | None:
+    def verify(self, digest: Digest) -> Entry | Damage | None:
         """Find a picture and compare its bytes with the record."""
-        entry = self.look(digest)
+        entry = self.get(digest)
         return self.compare(entry) if isinstance(entry, Entry) else entry
 
     @staticmethod
@@ -94,19 +96,19 @@ class Store:
             return damage_of(entry.digest, entry.path, error)
         return Damage(entry.digest, reason, DamageKind.MISMATCH, entry.path) if reason else entry
 
-    def digests(self) -> list[str]:
+    def digests(self) -> list[Digest]:
         """Return the digests of all pictures that lie where they are looked for, whole or not; sorted."""
         found = picture_files(self.root)
         return sorted({digest for path, digest in found if is_in_place(path, digest, self.root)})
 
-    def request(self, digest: str) -> dict[str, Any] | None:
+    def request(self, digest: Digest) -> dict[str, Any] | None:
         """Return the canonical form of what a stored picture was asked for as; None where no record tells it."""
         try:
             return decode_request(read_regular_file(self._name(digest, "json"), MAX_RECORD_BYTES), digest)
         except (OSError, RecordError):
             return None
 
-    def put(self, request: Mapping[str, Any], digest: str, part: Path, image: ImageFacts, made: Provenance) -> Entry:
+    def put(self, request: Mapping[str, Any], digest: Digest, part: Path, image: ImageFacts, made: Provenance) -> Entry:
         """Move the finished file `part` into the store, then its record; both, or on failure (`OSError`) neither."""
         path = self._path(digest, image.format)
         try:
@@ -118,7 +120,7 @@ class Store:
         self._shelves.forget(digest)
         return Entry(digest, path, image, made)
 
-    def remove(self, digest: str) -> None:
+    def remove(self, digest: Digest) -> None:
         """Delete all files of a picture; raise `ConfigurationError` where that cannot be done."""
         try:
             # The record goes first: without it, nobody takes what may be left for a picture.
@@ -164,16 +166,16 @@ class Store:
                 f"the store's folder '{shelf}' cannot be written to; change its permissions; nothing was submitted"
             )
 
-    def leftovers(self, used: Collection[str]) -> list[Leftover]:
+    def leftovers(self, used: Collection[Digest]) -> list[Leftover]:
         """Find files that are no part of any picture; the damage of `used` digests is not among them."""
         found = [Leftover(part, _PART) for part in part_files(self.root)]
-        told = {digest for digest in used if not isinstance(self.look(digest), Entry)}
+        told = {digest for digest in used if not isinstance(self.get(digest), Entry)}
         for path, digest in picture_files(self.root):
             if digest in told:
                 continue
             if not is_in_place(path, digest, self.root):
                 found.append(Leftover(path, self._why_misplaced(digest, path)))
-            elif digest not in used and isinstance(damage := self.look(digest), Damage):
+            elif digest not in used and isinstance(damage := self.get(digest), Damage):
                 told.add(digest)
                 found.append(Leftover(path, f"{damage.reason}; no page asks for it: restore or delete its files"))
         return found
@@ -185,7 +187,7 @@ class Store:
                 if time.time() - part.lstat().st_mtime > _ABANDONED_SECONDS:
                     part.unlink()
 
-    def _without_record(self, digest: str) -> Damage | None:
+    def _without_record(self, digest: Digest) -> Damage | None:
         """There is no record: perhaps there is no picture, and perhaps there is one that was paid for."""
         shelf = self._path(digest, "").parent
         if os.path.lexists(shelf) and not shelf.is_dir():
@@ -198,7 +200,7 @@ class Store:
             return Damage(digest, self._why_misplaced(digest, elsewhere[0]), DamageKind.MISPLACED, elsewhere[0])
         return None
 
-    def _why_misplaced(self, digest: str, path: Path) -> str:
+    def _why_misplaced(self, digest: Digest, path: Path) -> str:
         found, expected = path.relative_to(self.root).as_posix(), f"{digest[:2]}/{digest}{path.suffix.lower()}"
         return f"{found} lies where nobody looks for it, expected at {expected}"
 
@@ -227,17 +229,17 @@ class Store:
         reason = f"{entry.path.name} has {size} bytes, its record says {entry.image.bytes}"
         return Damage(entry.digest, reason, DamageKind.MISMATCH, entry.path)
 
-    def _name(self, digest: str, ending: str) -> str:
+    def _name(self, digest: Digest, ending: str) -> str:
         return f"{self.root}{os.sep}{digest[:2]}{os.sep}{digest}.{ending}"
 
-    def _path(self, digest: str, ending: str) -> Path:
+    def _path(self, digest: Digest, ending: str) -> Path:
         return self.root.joinpath(digest[:2], f"{digest}.{ending}")
 
 
-def verify_all(store: Store, digests: Iterable[str]) -> dict[str, Entry | Damage | None]:
+def verify_all(store: Store, digests: Iterable[Digest]) -> dict[Digest, Entry | Damage | None]:
     """Return what the store has for each digest, its bytes compared with its record."""
     # Folders are listed here, in one thread: what is known of them is kept in the store's object.
-    found = {digest: store.look(digest) for digest in digests}
+    found = {digest: store.get(digest) for digest in digests}
     whole = [entry for entry in found.values() if isinstance(entry, Entry)]
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         for entry, compared in zip(whole, pool.map(store.compare, whole), strict=True):

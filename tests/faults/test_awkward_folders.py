@@ -418,7 +418,7 @@ def test_names_of_ours_are_names_everywhere(tmp_path, service, monkeypatch, prom
         site = harness.Site(harness.settings(tmp_path, service.base_url), harness.catalog(prompt))
         assert site.run().problems == []
     (digest,) = site.digests
-    original(site.store.look(digest), site.settings.cache)
+    original(site.store.get(digest), site.settings.cache)
     write_placeholder(ImageSpec(prompt), "", site.settings.cache)
     published = f"{ImageSpec(prompt).stem}.png"
     found = [*site.settings.store.rglob("*"), *site.settings.cache.rglob("*"), tmp_path / published]

@@ -420,7 +420,7 @@ def test_a_folder_of_the_store_that_is_none(tmp_path):
     digest = ImageSpec("a").digest
     (tmp_path / digest[:2]).write_text("")
 
-    assert Store(tmp_path).look(digest).reason == f"{digest[:2]} in the store is not a folder"
+    assert Store(tmp_path).get(digest).reason == f"{digest[:2]} in the store is not a folder"
 
 
 def test_names_that_differ_by_case_only_where_that_is_no_difference(tmp_path, monkeypatch):
@@ -434,5 +434,5 @@ def test_names_that_differ_by_case_only_where_that_is_no_difference(tmp_path, mo
     listed = [f"{pair.digest}.PNG", f"{pair.digest}.json"]
     monkeypatch.setattr("mkdocs_gptimage.store.layout._by_digest", lambda _: {pair.digest: listed})
 
-    assert Store(site.store).look(pair.digest) == Store(site.store).verify(pair.digest)
-    assert Store(site.store).look(pair.digest).path == pair.image
+    assert Store(site.store).get(pair.digest) == Store(site.store).verify(pair.digest)
+    assert Store(site.store).get(pair.digest).path == pair.image

@@ -181,7 +181,7 @@ def test_a_failure_outside_of_the_selection_is_none(site, service):
     """What was not asked for is not reported, and does not fail the command."""
     store = Store(site.store)
     site.gptimage("generate", "--only", "dog", env=ENV)
-    store.look(ImageSpec("A dog").digest).path.unlink()
+    store.get(ImageSpec("A dog").digest).path.unlink()
 
     done = site.gptimage("generate", "--only", "cat", "--json", env=ENV)
 

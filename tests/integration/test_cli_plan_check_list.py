@@ -146,7 +146,7 @@ def test_check_fails_for_orphans(whole, options, code):
 
 def test_check_for_github(site):
     """--github prints a workflow command for each problem, at its file and line."""
-    cat = Store(site.store).look(CAT.digest)
+    cat = Store(site.store).get(CAT.digest)
     cat.path.write_bytes(cat.path.read_bytes()[:-1] + b"\0")
     site.write({"bad.md": block(prompt="x", size="16:10")})
 
@@ -202,7 +202,7 @@ def test_store_only_reads_no_page(site):
     """--store-only verifies all that is stored, whatever the pages say, and finds a flipped bit."""
     site.write({"bad.md": block(prompt="x", size="16:10")})
     good = site.gptimage("check", "--store-only")
-    entry = Store(site.store).look(LOST.digest)
+    entry = Store(site.store).get(LOST.digest)
     data = bytearray(entry.path.read_bytes())
     data[-20] ^= 1
     entry.path.write_bytes(data)
@@ -224,7 +224,7 @@ def test_many_are_verified_in_their_order(tmp_path):
     specs = [ImageSpec(f"Picture {number}") for number in range(50)]
     for spec in specs:
         put(store, spec)
-    Path(store.look(specs[7].digest).path).write_bytes(b"x")
+    Path(store.get(specs[7].digest).path).write_bytes(b"x")
 
     found = verify_all(store, [*(spec.digest for spec in specs), "0" * 64])
 

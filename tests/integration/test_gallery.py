@@ -22,6 +22,7 @@ from mkdocs_gptimage.plan.orphans import find_orphans
 from mkdocs_gptimage.plan.plan import decide
 from mkdocs_gptimage.plan.status import SiteStatus
 from mkdocs_gptimage.spec.model import ImageSpec, reference_to
+from mkdocs_gptimage.store.snapshot import StoreSnapshot
 from mkdocs_gptimage.store.store import Store
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ def test_a_record_may_hold_anything(tmp_path):
     odd = {"v": 1, "prompt": ["no text"], "size": None, "references": "none", "variant": {"a": 1}}
     spec.__dict__["canonical"] = odd
     put(store, spec, 3, 0.1)
-    found = SiteStatus(decide(catalog(), store.look, {}, {}, URL), find_orphans(store, ()))
+    found = SiteStatus(decide(catalog(), StoreSnapshot(store), base_url=URL), find_orphans(store, ()))
     target = tmp_path / "page.html"
     write_gallery(target, gallery_items(found), [], settings(tmp_path, URL))
 
@@ -160,7 +161,7 @@ def test_roles_of_dark_twins_and_references(tmp_path):
     store = Store(tmp_path / "gptimage")
     put(store, parent, 1, None)
     put(store, child, 2, None)
-    plan = decide(catalog(child), store.look, {}, {}, URL)
+    plan = decide(catalog(child), StoreSnapshot(store), base_url=URL)
     found = gallery_items(SiteStatus(plan))
 
     assert [(each.request["prompt"], each.standing, each.places[0].role) for each in found] == [

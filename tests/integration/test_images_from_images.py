@@ -33,6 +33,7 @@ from mkdocs_gptimage.generate.ready_queue import ReadyQueue
 from mkdocs_gptimage.generate.run import RunResult
 from mkdocs_gptimage.journal.journal import open_journal
 from mkdocs_gptimage.journal.lease import hold_lease
+from mkdocs_gptimage.journal.snapshot import JournalSnapshot
 from mkdocs_gptimage.journal.submission import Stage, Submission
 from mkdocs_gptimage.plan.messages import require_all
 from mkdocs_gptimage.plan.plan import State, collect_only, decide, with_unknown_as_missing
@@ -45,6 +46,7 @@ from mkdocs_gptimage.spec.model import ImageSpec, reference_to
 from mkdocs_gptimage.spec.parse import parse_block
 from mkdocs_gptimage.store.entry import Entry
 from mkdocs_gptimage.store.record import ImageFacts, Provenance
+from mkdocs_gptimage.store.snapshot import StoreSnapshot
 
 TWINS = {"prompt": "a cat", "dark": {"prompt": "a cat by night"}}
 SKETCH = ImageSpec("a sketch")
@@ -184,8 +186,10 @@ def test_a_parent_that_a_page_shows_is_named_by_that_page():
 def plan(catalog, *stored, flights=(), prices=None):
     """A plan with these digests in the store."""
     known = {flight.digest: flight for flight in flights}
-    look = {**dict.fromkeys(catalog.pictures), **dict.fromkeys(stored, FINISHED)}.get
-    return decide(catalog, look, known, prices or {}, "https://a")
+    found = {**dict.fromkeys(catalog.pictures), **dict.fromkeys(stored, FINISHED)}
+    return decide(
+        catalog, StoreSnapshot(None, found), JournalSnapshot(known), prices=prices or {}, base_url="https://a"
+    )
 
 
 def flight(of, stage=Stage.ACCEPTED):

@@ -43,7 +43,7 @@ def configure(site, url, **options):
 
 
 def sha256_of(site, digest=CAT.digest):
-    return Store(site.store).look(digest).image.sha256
+    return Store(site.store).get(digest).image.sha256
 
 
 def waiting(site):
@@ -61,7 +61,7 @@ def test_a_picture_is_replaced(site, service):
     assert sha256_of(site) == hashlib.sha256(NEW).hexdigest()
     assert Store(site.store).request(CAT.digest) == before
     assert isinstance(Store(site.store).verify(CAT.digest), Entry)
-    assert Store(site.store).look(CAT.digest).made.task_id is not None
+    assert Store(site.store).get(CAT.digest).made.task_id is not None
     assert len(Store(site.store).digests()) == 2
     assert "Making 1 picture ($0.25)" in done.err
     assert f"docs/index.md:1: {CAT.digest[:12]} is the new picture, gptimage/" in done.out
@@ -256,8 +256,8 @@ def test_a_crash_while_a_candidate_is_taken(site, monkeypatch, step):
     site.gptimage("regenerate", "--keep", "cat", env=ENV)
     (name,) = waiting(site)
     store = Store(site.store)
-    candidate = store.look(name)
-    old = store.look(CAT.digest)
+    candidate = store.get(name)
+    old = store.get(CAT.digest)
     if step == "picture":
         old.path.write_bytes(candidate.path.read_bytes())
     elif step == "record":

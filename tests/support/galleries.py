@@ -14,6 +14,7 @@ from PIL import Image
 
 from mkdocs_gptimage.gallery.items import gallery_items
 from mkdocs_gptimage.gallery.page import write_gallery
+from mkdocs_gptimage.journal.snapshot import JournalSnapshot
 from mkdocs_gptimage.journal.submission import Stage, Submission
 from mkdocs_gptimage.plan.orphans import candidate_variant, find_orphans
 from mkdocs_gptimage.plan.plan import decide
@@ -21,6 +22,7 @@ from mkdocs_gptimage.plan.status import SiteStatus
 from mkdocs_gptimage.spec.model import ImageSpec
 from mkdocs_gptimage.store.entry import Entry
 from mkdocs_gptimage.store.record import ImageFacts, Provenance
+from mkdocs_gptimage.store.snapshot import StoreSnapshot
 from mkdocs_gptimage.store.store import Store
 
 if TYPE_CHECKING:
@@ -71,7 +73,7 @@ def survey(root: Path) -> SiteStatus:
     put(store, OLD, 6, 0.5, gateway="emulator")
     for day, spec in enumerate(CANDIDATES, start=7):
         put(store, spec, day, 0.01)
-    torn = store.look(TORN.digest)
+    torn = store.get(TORN.digest)
     assert isinstance(torn, Entry)
     torn.path.write_bytes(torn.path.read_bytes()[:-1])
     flight = functools.partial(Submission, base_url=URL, idempotency_key="k", submitted_at=0.0)
@@ -82,7 +84,13 @@ def survey(root: Path) -> SiteStatus:
         flight(stray.digest, Stage.ACCEPTED, task_id="t2", where="docs/old.md:7", request=stray.canonical),
     ]
     pictures = catalog(*SPECS)
-    plan = decide(pictures, store.look, {each.digest: each for each in flights}, PRICES, URL)
+    plan = decide(
+        pictures,
+        StoreSnapshot(store),
+        JournalSnapshot({each.digest: each for each in flights}),
+        prices=PRICES,
+        base_url=URL,
+    )
     return SiteStatus(plan, find_orphans(store, pictures.pictures))
 
 

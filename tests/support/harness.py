@@ -22,6 +22,7 @@ from mkdocs_gptimage.plan.plan import State, make_plan
 from mkdocs_gptimage.service.redact import Secret
 from mkdocs_gptimage.settings import Api, Budget, Settings
 from mkdocs_gptimage.spec.model import ImageSpec, ParsedBlock, Presentation
+from mkdocs_gptimage.store.snapshot import StoreSnapshot
 from mkdocs_gptimage.store.store import Store
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ class Site:
         return list(self.pictures.pictures)
 
     def plan(self) -> Plan:
-        return make_plan(self.pictures, self.store.look, self.settings)
+        return make_plan(self.pictures, StoreSnapshot(self.store), self.settings)
 
     def run(self, *, retry_unknown: bool = False) -> RunResult:
         """Produce what is missing."""

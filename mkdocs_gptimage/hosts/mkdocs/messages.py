@@ -64,7 +64,7 @@ def log_placeholders(result: RunResult, problems: Sequence[str], log: logging.Lo
     """Warn about each picture that the site shows a placeholder for."""
     for row in result.plan.only(State.MISSING, State.IN_FLIGHT, State.IN_HAND):
         log.warning(
-            "%s: shows a placeholder: the picture %s is %s", row.picture.where, row.digest[:12], row.state.value
+            "%s: shows a placeholder: the picture %s is %s", row.picture.where, row.digest.short, row.state.value
         )
     for problem in problems:
         log.warning("%s", one_line_each([problem]))

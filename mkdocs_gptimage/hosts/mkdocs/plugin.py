@@ -289,15 +289,15 @@ class GptImagePlugin(BasePlugin[Options]):
         warn = None if pays else log.warning
         is_first = self._offers and not self._has_looked_for_strays
         self._has_looked_for_strays |= is_first
-        plan = make_plan(self.reader.catalog, self.reader.look, self.settings, with_strays=is_first, warn=warn)
+        plan = make_plan(self.reader.catalog, self.reader.snapshot, self.settings, with_strays=is_first, warn=warn)
         if self._on_missing == "error":
             require_all(plan)
         result = RunResult(plan)
         if pays:
             if not plan.is_complete and self._has_several_builds(config):
                 self._make_for_all_builds(config)
-                self.reader.forget_store()
-                plan = make_plan(self.reader.catalog, self.reader.look, self.settings)
+                self.reader.snapshot.forget()
+                plan = make_plan(self.reader.catalog, self.reader.snapshot, self.settings)
             result = run_plan(plan, self.settings, self.store, os.environ, log)
         covers = {picture.digest for page, name in self._covers if (picture := self._picture_of(page, name, config))}
         desk = self._desk(plan, config)
@@ -330,7 +330,7 @@ class GptImagePlugin(BasePlugin[Options]):
         """Read the pages of all languages before the first picture is paid for, and make what they miss together."""
         whole = read_site(config.config_file_path or "mkdocs.yml")
         whole.catalog.require_valid()
-        plan = make_plan(whole.catalog, whole.look, self.settings)
+        plan = make_plan(whole.catalog, whole.snapshot, self.settings)
         result = run_plan(plan, self.settings, self.store, os.environ, log)
         messages.require(result)
 

@@ -17,6 +17,7 @@ from mkdocs.exceptions import MkDocsException
 from mkdocs_gptimage.errors import ConfigurationError
 from mkdocs_gptimage.hosts.mkdocs.config import settings_of
 from mkdocs_gptimage.hosts.site import Site
+from mkdocs_gptimage.spec.digest import Digest
 from mkdocs_gptimage.store.store import Store
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def read_site_with_drafts(config_file: str) -> Site:
         config, plugin = _configured(config_file)
         stored = frozenset(Store(plugin.settings.store).digests())
         site = _read(config, plugin, serves=False)
-        problems, drafts = site.problems, dict[str, "Picture"]()
+        problems, drafts = site.problems, dict[Digest, "Picture"]()
         if _can_have_drafts(config):
             shown = _read(*_configured(config_file), serves=True).catalog
             drafts = {digest: each for digest, each in shown.pictures.items() if digest not in site.catalog.pictures}
@@ -79,7 +80,9 @@ def _read(config: MkDocsConfig, plugin: GptImagePlugin, *, serves: bool) -> Site
         finally:
             config.plugins.on_shutdown()
     reader = plugin.reader
-    return Site(plugin.settings, plugin.store, reader.look, reader.catalog, reader.mentions, reader.catalog.problems)
+    return Site(
+        plugin.settings, plugin.store, reader.snapshot, reader.catalog, reader.mentions, reader.catalog.problems
+    )
 
 
 def _can_have_drafts(config: MkDocsConfig) -> bool:

@@ -14,10 +14,12 @@ import pytest
 
 from mkdocs_gptimage.generate import progress
 from mkdocs_gptimage.generate.job import Event, Outcome, Step
+from mkdocs_gptimage.journal.snapshot import JournalSnapshot
 from mkdocs_gptimage.journal.submission import Stage, Submission
 from mkdocs_gptimage.plan.plan import decide
 from mkdocs_gptimage.store.entry import Entry
 from mkdocs_gptimage.store.record import ImageFacts, Provenance
+from mkdocs_gptimage.store.snapshot import StoreSnapshot
 
 EVENTS = [
     Event(Step.SUBMITTED, "docs/a.md:1", "a", "1:1 1k task_1"),
@@ -142,7 +144,8 @@ def outcome(prompt, step=Step.STORED, cost=None):
 )
 def test_summary(outcomes, text):
     """The last line counts what was cached, generated and failed, and what it cost as far as that is known."""
-    plan = decide(harness.catalog("a", "b"), lambda _: None, {}, {}, "")
+    pictures = harness.catalog("a", "b")
+    plan = decide(pictures, StoreSnapshot(None, dict.fromkeys(pictures.pictures)))
 
     assert progress.summary(plan, outcomes) == f"2 pictures: {text}"
 
@@ -151,7 +154,8 @@ def test_summary_of_what_was_not_touched():
     """Pictures that a run leaves alone because they may be paid for are counted too."""
     pictures = harness.catalog("a")
     digest = next(iter(pictures.pictures))
-    plan = decide(pictures, lambda _: None, {digest: Submission(digest, Stage.UNKNOWN, "", "k", 0)}, {}, "")
+    journal = JournalSnapshot({digest: Submission(digest, Stage.UNKNOWN, "", "k", 0)})
+    plan = decide(pictures, StoreSnapshot(None, {digest: None}), journal)
 
     assert progress.summary(plan, []) == "1 picture: 0 cached, 0 generated, 0 failed, 1 not touched"
 

@@ -8,6 +8,7 @@ import harness
 import pytest
 
 from mkdocs_gptimage.errors import BudgetError, MissingPicturesError
+from mkdocs_gptimage.journal.snapshot import JournalSnapshot
 from mkdocs_gptimage.journal.submission import Stage, Submission
 from mkdocs_gptimage.plan.messages import require_all
 from mkdocs_gptimage.plan.plan import State, check_budget, decide
@@ -15,6 +16,7 @@ from mkdocs_gptimage.settings import Budget
 from mkdocs_gptimage.spec.model import ImageSpec
 from mkdocs_gptimage.store.entry import Damage, Entry
 from mkdocs_gptimage.store.record import ImageFacts, Provenance
+from mkdocs_gptimage.store.snapshot import StoreSnapshot
 
 URL = "https://api.example/v1"
 SPEC = ImageSpec("a cat")
@@ -30,7 +32,8 @@ def flight(stage, url=URL, **changes):
 
 def make(*prompts, found=None, flights=None, prices=None):
     pictures = harness.catalog(*prompts)
-    return decide(pictures, lambda _: found, flights or {}, prices or {}, URL)
+    snapshot = StoreSnapshot(None, dict.fromkeys(pictures.pictures, found))
+    return decide(pictures, snapshot, JournalSnapshot(flights or {}), prices=prices or {}, base_url=URL)
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,10 @@ from mkdocs_gptimage.plan.plan import Row, State, make_plan
 from mkdocs_gptimage.serve import background as module
 from mkdocs_gptimage.serve.background import WATCHED_FOLDER, BackgroundGenerator, UnknownPictureError
 from mkdocs_gptimage.settings import Budget
+from mkdocs_gptimage.spec.digest import Digest
 from mkdocs_gptimage.spec.model import ImageSpec, reference_to
 from mkdocs_gptimage.store.entry import Entry
+from mkdocs_gptimage.store.snapshot import StoreSnapshot
 
 SOON = {"first_poll": 0.05, "poll_interval": 0.05}
 
@@ -58,7 +60,7 @@ def test_only_what_is_asked_for_is_made(site, service, approvals):
     until(lambda: phase(approvals, first) == "ready")
 
     assert submits(service) == ["a"]
-    assert isinstance(site.store.look(first), Entry)
+    assert isinstance(site.store.get(first), Entry)
     assert phase(approvals, second) is None
     until((site.settings.cache / WATCHED_FOLDER / "stored").exists)
 
@@ -82,7 +84,7 @@ def test_a_picture_of_another_site_is_not_made(site, service, approvals):
     update(approvals, site)
 
     with pytest.raises(UnknownPictureError, match="does not ask for the picture 000000000000"):
-        approvals.ask([site.digests[0], "0" * 64])
+        approvals.ask([site.digests[0], Digest("0" * 64)])
 
     assert submits(service) == []
     assert approvals.states(site.digests) == {}
@@ -207,9 +209,9 @@ def test_what_nobody_asks_for_any_more_is_collected(site, service, approvals):
     service.batch = finishes
 
     edited = harness.Site(site.settings, harness.catalog("edited"))
-    plan = make_plan(edited.pictures, edited.store.look, edited.settings, with_strays=True)
+    plan = make_plan(edited.pictures, StoreSnapshot(edited.store), edited.settings, with_strays=True)
     approvals.update("", edited.pictures, plan, edited.settings, ())
-    until(lambda: isinstance(site.store.look(first), Entry))
+    until(lambda: isinstance(site.store.get(first), Entry))
 
     assert submits(service) == ["a"]
 

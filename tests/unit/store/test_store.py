@@ -80,7 +80,7 @@ def test_layout_and_record_to_the_letter(store):
     assert files == sorted([image, record])
     assert image.read_bytes() == DATA
     assert record.read_bytes().decode() == RECORD
-    assert store.look(DIGEST) == store.verify(DIGEST) == entry == Entry(DIGEST, image, FACTS, MADE)
+    assert store.get(DIGEST) == store.verify(DIGEST) == entry == Entry(DIGEST, image, FACTS, MADE)
     assert not (store.root.parent / "part").exists()
 
 
@@ -97,7 +97,7 @@ def test_files_are_readable_as_usual(store):
 def test_records_are_read_back(store, made):
     """What is written is what is read, also where the service told nothing."""
     put(store, made=made)
-    found = store.look(DIGEST)
+    found = store.get(DIGEST)
 
     assert found.made == made
 
@@ -106,8 +106,8 @@ def test_nothing_is_not_damage(store, tmp_path):
     """A picture that is not there is neither an entry nor damage, whatever stands in the store's place."""
     (tmp_path / "file").write_text("")
 
-    assert store.look(DIGEST) is store.verify(DIGEST) is None
-    assert Store(tmp_path / "file").look(DIGEST) is None
+    assert store.get(DIGEST) is store.verify(DIGEST) is None
+    assert Store(tmp_path / "file").get(DIGEST) is None
 
 
 @pytest.mark.parametrize(
@@ -239,7 +239,7 @@ def test_damage_has_a_name(store, name):
     damage, reason = DAMAGES[name]
     put(store)
     damage(*paths(store))
-    found = store.look(DIGEST)
+    found = store.get(DIGEST)
 
     assert isinstance(found, Damage)
     assert found.kind is DamageKind.RECORD

@@ -1,0 +1,33 @@
+"""The digest of a picture: SHA-256 of the canonical form of what it was asked for."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+VERSION = 1
+"""Of the canonical form; a change of any digest is a change of this number, with a migration of stores."""
+SHORT_LENGTH = 12
+"""Hexadecimal digits of a digest in file names and messages."""
+
+_CANONICAL_JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+class Digest(str):
+    """64 hexadecimal digits in lower case that name a picture."""
+
+    __slots__ = ()
+
+    @property
+    def short(self) -> str:
+        """The first 12 digits, as file names and messages show it."""
+        return self[:SHORT_LENGTH]
+
+
+def digest_of(canonical: Mapping[str, Any]) -> Digest:
+    """Return the digest of a canonical form: of its UTF-8 JSON with sorted keys, no spaces and non-ASCII kept."""
+    return Digest(hashlib.sha256(_CANONICAL_JSON.encode(canonical).encode()).hexdigest())

@@ -1,0 +1,37 @@
+"""The store as one build sees it: each picture is looked up once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mkdocs_gptimage.store.entry import Damage, Entry
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mkdocs_gptimage.spec.digest import Digest
+    from mkdocs_gptimage.store.store import Store
+
+
+class StoreSnapshot:
+    """What the store has for each digest, remembered from the first look on."""
+
+    def __init__(self, store: Store, found: Mapping[Digest, Entry | Damage | None] | None = None) -> None:
+        """`found` is what is known already, for example because the bytes were verified."""
+        self._store = store
+        self._found = dict(found or {})
+
+    def get(self, digest: Digest) -> Entry | Damage | None:
+        """Return the stored picture, what is wrong with it, or None where there is none."""
+        if digest not in self._found:
+            self._found[digest] = self._store.get(digest)
+        return self._found[digest]
+
+    def entry(self, digest: Digest) -> Entry | None:
+        """Return the stored picture; None where it is missing or damaged."""
+        found = self.get(digest)
+        return found if isinstance(found, Entry) else None
+
+    def forget(self) -> None:
+        """Look up everything anew: pictures were stored since."""
+        self._found.clear()
