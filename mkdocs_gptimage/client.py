@@ -97,6 +97,7 @@ class Client:
         plain_is_fine = base_url.startswith("http:")
         self._downloader = Downloader(downloads, self._secret, plain_is_fine=plain_is_fine)
         self._stack = contextlib.AsyncExitStack()
+        self._parsing = anyio.CapacityLimiter(1)
 
     @staticmethod
     def _build(context: ssl.SSLContext, connections: int, auth: httpx.Auth) -> httpx.AsyncClient:
@@ -134,10 +135,10 @@ class Client:
         url = f"{self._base}{self._api.submit_path}"
         content = json.dumps(body, ensure_ascii=False).encode()
         answer = await self._call("POST", url, content, waits, seconds, headers)
-        found = self._understood(lambda: wire.submitted(bytes(answer.json)))
+        found = await self._understood(answer, _submitted)
         if isinstance(found, wire.Image):
             self._check_secret(found.link, "the answer's image link")
-            return answer.kept(found)
+            return found
         self._check_secret(found.task_id, "the answer's task id")
         return found
 
@@ -146,23 +147,24 @@ class Client:
         if not task_id.strip("."):
             raise GatewayError(f"'{task_id}' is no task id")  # it would leave its place in the path
         answer = await self._ask("GET", f"{self._base}/tasks/{quote(task_id, safe='')}", b"")
-        return self._clean(self._understood(lambda: wire.task(bytes(answer.json), task_id)), answer)
+        return await self._understood(answer, lambda body: self._clean(wire.task(body, task_id)))
 
     async def poll_many(self, task_ids: Iterable[str]) -> dict[str, wire.Task]:
         """Ask for up to 100 tasks in one request; tasks that the service leaves out are left out here."""
         wanted = list(task_ids)
         content = json.dumps({"task_ids": wanted}).encode()
         answer = await self._ask("POST", f"{self._base}/tasks/batch", content)
-        found = self._understood(lambda: wire.tasks(bytes(answer.json), wanted))
-        return {task_id: self._clean(task, answer) for task_id, task in found.items()}
+        return await self._understood(
+            answer, lambda body: {task_id: self._clean(task) for task_id, task in wire.tasks(body, wanted).items()}
+        )
 
-    async def _ask(self, method: str, url: str, content: bytes) -> answers.Answer:
+    async def _ask(self, method: str, url: str, content: bytes) -> answers.Body:
         waits = httpx.Timeout(_POLL_SECONDS, connect=_CONNECT_SECONDS, pool=None)
         return await self._call(method, url, content, waits, _POLL_ANSWER_SECONDS, {})
 
     async def _call(  # noqa: PLR0913 - the parts of one request
         self, method: str, url: str, content: bytes, waits: httpx.Timeout, seconds: float, headers: dict[str, str]
-    ) -> answers.Answer:
+    ) -> answers.Body:
         """Send one request to the API; return its answer, or raise what it proves.
 
         `seconds` bounds the answer as a whole.
@@ -181,10 +183,12 @@ class Client:
         # Not inside of the handler: the errors of httpx hold the request, and the request the key.
         raise failure
 
-    async def _exchange(self, client: httpx.AsyncClient, request: httpx.Request) -> answers.Answer:
+    async def _exchange(self, client: httpx.AsyncClient, request: httpx.Request) -> answers.Body:
         async with contextlib.aclosing(await client.send(request, stream=True)) as response:
             if 200 <= response.status_code < 300:
-                return await answers.read(response, _MAX_ANSWER)
+                body = answers.Body(response.status_code, _MAX_ANSWER)
+                await body.receive(response)
+                return body
             said = await answers.beginning(response, _MAX_ERROR_ANSWER)
             failure = self._without_key(wire.failure(response.status_code, said, response.headers))
             del said
@@ -208,11 +212,11 @@ class Client:
         host = urlsplit(self._base).netloc.rpartition("@")[2]
         return f"{host} {what}" + (f" ({said})" if said else "")
 
-    def _understood(self, read: Callable[[], T]) -> T:
-        """What an answer says; raise as `wire` does, without the key."""
+    async def _understood(self, answer: answers.Body, read: Callable[[bytes], T]) -> T:
+        """Return what an answer says; raise as `wire` does, without the key."""
         failure: GatewayError
         try:
-            return read()
+            return await answer.parse(read, self._parsing)
         except GatewayError as error:
             failure = self._without_key(error)
         raise failure
@@ -223,9 +227,9 @@ class Client:
         error.__context__ = None
         return error.with_traceback(None)
 
-    def _clean(self, task: wire.Task, answer: answers.Answer) -> wire.Task:
-        """A task without the key in its words, and with all of its picture."""
-        image = answer.kept(task.image) if task.image else None
+    def _clean(self, task: wire.Task) -> wire.Task:
+        """Return a task without the key in its words, and with its picture out of memory."""
+        image = answers.spooled(task.image) if task.image else None
         return dataclasses.replace(task, message=self._secret.hide(task.message), image=image)
 
     def _check_secret(self, text: str | None, what: str) -> None:
@@ -236,6 +240,11 @@ class Client:
     async def download(self, link: str, part: Path) -> Downloaded:
         """Stream a picture into the file `part`; raise `LinkError`, `PictureError` or `GatewayError`."""
         return await self._downloader.download(link, part)
+
+
+def _submitted(body: bytes) -> wire.Accepted | wire.Image:
+    found = wire.submitted(body)
+    return answers.spooled(found) if isinstance(found, wire.Image) else found
 
 
 def _bounding(scope: anyio.CancelScope, sending: float, answering: float) -> Callable[[str, Any], Awaitable[None]]:

@@ -165,7 +165,7 @@ def test_the_key_is_in_no_error_nor_behind_it(service, use, fault):
     "place",
     [
         "mkdocs_gptimage.wire.submitted",
-        "mkdocs_gptimage.answers.read",
+        "mkdocs_gptimage.answers.Body.receive",
         "httpx.AsyncClient.send",
         "httpcore._async.http11.AsyncHTTP11Connection._receive_response_headers",
     ],
