@@ -15,7 +15,7 @@ from .inventory import shown
 from .spec import SHORT_DIGEST
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from .orphans import Orphan
     from .plugin import GptImagePlugin
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     "refs",
     multiple=True,
     metavar="REF",
-    help="Keep what the pages of this branch, tag or commit ask for; may be repeated.",
+    help="Keep what this branch, tag or commit stores; may be repeated.",
 )
 @click.option(
     "--also",
@@ -46,8 +46,8 @@ def prune(config_file: str, as_json: bool, applies: bool, refs: tuple[str, ...],
     """List stored pictures that no page asks for, candidates included, and files of the cache that nobody needs.
 
     Deletes them with --apply, but nothing that is younger than an hour, and never while blocks of the site have
-    problems, or when it cannot be sure that it has read all pages: those of a branch of --since, of another
-    configuration, and those that a plugin warns of. All of these exit with an error.
+    problems, a plugin warns of a page, another configuration may use the same store, or a branch of --since stores no
+    picture. All of these exit with an error.
     """
     whole, *others = [cli_common.read_whole(name) for name in (config_file, *also)]
     problems = list(dict.fromkeys(problem for each in (whole, *others) for problem in each.problems))
@@ -56,9 +56,10 @@ def prune(config_file: str, as_json: bool, applies: bool, refs: tuple[str, ...],
         click.echo("gptimage: nothing is pruned while blocks have problems: their pictures are not known", err=True)
         sys.exit(EXIT_INCOMPLETE)
     files = [Path(name) for name in (config_file, *also)]
-    kept = set(whole.drafts).union(*(each.needed for each in others), *_of_branches(refs, files))
-    found = _find(whole, kept)
     plugin = whole.plugin
+    of_branches = (branches.stored_at(ref, plugin.settings.store, plugin.settings.project) for ref in refs)
+    kept = set(whole.drafts).union(*(each.needed for each in others), *of_branches)
+    found = _find(whole, kept)
     survey = cli_common.survey(cli_common.look_ahead(plugin), plugin, kept)
     if not as_json:
         for orphan in found.orphans:
@@ -76,12 +77,6 @@ def prune(config_file: str, as_json: bool, applies: bool, refs: tuple[str, ...],
         _require_pictures(found, plugin)
         pruning.apply(found, plugin.store)
     click.echo(reporting_json.pruning(found, survey, applied=applies) if as_json else _summary(found, applies=applies))
-
-
-def _of_branches(refs: Sequence[str], files: Sequence[Path]) -> Iterator[set[str]]:
-    for ref in refs:
-        for file in files:
-            yield branches.asked_for(ref, file, may_lack_it=file != files[0])
 
 
 def _doubt(sites: Sequence[WholeSite], files: Sequence[Path]) -> str:
