@@ -90,7 +90,7 @@ class Client:
             # `httpx.Auth()` signs nothing: neither with what .netrc nor with what a link holds.
             downloads = self._build(context, min(api.max_requests, MAX_DOWNLOADS), httpx.Auth())
         except (ImportError, OSError) as error:  # `ssl.SSLError` is one of the last
-            raise ConfigurationError(f"{_ENVIRONMENT} ({self._secret.told(error)}); {_LOOK_AT}") from None
+            raise ConfigurationError(f"{_ENVIRONMENT} ({self._secret.describe(error)}); {_LOOK_AT}") from None
         except (ValueError, httpx.InvalidURL):  # whose text may hold the password of a proxy
             raise ConfigurationError(f"{_ENVIRONMENT}; {_LOOK_AT}") from None
         self._turn = itertools.cycle(self._clients)
@@ -207,7 +207,7 @@ class Client:
         return UnknownOutcomeError(self._describe(error, "broke the connection"))
 
     def _describe(self, error: Exception, what: str) -> str:
-        said = self._secret.told(error)
+        said = self._secret.describe(error)
         # Without a user and password that the address may hold.
         host = urlsplit(self._base).netloc.rpartition("@")[2]
         return f"{host} {what}" + (f" ({said})" if said else "")
