@@ -1,4 +1,4 @@
-"""The command that deletes, and only when it is told to: `prune`."""
+"""The command `prune`: lists unused pictures and files of the cache, and deletes them with `--apply`."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 )
 @cli_common.with_exit_codes
 def prune(config_file: str, as_json: bool, applies: bool, refs: tuple[str, ...], also: tuple[str, ...]) -> None:
-    """List stored pictures that no page asks for, candidates included, and files of the cache that nobody needs.
+    """List stored pictures that no page asks for, candidates included, and unused files of the cache.
 
     Deletes them with --apply, but nothing that is younger than an hour, and never while blocks of the site have
     problems, a plugin warns of a page, another configuration may use the same store, or a branch of --since stores no
@@ -80,7 +80,7 @@ def prune(config_file: str, as_json: bool, applies: bool, refs: tuple[str, ...],
 
 
 def _doubt(sites: Sequence[WholeSite], files: Sequence[Path]) -> str:
-    """Why pages may ask for pictures that nobody knows of; empty when nothing says so."""
+    """Why pages may use pictures that were not found; empty when nothing suggests it."""
     warned = [warning for site in sites for warning in site.warnings]
     if warned:
         return f"a page may lack some of its text, because of this warning: {warned[0]}; mend it first"
@@ -119,4 +119,4 @@ def _summary(found: Pruning, *, applies: bool) -> str:
     if applies:
         return f"Deleted {what}"
     to_do = "; 'gptimage prune --apply' deletes them" if found.orphans or found.files else ""
-    return f"Nobody needs {what}{to_do}"
+    return f"Unused: {what}{to_do}"

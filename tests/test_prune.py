@@ -1,4 +1,4 @@
-"""`gptimage prune`: deletes what nobody asks for, and nothing when that is in doubt."""
+"""`gptimage prune`: deletes what is unused, and nothing when that is in doubt."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_prune_lists_and_deletes_on_apply(site):
     assert listed.code == 0
     assert f"{OLD.digest[:12]}  orphaned" in listed.out
     assert "An old picture" in listed.out
-    assert "Nobody needs 1 picture" in listed.out
+    assert "Unused: 1 picture" in listed.out
     assert stored(site) == {CAT.digest, DOG.digest, OLD.digest}
     applied = site.gptimage("prune", "--apply")
     assert applied.code == 0
@@ -75,7 +75,7 @@ def test_prune_lists_and_deletes_on_apply(site):
 
 
 def test_prune_for_programs(site):
-    """--json names what nobody needs, and whether it was deleted."""
+    """--json names what is unused, and whether it was deleted."""
     told = [json.loads(site.gptimage("prune", "--json", *more).out) for more in ([], ["--apply"])]
 
     assert [each["deleted"] for each in told] == [False, True]
@@ -84,7 +84,7 @@ def test_prune_for_programs(site):
 
 
 def test_candidates_can_go(site):
-    """A candidate that nobody took is listed as such, and goes with the others."""
+    """A candidate that was not accepted is listed as such, and goes with the others."""
     candidate = ImageSpec("A cat", variant=candidate_variant(1, CAT.digest))
     put_long_ago(site, candidate)
 
@@ -106,7 +106,7 @@ def test_parents_are_kept(site):
 
 
 def test_nothing_goes_while_blocks_have_problems(site):
-    """Whoever has a block with an error may mean any picture."""
+    """A block with an error may mean any picture."""
     site.write({"dog.md": block(prompt="A dog", size="16:10")})
 
     done = site.gptimage("prune", "--apply")
@@ -367,7 +367,7 @@ def test_another_configuration_may_use_the_store(site, text):
 
 
 def test_other_files_of_yaml_are_no_configurations(site):
-    """A workflow that runs the command, and a comment, stand in nobody's way."""
+    """A workflow that runs the command, and a comment, are no configurations."""
     (site.root / ".gitlab-ci.yml").write_text("check:\n  script:\n    - gptimage check\n")
     (site.root / "mkdocs.plain.yml").write_text("site_name: x\nplugins:\n  - search\n  # - gptimage\n")
 

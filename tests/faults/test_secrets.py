@@ -1,4 +1,4 @@
-"""The key, and other people's credentials: in no log, no error, no file, and with nobody but the API."""
+"""The key, and other people's credentials: in no log, no error, no file, and sent to the API alone."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ def test_the_key_is_in_no_error_nor_behind_it(service, use, fault):
     ],
 )
 def test_the_key_is_in_no_crash(service, monkeypatch, place):
-    """When something breaks that nobody thought of, its traceback does not hold the key, even with all variables."""
+    """When something breaks unexpectedly, its traceback does not hold the key, even with all variables."""
 
     def explode(*_, **__):
         raise RuntimeError("boom")
@@ -225,7 +225,7 @@ NETRC = "".join(
 
 @pytest.mark.parametrize("is_proxied", [False, True])
 def test_credentials_of_the_environment_stay_at_home(service, tmp_path, monkeypatch, is_proxied):
-    """Proxies of the environment are used; passwords of .netrc are sent to nobody, least of all to the image host."""
+    """Proxies of the environment are used; passwords of .netrc are never sent, least of all to the image host."""
     (tmp_path / ".netrc").write_text(NETRC)
     (tmp_path / ".netrc").chmod(0o600)
     monkeypatch.setenv("HOME", str(tmp_path))
