@@ -1,4 +1,4 @@
-"""The command that deletes, and only when it is told to: `prune`."""
+"""The command `prune`: lists unused pictures and files of the cache, and deletes them with `--apply`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import click
 from mkdocs_gptimage.cli import common
 from mkdocs_gptimage.cli.common import EXIT_INCOMPLETE
 from mkdocs_gptimage.errors import MissingPicturesError
-from mkdocs_gptimage.maintenance.branches import asked_for
+from mkdocs_gptimage.maintenance.branches import stored_at
 from mkdocs_gptimage.maintenance.prune import apply_pruning, find_prunable
 from mkdocs_gptimage.maintenance.siblings import sibling_configurations
 from mkdocs_gptimage.plan.orphans import find_orphans
@@ -20,7 +20,7 @@ from mkdocs_gptimage.report.as_text import count_pictures, prompt_of, shortened_
 from mkdocs_gptimage.report.listing import shown_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from mkdocs_gptimage.hosts.site import Site
     from mkdocs_gptimage.maintenance.prune import Pruning
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     "refs",
     multiple=True,
     metavar="REF",
-    help="Keep what the pages of this branch, tag or commit ask for; may be repeated.",
+    help="Keep what this branch, tag or commit stores; may be repeated.",
 )
 @click.option(
     "--also",
@@ -48,11 +48,11 @@ if TYPE_CHECKING:
 )
 @common.with_exit_codes
 def prune(config_file: str, as_json: bool, applies: bool, refs: tuple[str, ...], also: tuple[str, ...]) -> None:
-    """List stored pictures that no page asks for, candidates included, and files of the cache that nobody needs.
+    """List stored pictures that no page asks for, candidates included, and unused files of the cache.
 
     Deletes them with --apply, but nothing that is younger than an hour, and never while blocks of the site have
-    problems, or when it cannot be sure that it has read all pages: those of a branch of --since, of another
-    configuration, and those that a plugin warns of. All of these exit with an error.
+    problems, a plugin warns of a page, another configuration may use the same store, or a branch of --since stores no
+    picture. All of these exit with an error.
     """
     site, *others = [common.read_site_with_drafts(name) for name in (config_file, *also)]
     problems = list(dict.fromkeys(problem for each in (site, *others) for problem in each.problems))
@@ -61,7 +61,8 @@ def prune(config_file: str, as_json: bool, applies: bool, refs: tuple[str, ...],
         click.echo("gptimage: nothing is pruned while blocks have problems: their pictures are not known", err=True)
         sys.exit(EXIT_INCOMPLETE)
     files = [Path(name) for name in (config_file, *also)]
-    kept = set(site.drafts).union(*(each.needed for each in others), *_of_branches(refs, files))
+    of_branches = (stored_at(ref, site.settings.store, site.settings.project) for ref in refs)
+    kept = set(site.drafts).union(*(each.needed for each in others), *of_branches)
     found = _find(site, kept)
     survey = common.site_status(common.plan_site(site), site, kept)
     if not as_json:
@@ -82,14 +83,8 @@ def prune(config_file: str, as_json: bool, applies: bool, refs: tuple[str, ...],
     click.echo(pruning_json(found, survey, applied=applies) if as_json else _summary(found, applies=applies))
 
 
-def _of_branches(refs: Sequence[str], files: Sequence[Path]) -> Iterator[set[Digest]]:
-    for ref in refs:
-        for file in files:
-            yield asked_for(ref, file, may_lack_it=file != files[0])
-
-
 def _doubt(sites: Sequence[Site], files: Sequence[Path]) -> str:
-    """Why pages may ask for pictures that nobody knows of; empty when nothing says so."""
+    """Why pages may use pictures that were not found; empty when nothing suggests it."""
     warned = [warning for site in sites for warning in site.warnings]
     if warned:
         return f"a page may lack some of its text, because of this warning: {warned[0]}; mend it first"
@@ -127,4 +122,4 @@ def _summary(found: Pruning, *, applies: bool) -> str:
     if applies:
         return f"Deleted {what}"
     to_do = "; 'gptimage prune --apply' deletes them" if found.orphans or found.files else ""
-    return f"Nobody needs {what}{to_do}"
+    return f"Unused: {what}{to_do}"

@@ -90,7 +90,7 @@ class Collector:
             raise OSError(error.errno, f"{error.strerror or error}, in the cache '{self._parts}'") from error
 
     async def _fetch(self, job: Job, image: Image, part: Path) -> Downloaded:
-        if image.base64 is not None:
+        if image.spooled is not None:
             return await asyncio.wrap_future(self._decoder.submit(_save_base64, image, part))
         link = image.link or ""
         refreshed, attempt = False, 1

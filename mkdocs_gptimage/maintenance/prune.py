@@ -53,7 +53,7 @@ class Pruning:
 def find_prunable(
     orphans: Iterable[Orphan], kept: Collection[Digest], catalog: Catalog, store: Store, cache: Path
 ) -> Pruning:
-    """Return what can go; `kept` are the digests that drafts, other branches and other configurations ask for."""
+    """Return what can go; `kept` are the digests that drafts, other branches and other configurations need."""
     unneeded = [orphan for orphan in orphans if orphan.digest not in kept]
     settled = {orphan.digest for orphan in unneeded if _is_settled(orphan.entry.path.with_suffix(".json"))}
     gone = [orphan for orphan in unneeded if orphan.digest in settled]

@@ -32,13 +32,14 @@ if TYPE_CHECKING:
     from mkdocs_gptimage.service.download import Downloaded
     from mkdocs_gptimage.settings import Api
 
-
 T = TypeVar("T")
+
 POOL_SIZE = 8
 """Connections of one httpx client."""
 MAX_DOWNLOADS = 16
 """Connections for downloads."""
 TASKS_PER_BATCH = 100
+
 _MAX_ANSWER = MAX_PICTURE_BYTES // 3 * 4 + answers.MAX_JSON
 _MAX_ERROR_ANSWER = 64 * 1024
 _CONNECT_SECONDS = 10.0
@@ -84,13 +85,14 @@ class Client:
             # `httpx.Auth()` signs nothing: neither with what .netrc nor with what a link holds.
             downloads = self._build(context, min(api.max_requests, MAX_DOWNLOADS), httpx.Auth())
         except (ImportError, OSError) as error:  # `ssl.SSLError` is one of the last
-            raise ConfigurationError(f"{_ENVIRONMENT} ({self._secret.told(error)}); {_LOOK_AT}") from None
+            raise ConfigurationError(f"{_ENVIRONMENT} ({self._secret.describe(error)}); {_LOOK_AT}") from None
         except (ValueError, httpx.InvalidURL):  # whose text may hold the password of a proxy
             raise ConfigurationError(f"{_ENVIRONMENT}; {_LOOK_AT}") from None
         self._turn = itertools.cycle(self._clients)
         plain_is_fine = base_url.startswith("http:")
         self._downloader = Downloader(downloads, self._secret, plain_is_fine=plain_is_fine)
         self._stack = contextlib.AsyncExitStack()
+        self._parsing = anyio.CapacityLimiter(1)
 
     @staticmethod
     def _build(context: ssl.SSLContext, connections: int, auth: httpx.Auth) -> httpx.AsyncClient:
@@ -130,10 +132,10 @@ class Client:
         url = f"{self._base}{self._api.submit_path}"
         content = json.dumps(body, ensure_ascii=False).encode()
         answer = await self._call("POST", url, content, waits, seconds, headers)
-        found = self._understood(lambda: protocol.submitted(bytes(answer.json)))
+        found = await self._understood(answer, _submitted)
         if isinstance(found, protocol.Image):
             self._check_secret(found.link, "the answer's image link")
-            return answer.kept(found)
+            return found
         self._check_secret(found.task_id, "the answer's task id")
         return found
 
@@ -142,23 +144,24 @@ class Client:
         if not task_id.strip("."):
             raise GatewayError(f"'{task_id}' is no task id")  # it would leave its place in the path
         answer = await self._ask("GET", f"{self._base}/tasks/{quote(task_id, safe='')}", b"")
-        return self._clean(self._understood(lambda: protocol.task(bytes(answer.json), task_id)), answer)
+        return await self._understood(answer, lambda body: self._clean(protocol.task(body, task_id)))
 
     async def poll_many(self, task_ids: Iterable[str]) -> dict[str, protocol.Task]:
         """Ask for up to 100 tasks in one request; tasks that the service leaves out are left out here."""
         wanted = list(task_ids)
         content = json.dumps({"task_ids": wanted}).encode()
         answer = await self._ask("POST", f"{self._base}/tasks/batch", content)
-        found = self._understood(lambda: protocol.tasks(bytes(answer.json), wanted))
-        return {task_id: self._clean(task, answer) for task_id, task in found.items()}
+        return await self._understood(
+            answer, lambda body: {task_id: self._clean(task) for task_id, task in protocol.tasks(body, wanted).items()}
+        )
 
-    async def _ask(self, method: str, url: str, content: bytes) -> answers.Answer:
+    async def _ask(self, method: str, url: str, content: bytes) -> answers.Body:
         waits = httpx.Timeout(_POLL_SECONDS, connect=_CONNECT_SECONDS, pool=None)
         return await self._call(method, url, content, waits, _POLL_ANSWER_SECONDS, {})
 
     async def _call(  # noqa: PLR0913 - the parts of one request
         self, method: str, url: str, content: bytes, waits: httpx.Timeout, seconds: float, headers: dict[str, str]
-    ) -> answers.Answer:
+    ) -> answers.Body:
         """Send one request to the API; return its answer, or raise what it proves.
 
         `seconds` bounds the answer as a whole.
@@ -177,10 +180,12 @@ class Client:
         # Not inside of the handler: the errors of httpx hold the request, and the request the key.
         raise failure
 
-    async def _exchange(self, client: httpx.AsyncClient, request: httpx.Request) -> answers.Answer:
+    async def _exchange(self, client: httpx.AsyncClient, request: httpx.Request) -> answers.Body:
         async with contextlib.aclosing(await client.send(request, stream=True)) as response:
             if 200 <= response.status_code < 300:
-                return await answers.read(response, _MAX_ANSWER)
+                body = answers.Body(response.status_code, _MAX_ANSWER)
+                await body.receive(response)
+                return body
             said = await answers.beginning(response, _MAX_ERROR_ANSWER)
             failure = self._without_key(protocol.failure(response.status_code, said, response.headers))
             del said
@@ -199,16 +204,16 @@ class Client:
         return UnknownOutcomeError(self._describe(error, "broke the connection"))
 
     def _describe(self, error: Exception, what: str) -> str:
-        said = self._secret.told(error)
+        said = self._secret.describe(error)
         # Without a user and password that the address may hold.
         host = urlsplit(self._base).netloc.rpartition("@")[2]
         return f"{host} {what}" + (f" ({said})" if said else "")
 
-    def _understood(self, read: Callable[[], T]) -> T:
-        """What an answer says; raise as `wire` does, without the key."""
+    async def _understood(self, answer: answers.Body, read: Callable[[bytes], T]) -> T:
+        """Return what an answer says; raise as `wire` does, without the key."""
         failure: GatewayError
         try:
-            return read()
+            return await answer.parse(read, self._parsing)
         except GatewayError as error:
             failure = self._without_key(error)
         raise failure
@@ -219,9 +224,9 @@ class Client:
         error.__context__ = None
         return error.with_traceback(None)
 
-    def _clean(self, task: protocol.Task, answer: answers.Answer) -> protocol.Task:
-        """A task without the key in its words, and with all of its picture."""
-        image = answer.kept(task.image) if task.image else None
+    def _clean(self, task: protocol.Task) -> protocol.Task:
+        """Return a task without the key in its words, and with its picture out of memory."""
+        image = answers.spooled(task.image) if task.image else None
         return dataclasses.replace(task, message=self._secret.hide(task.message), image=image)
 
     def _check_secret(self, text: str | None, what: str) -> None:
@@ -232,6 +237,11 @@ class Client:
     async def download(self, link: str, part: Path) -> Downloaded:
         """Stream a picture into the file `part`; raise `LinkError`, `PictureError` or `GatewayError`."""
         return await self._downloader.download(link, part)
+
+
+def _submitted(body: bytes) -> protocol.Accepted | protocol.Image:
+    found = protocol.submitted(body)
+    return answers.spooled(found) if isinstance(found, protocol.Image) else found
 
 
 def _bounding(scope: anyio.CancelScope, sending: float, answering: float) -> Callable[[str, Any], Awaitable[None]]:

@@ -65,7 +65,7 @@ class Downloader:
                     url = urljoin(url, target)
                     continue
             except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-                said = self._secret.told(error) or type(error).__name__
+                said = self._secret.describe(error) or type(error).__name__
                 failure = GatewayError(f"the download from {self._secret.hide(_host(url))} broke off ({said})")
             raise failure
         raise LinkError(f"the image link is redirected more than {MAX_REDIRECTS} times")

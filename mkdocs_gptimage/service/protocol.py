@@ -12,7 +12,7 @@ import json
 import re
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from mkdocs_gptimage.errors import (
     AccessError,
@@ -58,10 +58,11 @@ class Phase(enum.Enum):
 
 @dataclass(frozen=True)
 class Image:
-    """Where the picture's bytes are: a link, or the bytes themselves in base64."""
+    """Where the picture's bytes are: a link, or the bytes themselves in base64, as text or spooled to a file."""
 
     link: str | None = None
     base64: str | None = None
+    spooled: IO[bytes] | None = None
 
 
 @dataclass(frozen=True)

@@ -86,6 +86,11 @@ ANSWERS = {
     "texts without end": (endless(head(), b'{"data":[', then=b'"%b",' % (b"A" * 70_000)), "longer than"),
     "objects without end": (endless(head(), b'{"data":[', then=b"{}," * 100_000), "longer than"),
     "as many objects as allowed": (Answer(body=b"[" + b"{}," * 1_390_000 + b"{}]"), NEITHER),
+    "more objects than allowed": (Answer(body=b"[" + b"{}," * 19_000_000 + b"{}]"), "more than 1,400,000 values"),
+    "as many keys as allowed": (
+        Answer(body=b'{"data":{%b}}' % b",".join(b'"%d":1e9' % number for number in range(699_000))),
+        NEITHER,
+    ),
     "nested": (Answer(body=DEEP), "not JSON"),
     "nested in an object": (Answer(body=b'{"data":' + DEEP + b"}"), "not JSON"),
     "compressed, who knows how": (Answer(body=b"?", headers={"Content-Encoding": "br"}), "cannot be read"),
@@ -391,9 +396,10 @@ def test_the_largest_pictures_arrive_eight_at_a_time(scales, service, tmp_path, 
 
 
 def answered(data, plain="", escape=""):
-    """An answer to a submit that holds a picture, with a character escaped as some services do."""
+    """An answer to a submit that holds a picture and words, with a character escaped as some services do."""
     text = encoded(data).replace(plain, escape) if plain else encoded(data)
-    return Answer(body=b'{"created": 1, "data": [{"b64_json": "%b"}]}' % text.encode())
+    body = '{"created": 1, "data": [{"b64_json": "%s", "revised_prompt": "A “cat” 😀"}]}'
+    return Answer(body=(body % text).encode())
 
 
 def test_the_largest_pictures_arrive_in_answers_eight_at_a_time(scales, service, tmp_path, large):

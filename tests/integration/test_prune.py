@@ -1,4 +1,4 @@
-"""`gptimage prune`: deletes what nobody asks for, and nothing when that is in doubt."""
+"""`gptimage prune`: deletes what is unused, and nothing when that is in doubt."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mkdocs_gptimage.publish.manifest import WEB
 from mkdocs_gptimage.spec.model import ImageSpec, reference_to
 from mkdocs_gptimage.store.store import Store
 
-CAT, DOG, OLD = ImageSpec("A cat"), ImageSpec("A dog"), ImageSpec("An old picture")
+CAT, DOG, OLD, NEW = ImageSpec("A cat"), ImageSpec("A dog"), ImageSpec("An old picture"), ImageSpec("A new picture")
 
 
 @pytest.fixture
@@ -31,9 +31,9 @@ def site(tmp_path):
     return made
 
 
-def put_long_ago(site, spec):
+def put_long_ago(site, spec, store="gptimage"):
     """Store a picture as one that was made two hours ago."""
-    entry = put(Store(site.store), spec)
+    entry = put(Store(site.root / store), spec)
     os.utime(entry.path.with_suffix(".json"), (time.time() - 7200,) * 2)
     return entry
 
@@ -52,14 +52,11 @@ def commit(site):
     git(site, "commit", "-m", "x")
 
 
-def branch_with(site, name, pages):
-    """A branch whose pages differ; the main branch is checked out again."""
+def repository(site):
+    """Commit all of a site to the branch `main` of a new repository, then store one more picture."""
     git(site, "init", "-b", "main")
     commit(site)
-    git(site, "switch", "-c", name)
-    site.write(pages)
-    commit(site)
-    git(site, "switch", "main")
+    return put_long_ago(site, NEW)
 
 
 def test_prune_lists_and_deletes_on_apply(site):
@@ -69,7 +66,7 @@ def test_prune_lists_and_deletes_on_apply(site):
     assert listed.code == 0
     assert f"{OLD.digest[:12]}  orphaned" in listed.out
     assert "An old picture" in listed.out
-    assert "Nobody needs 1 picture" in listed.out
+    assert "Unused: 1 picture" in listed.out
     assert stored(site) == {CAT.digest, DOG.digest, OLD.digest}
     applied = site.gptimage("prune", "--apply")
     assert applied.code == 0
@@ -78,7 +75,7 @@ def test_prune_lists_and_deletes_on_apply(site):
 
 
 def test_prune_for_programs(site):
-    """--json names what nobody needs, and whether it was deleted."""
+    """--json names what is unused, and whether it was deleted."""
     told = [json.loads(site.gptimage("prune", "--json", *more).out) for more in ([], ["--apply"])]
 
     assert [each["deleted"] for each in told] == [False, True]
@@ -87,7 +84,7 @@ def test_prune_for_programs(site):
 
 
 def test_candidates_can_go(site):
-    """A candidate that nobody took is listed as such, and goes with the others."""
+    """A candidate that was not accepted is listed as such, and goes with the others."""
     candidate = ImageSpec("A cat", variant=candidate_variant(1, CAT.digest))
     put_long_ago(site, candidate)
 
@@ -109,7 +106,7 @@ def test_parents_are_kept(site):
 
 
 def test_nothing_goes_while_blocks_have_problems(site):
-    """Whoever has a block with an error may mean any picture."""
+    """A block with an error may mean any picture."""
     site.write({"dog.md": block(prompt="A dog", size="16:10")})
 
     done = site.gptimage("prune", "--apply")
@@ -140,62 +137,98 @@ def test_a_site_without_pictures_loses_none(site):
 
 
 def test_pictures_of_another_branch_are_kept(site):
-    """--since keeps what the pages of another branch ask for, parents of dark twins included."""
-    branch_with(site, "other", {"old.md": block(prompt="An old picture", dark=True)})
+    """--since keeps what a branch stores, whatever its pages ask for, and nothing else."""
+    repository(site)
+    git(site, "switch", "-c", "other")
 
-    done = site.gptimage("prune", "--apply", "--since", "other")
+    done = site.gptimage("prune", "--apply", "--since", "main")
 
     assert done.code == 0, done.err
-    assert OLD.digest in stored(site)
-    worktrees = subprocess.run(["git", "worktree", "list"], cwd=site.root, capture_output=True, text=True, check=True)
-    assert len(worktrees.stdout.splitlines()) == 1
-    assert site.gptimage("prune", "--apply", "--since", "main").code == 0
-    assert OLD.digest not in stored(site)
+    assert stored(site) == {CAT.digest, DOG.digest, OLD.digest}
 
 
-def test_a_site_below_the_root_of_its_repository(tmp_path):
-    """The site of the other branch is looked for where this one lies, and read with its own configuration."""
-    site = Site(tmp_path / "docs-of-it")
-    site.root.mkdir()
-    site.configure(gptimage={"defaults": {"size": "3:2"}})
-    site.write({"index.md": block(prompt="A cat")})
-    git(Site(tmp_path), "init", "-b", "main")
-    commit(site)
-    site.configure(gptimage={"defaults": {"size": "2:3"}})
-    put_long_ago(site, ImageSpec("A cat", size="3:2"))
-    put_long_ago(site, OLD)
+def test_nothing_of_another_branch_is_run(site):
+    """A branch whose site cannot even be read is looked at, without hooks of the repository, and left no trace of."""
+    repository(site)
+    (site.root / ".git/hooks/post-checkout").write_text("#!/bin/sh\ntouch ran\n")
+    (site.root / ".git/hooks/post-checkout").chmod(0o755)
+    good = (site.root / "mkdocs.yml").read_text(encoding="utf-8")
+    (site.root / "mkdocs.yml").write_text("plugins: [", encoding="utf-8")
+    git(site, "commit", "-a", "-m", "x")
+    (site.root / "mkdocs.yml").write_text(good, encoding="utf-8")
 
     done = site.gptimage("prune", "--apply", "--since", "HEAD")
 
     assert done.code == 0, done.err
-    assert stored(site) == {ImageSpec("A cat", size="3:2").digest}
+    assert OLD.digest in stored(site)
+    assert not (site.root / "ran").exists()
 
 
-@pytest.mark.parametrize(
-    ("ref", "message"),
-    [
-        ("nonsense", "--since nonsense: cannot be read: it is not a branch, a tag or a commit; nothing was deleted"),
-        ("--help", "nothing was deleted"),
-        ("broken", "docs/dog.md:3: size: '16:10' is not a size"),
-    ],
-)
-def test_a_branch_that_cannot_be_read_stops_it(site, ref, message):
-    """When nobody knows what a branch asks for, nothing is deleted, and the reason is told."""
-    branch_with(site, "broken", {"dog.md": block(prompt="A dog", size="16:10")})
+def test_a_site_below_the_root_of_its_repository(tmp_path):
+    """The store of the other branch is looked for where this one lies, under any name."""
+    site = Site(tmp_path / "docs of é")
+    site.root.mkdir()
+    site.configure(gptimage={"store": ":(top) pictures"})
+    site.write({"index.md": block(prompt="A cat")})
+    put_long_ago(site, CAT, ":(top) pictures")
+    put_long_ago(site, OLD, ":(top) pictures")
+    git(Site(tmp_path), "init", "-b", "main")
+    commit(site)
+
+    done = site.gptimage("prune", "--apply", "--since", "main")
+
+    assert done.code == 0, done.err
+    assert "Deleted 0 pictures" in done.out
+
+
+def without_pictures(site):
+    """A branch that has no store."""
+    git(site, "switch", "--orphan", "empty")
+    git(site, "commit", "--allow-empty", "-m", "x")
+    git(site, "switch", "main")
+
+
+def elsewhere(site):
+    """Move the store out of the repository, with a link in its place."""
+    outside = site.store.rename(site.root.parent / f"{site.root.name}-store")
+    site.store.symlink_to(outside)
+
+
+REFUSED = {
+    "unknown": ("nonsense", None, "--since nonsense: not a branch, tag or commit of this repository"),
+    "like an option": ("--help", None, "--since --help: not a branch, tag or commit of this repository"),
+    "not a commit": ("HEAD:docs", None, "--since HEAD:docs: not a branch, tag or commit of this repository"),
+    "without pictures": ("empty", without_pictures, "--since empty: no pictures are stored there in 'gptimage'"),
+    "store outside": ("main", elsewhere, "lies outside the git repository"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_branch_that_cannot_be_read_stops_it(site, case):
+    """When it is not known what a branch stores, or that is nothing, nothing is deleted, and the reason is told."""
+    ref, prepare, message = REFUSED[case]
+    repository(site)
+    if prepare:
+        prepare(site)
 
     done = site.gptimage("prune", "--apply", f"--since={ref}")
 
-    assert done.code == 2
+    assert done.code == 2, done.out
     assert message in done.err
     assert "nothing was deleted" in done.err
-    assert len(stored(site)) == 3
+    assert {OLD.digest, NEW.digest} <= stored(site)
 
 
-def test_without_a_repository(site):
-    """A folder that is no repository has no branches."""
-    done = site.gptimage("prune", "--apply", "--since", "main", env={"GIT_CEILING_DIRECTORIES": str(site.root.parent)})
+@pytest.mark.parametrize(
+    ("env", "message"),
+    [({}, "--since main: git finds no repository at"), ({"PATH": ""}, "--since main: git cannot be started (No such")],
+)
+def test_without_git_or_a_repository(site, env, message):
+    """Without git, and in a folder that is in no repository, nothing is deleted."""
+    done = site.gptimage("prune", "--apply", "--since", "main", env=env)
 
     assert done.code == 2
+    assert message in done.err
     assert "nothing was deleted" in done.err
     assert len(stored(site)) == 3
 
@@ -264,17 +297,6 @@ def test_nothing_goes_while_a_draft_has_problems(site):
     assert site.gptimage("check", "--allow-orphans").code == 0
 
 
-def test_pictures_of_drafts_of_another_branch_are_kept(site):
-    """--since keeps what the drafts of a branch ask for."""
-    site.configure(draft_docs="drafts/\n")
-    branch_with(site, "other", {"drafts/old.md": block(prompt="An old picture")})
-
-    done = site.gptimage("prune", "--apply", "--since", "other")
-
-    assert done.code == 0, done.err
-    assert OLD.digest in stored(site)
-
-
 def test_what_was_stored_just_now_stays(site):
     """A picture younger than an hour may be one of a run that goes on; it is listed and stays."""
     young = ImageSpec("Just made")
@@ -318,18 +340,6 @@ def test_nothing_goes_after_a_warning(site):
     assert len(stored(site)) == 3
 
 
-def test_a_branch_that_warns_stops_it(site):
-    """Nor is anything deleted when a page of another branch could not be rendered."""
-    site.configure(plugins=["macros"])
-    branch_with(site, "other", {"old.md": "{{ versions.items() }}\n\n" + block(prompt="An old picture")})
-
-    done = site.gptimage("prune", "--apply", "--since", "other")
-
-    assert done.code == 2
-    assert "--since other: cannot be read: its pages may lack some of their text: mkdocs." in done.err
-    assert len(stored(site)) == 3
-
-
 @pytest.mark.parametrize(
     "text",
     [
@@ -357,7 +367,7 @@ def test_another_configuration_may_use_the_store(site, text):
 
 
 def test_other_files_of_yaml_are_no_configurations(site):
-    """A workflow that runs the command, and a comment, stand in nobody's way."""
+    """A workflow that runs the command, and a comment, are no configurations."""
     (site.root / ".gitlab-ci.yml").write_text("check:\n  script:\n    - gptimage check\n")
     (site.root / "mkdocs.plain.yml").write_text("site_name: x\nplugins:\n  - search\n  # - gptimage\n")
 

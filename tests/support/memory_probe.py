@@ -115,5 +115,11 @@ def _made(job: dict[str, Any], base: float) -> Weighed:
 
 
 def _peak() -> float:
-    """MiB; macOS counts bytes, the others KiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024**2 if sys.platform == "darwin" else 1024)
+    """Peak memory of this process in MiB.
+
+    Linux hands `ru_maxrss` on from the process that started this one; `VmHWM` begins anew.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        return int(status.read_text().partition("VmHWM:")[2].split()[0]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2  # macOS counts bytes

@@ -332,13 +332,20 @@ def test_a_service_that_reads_too_slowly_is_left(monkeypatch):
         reading.cancel()
 
 
-def test_a_picture_in_an_answer_that_cannot_be_kept_is_unknown(service, monkeypatch):
-    """When the disk is full, a picture that came with the answer is lost, and paid for: an unknown outcome."""
+@pytest.mark.parametrize("room", [0, 1])
+def test_a_picture_in_an_answer_that_cannot_be_kept_is_unknown(service, monkeypatch, room):
+    """When the disk is full, a picture that came with the answer is lost, and paid for: an unknown outcome.
 
-    def fail():
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    There is room for no file, or for the answer and not for its picture.
+    """
+    left = [tempfile.TemporaryFile] * room
 
-    monkeypatch.setattr(tempfile, "TemporaryFile", fail)
+    def make(**options):
+        if not left:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return left.pop()(**options)
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", make)
     service.submit = says({"data": [{"b64_json": "A" * 100_000}]})
     with pytest.raises(UnknownOutcomeError, match="No space left"):
         submit(service.base_url)
