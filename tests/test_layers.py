@@ -12,14 +12,13 @@ import mkdocs_gptimage
 PACKAGE = Path(mkdocs_gptimage.__file__).parent
 MODULES = {path.stem: path for path in PACKAGE.glob("*.py") if path.stem != "__init__"}
 HOST_ADAPTERS = {"files", "options", "pages", "plugin", "whole_site"}
-SLOW = ("httpx", "PIL", "jsonschema", "rich", "asyncio", "anyio", "diskcache", "starlette", "uvicorn")
+SLOW = ("httpx", "PIL", "jsonschema", "fastjsonschema", "rich", "asyncio", "anyio", "diskcache", "starlette", "uvicorn")
 
 # Module → all that it may import of ours at run time. What is only needed by the type checker does not count.
 FLOOR = {
     "errors": set(),
     "sizes": set(),
     "yaml12": set(),
-    "acceptance": set(),
     "spelling": set(),
     "imagetype": set(),
     "blocks": set(),
@@ -27,7 +26,7 @@ FLOOR = {
     "fences": {"blocks", "visibility"},
     "policy": set(),
     "settings": {"sizes"},
-    "validation": {"acceptance", "errors", "spelling"},
+    "validation": {"errors", "spelling"},
     "prompts": set(),
     "spec": {"prompts", "sizes", "validation", "yaml12"},
     "styles": {"prompts", "spec", "validation"},
