@@ -102,15 +102,16 @@ def _partial_schema() -> dict[str, Any]:
 
 def is_valid(fields: Any, *, partial: bool = False) -> bool:
     """Return whether there are no `violations`, without finding out which."""
+    required = schema()["required"]  # read in any case: the options of a site are where an unreadable file is reported
     if partial and fields == {}:
-        return True  # most sites have no defaults, and a page without a block needs no compiled schema
+        return True  # most sites have no defaults, and without a block they need no compiled schema
     import fastjsonschema  # noqa: PLC0415 - as `_compiled`
 
     try:
         _compiled()(fields)
     except fastjsonschema.JsonSchemaValueException:
         return False
-    return partial or all(key in fields for key in schema()["required"])
+    return partial or all(key in fields for key in required)
 
 
 @functools.cache
