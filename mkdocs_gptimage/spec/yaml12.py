@@ -1,7 +1,7 @@
-"""The YAML of a block: YAML 1.2 scalars, no duplicate keys, no surprises.
+"""A reader of one YAML document by YAML 1.2, which also returns the line of each key.
 
-PyYAML resolves scalars by YAML 1.1, where an unquoted `16:9` is the number 969 and `no` is false. Its parser is used
-for the structure, by events, and scalars are resolved here by the core schema of YAML 1.2.2, section 10.3.2.
+PyYAML resolves scalars by YAML 1.1, where an unquoted `16:9` is the number 969 and `no` is false. It parses the text
+into events here, and `scalar` follows the core schema of YAML 1.2.2, section 10.3.2.
 """
 
 from __future__ import annotations
@@ -9,41 +9,34 @@ from __future__ import annotations
 import bisect
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
+from yaml.reader import Reader, ReaderError
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-try:
-    from yaml import CSafeLoader as _Loader
-except ImportError:  # PyYAML without libyaml
-    from yaml import SafeLoader as _Loader  # type: ignore[assignment]
-
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # PyYAML may be installed without libyaml
 
 MAX_DEPTH = 16
 """Levels of lists and mappings; a spec has two."""
 MAX_VALUES = 2000
-"""Values in one block, aliases written out; a spec has some twenty."""
+"""Keys and values in one block, with aliases expanded; a spec has some twenty."""
 MAX_REPEATED = 30_000_000
 """Characters that aliases repeat: the data of the largest reference image once more."""
-_INTEGER = re.compile(r"[-+]?[0-9]{1,400}\Z")
-_OCTAL = re.compile(r"0o[0-7]{1,400}\Z")
-_HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]{1,400}\Z")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
-_SPECIAL_FLOAT = re.compile(r"([-+]?)\.(?:inf|Inf|INF)\Z|\.(?:nan|NaN|NAN)\Z")
+
 _CONSTANTS: dict[str, bool | None] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
+# Integers are bounded because Python refuses to convert thousands of digits.
+_DECIMAL = re.compile(r"[-+]?[0-9]{1,400}")
+_OCTAL_OR_HEXADECIMAL = re.compile(r"0o[0-7]{1,400}|0x[0-9a-fA-F]{1,400}")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_SPECIAL_FLOAT = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _LINE_END = re.compile(r"\r\n|\r|\n")
 # Line ends in YAML 1.1 and for PyYAML, but not in YAML 1.2, nor in an editor.
 _SEPARATOR = re.compile("[\x85\u2028\u2029]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_HALF_A_CHARACTER = "broken text: half of a character (a lone surrogate)"
 _HINTS = {
     "an invisible line separator is in the text: retype it": _SEPARATOR,
     "tabs cannot indent: use spaces": re.compile(r"^ *\t"),
@@ -54,12 +47,12 @@ _HINTS = {
 }
 _STRING_TAGS = (None, "!", "tag:yaml.org,2002:str")
 _TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
-# libyaml reads a line ahead, and has a limit of its own there.
-_LIMIT_OF_LIBYAML = "maximum nesting depth"
+_LONE_SURROGATE = "broken text: half of a character (a lone surrogate)"
+_CONTROL_CHARACTER = "broken YAML: a control character, which YAML does not allow"
 
 
 class YamlError(ValueError):
-    """The text is not YAML that we read; `line` counts from 0 in the text."""
+    """The text is not one document of plain values; `line` counts from 0."""
 
     def __init__(self, message: str, line: int) -> None:
         super().__init__(message)
@@ -68,148 +61,121 @@ class YamlError(ValueError):
 
 @dataclass
 class Document:
-    """A block as plain values: dict, list, str, int, float, bool, None."""
+    """A document as plain values: dict with text keys, list, str, int, float, bool, None."""
 
-    value: Any
+    value: Any = None
     lines: dict[str, int] = field(default_factory=dict)
-    """Top-level key → line in the text, counted from 0."""
+    """Top-level key → its line, counted from 0."""
     inner: dict[str, dict[str, int]] = field(default_factory=dict, compare=False)
-    """Top-level key → the lines of the keys of its mapping, if it is written out there."""
+    """Top-level key → the lines of the keys in its value, where that is a mapping and no alias."""
 
 
 def read(text: str, most: int = MAX_VALUES) -> Document:
-    """Read one YAML document of at most so many values; raise `YamlError` for anything that is not one, plainly."""
-    lines = _Lines(text)
+    """Read one document of at most `most` keys and values; raise `YamlError` for any other text."""
+    reader = _Reader(text, most)
     try:
-        return _Builder(yaml.parse(text, Loader=_Loader), lines, most).document()
+        return reader.read()
     except yaml.MarkedYAMLError as error:
-        # For libyaml, the text ends on a line of its own.
-        line = min(lines.of(error.problem_mark or error.context_mark), len(_LINE_END.findall(text)))
-        if _LIMIT_OF_LIBYAML in (error.problem or ""):
-            raise YamlError(_TOO_DEEP, line) from None
+        # libyaml puts the end of the text on a line of its own.
+        line = min(reader.line_of(error.problem_mark or error.context_mark), len(_LINE_END.findall(text)))
         problem = " ".join(filter(None, (error.context, error.problem)))
-        raise YamlError(f"broken YAML: {problem}{_hint(text, line)}", line) from None
-    except (UnicodeEncodeError, yaml.reader.ReaderError) as error:
-        half = _SURROGATE.search(text)
-        if half:
-            raise YamlError(_HALF_A_CHARACTER, text.count("\n", 0, half.start())) from None
-        character = getattr(error, "character", None)
-        line = text.count("\n", 0, max(text.find(chr(character)), 0)) if isinstance(character, int) else 0
-        raise YamlError("broken YAML: a control character, which YAML does not allow", line) from None
+        # libyaml stops at its own depth first where that is reached on the line that it reads ahead.
+        deep = "maximum nesting depth" in problem
+        raise YamlError(_TOO_DEEP if deep else f"broken YAML: {problem}{_hint(text, line)}", line) from None
+    except (UnicodeEncodeError, ReaderError):
+        surrogate = _SURROGATE.search(text)
+        found = surrogate or Reader.NON_PRINTABLE.search(text)
+        line = text.count("\n", 0, found.start()) if found else 0
+        raise YamlError(_LONE_SURROGATE if surrogate else _CONTROL_CHARACTER, line) from None
 
 
 def _hint(text: str, line: int) -> str:
-    """What authors get wrong most often, by the look of the line that the parser stopped at, or the one before."""
-    lines = text.split("\n")
-    nearby = lines[max(line - 1, 0) : line + 1]
-    for hint, pattern in _HINTS.items():
-        if any(pattern.search(each) for each in nearby):
-            return f"; {hint}"
-    return ""
+    """Name the common mistake that is visible on this line, where the parser stopped, or on the one before."""
+    nearby = text.split("\n")[max(line - 1, 0) : line + 1]
+    return next((f"; {hint}" for hint, pattern in _HINTS.items() if any(map(pattern.search, nearby))), "")
 
 
 def scalar(text: str) -> Any:
-    """Resolve a plain scalar by the core schema of YAML 1.2."""
+    """Resolve a plain scalar by the core schema."""
     if text in _CONSTANTS:
         return _CONSTANTS[text]
     if text[0] not in "+-.0123456789":
         return text
-    if _INTEGER.match(text):
+    if _DECIMAL.fullmatch(text):
         return int(text)
-    if _OCTAL.match(text):
+    if _OCTAL_OR_HEXADECIMAL.fullmatch(text):
         return int(text, 0)
-    if _HEXADECIMAL.match(text):
-        return int(text, 0)
-    if _FLOAT.match(text):
+    if _FLOAT.fullmatch(text):
         return float(text)
-    special = _SPECIAL_FLOAT.match(text)
-    if special:
-        return float(text.replace(".", "", 1))
-    return text
+    return float(text.replace(".", "", 1)) if _SPECIAL_FLOAT.fullmatch(text) else text
 
 
-class _Lines:
-    """Where PyYAML's marks are, in lines as editors count them."""
+class _Reader:
+    """Builds values from parser events, and stops where a bound is exceeded."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, most: int) -> None:
+        self._events = yaml.parse(text, Loader=_Loader)
         self._separators = [found.start() for found in _SEPARATOR.finditer(text)]
+        self._document = Document()
+        self._anchors: dict[str, tuple[Any, int, int]] = {}
+        """Anchor → its value, and the numbers of values and characters in that."""
+        self._values, self._most = 0, most
+        self._characters, self._longest = 0, len(text) + MAX_REPEATED
 
-    def of(self, mark: Any) -> int:
-        return mark.line - bisect.bisect_left(self._separators, mark.index) if mark else 0
-
-
-class _Builder:
-    """Events → values, with bounded depth and a bounded number of values."""
-
-    def __init__(self, events: Iterator[yaml.Event], lines: _Lines, most: int) -> None:
-        self._events = events
-        self._most = most
-        self._line_of = lines.of
-        self._anchors: dict[str, Any] = {}
-        self._weights: dict[str, tuple[int, int]] = {}
-        """Values and characters that an alias stands for."""
-        self._count = 0
-        self._characters = 0
-        self._repeated = 0
-        self._lines: dict[str, int] = {}
-        self._inner: dict[str, dict[str, int]] = {}
-        self._top = ""
-        """The top-level key whose value is read."""
-
-    def document(self) -> Document:
-        value: Any = None
+    def read(self) -> Document:
         documents = 0
         for event in self._events:
             if isinstance(event, yaml.DocumentStartEvent):
                 documents += 1
                 if documents > 1:
-                    raise YamlError("more than one YAML document in a block", self._line_of(event.start_mark))
-                value = self._value(next(self._events), 0)
-        return Document(value, self._lines, self._inner)
+                    raise self._error("more than one YAML document in a block", event)
+                self._document.value = self._value(next(self._events), 0)
+        return self._document
 
-    def _value(self, event: yaml.Event, depth: int) -> Any:
-        line = self._line_of(event.start_mark)
-        before = self._count, self._characters
-        self._spend(1, line)
+    def line_of(self, mark: Any) -> int:
+        """Return the line of a parser's mark as editors count lines."""
+        return mark.line - bisect.bisect_left(self._separators, mark.index) if mark else 0
+
+    def _error(self, message: str, event: yaml.Event) -> YamlError:
+        return YamlError(message, self.line_of(event.start_mark))
+
+    def _count(self, event: yaml.Event, values: int, characters: int = 0) -> None:
+        self._values += values
+        self._characters += characters
+        if self._values > self._most:
+            raise self._error(f"more than {self._most} values, aliases written out", event)
+        if self._characters > self._longest:
+            raise self._error(f"aliases repeat more than {MAX_REPEATED:,} characters", event)
+
+    def _value(self, event: Any, depth: int) -> Any:
         if depth > MAX_DEPTH:
-            raise YamlError(_TOO_DEEP, line)
+            raise self._error(_TOO_DEEP, event)
+        values, characters = self._values, self._characters
+        self._count(event, 1)
         if isinstance(event, yaml.AliasEvent):
-            return self._alias(event, line)
-        value = self._build(event, depth)
-        anchor = getattr(event, "anchor", None)
-        if anchor:
-            self._anchors[anchor] = value
-            self._weights[anchor] = self._count - before[0], self._characters - before[1]
+            return self._alias(event)
+        if event.tag not in _STRING_TAGS and not (isinstance(event, yaml.CollectionStartEvent) and event.implicit):
+            raise self._error(f"the tag '{event.tag}' is not supported", event)
+        if isinstance(event, yaml.ScalarEvent):
+            value = self._scalar(event)
+        else:
+            value = self._sequence(depth) if isinstance(event, yaml.SequenceStartEvent) else self._mapping(depth)
+        if event.anchor:
+            self._anchors[event.anchor] = value, self._values - values, self._characters - characters
         return value
 
-    def _build(self, event: yaml.Event, depth: int) -> Any:
-        tag = getattr(event, "tag", None)
-        if tag not in _STRING_TAGS and not (isinstance(event, yaml.CollectionStartEvent) and event.implicit):
-            raise YamlError(f"the tag '{tag}' is not supported", self._line_of(event.start_mark))
-        if isinstance(event, yaml.ScalarEvent):
-            if _SURROGATE.search(event.value):
-                raise YamlError(_HALF_A_CHARACTER, self._line_of(event.start_mark))
-            self._characters += len(event.value)
-            return scalar(event.value) if event.implicit[0] and tag is None else event.value
-        if isinstance(event, yaml.SequenceStartEvent):
-            return self._sequence(depth)
-        return self._mapping(depth)
+    def _alias(self, event: yaml.AliasEvent) -> Any:
+        if event.anchor not in self._anchors:
+            raise self._error(f"the alias '*{event.anchor}' stands for nothing", event)
+        value, values, characters = self._anchors[event.anchor]
+        self._count(event, values, characters)
+        return value
 
-    def _alias(self, event: yaml.AliasEvent, line: int) -> Any:
-        if event.anchor not in self._weights:
-            raise YamlError(f"the alias '*{event.anchor}' stands for nothing", line)
-        values, characters = self._weights[event.anchor]
-        self._spend(values, line)
-        self._characters += characters
-        self._repeated += characters
-        if self._repeated > MAX_REPEATED:
-            raise YamlError(f"aliases repeat more than {MAX_REPEATED:,} characters", line)
-        return self._anchors[event.anchor]
-
-    def _spend(self, values: int, line: int) -> None:
-        self._count += values
-        if self._count > self._most:
-            raise YamlError(f"more than {self._most} values, aliases written out", line)
+    def _scalar(self, event: yaml.ScalarEvent) -> Any:
+        if _SURROGATE.search(event.value):
+            raise self._error(_LONE_SURROGATE, event)
+        self._count(event, 0, len(event.value))
+        return scalar(event.value) if event.implicit[0] and event.tag is None else event.value
 
     def _sequence(self, depth: int) -> list[Any]:
         values = []
@@ -220,16 +186,18 @@ class _Builder:
     def _mapping(self, depth: int) -> dict[str, Any]:
         values: dict[str, Any] = {}
         while not isinstance(event := next(self._events), yaml.MappingEndEvent):
-            line = self._line_of(event.start_mark)
             if not isinstance(event, yaml.ScalarEvent):
-                raise YamlError("a key must be a word", line)
-            key = event.value
-            self._spend(1, line)
-            if key in values:
-                raise YamlError(f"the key '{key}' is given twice", line)
-            if depth == 0:
-                self._lines[key], self._top = line, key
-            elif depth == 1:
-                self._inner.setdefault(self._top, {})[key] = line
-            values[key] = self._value(next(self._events), depth + 1)
+                raise self._error("a key must be a word", event)
+            if event.value in values:
+                raise self._error(f"the key '{event.value}' is given twice", event)
+            self._count(event, 1)
+            self._place(event, depth)
+            values[event.value] = self._value(next(self._events), depth + 1)
         return values
+
+    def _place(self, key: yaml.ScalarEvent, depth: int) -> None:
+        if depth == 0:
+            self._document.lines[key.value] = self.line_of(key.start_mark)
+        elif depth == 1:
+            top = next(reversed(self._document.lines), "")
+            self._document.inner.setdefault(top, {})[key.value] = self.line_of(key.start_mark)

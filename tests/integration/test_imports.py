@@ -9,7 +9,7 @@ from pathlib import Path
 import mkdocs_gptimage
 
 PACKAGE = Path(mkdocs_gptimage.__file__).parent
-SLOW = ("httpx", "PIL", "jsonschema", "rich", "asyncio", "anyio", "diskcache", "starlette", "uvicorn")
+SLOW = ("httpx", "PIL", "jsonschema", "fastjsonschema", "rich", "asyncio", "anyio", "diskcache", "starlette", "uvicorn")
 HOSTS = ("mkdocs", "properdocs")
 
 

@@ -141,6 +141,7 @@ def test_quoted_scalar_is_text(style, text):
         ("key:", {"key": None}),
         ("- 1\n- [a, {b: c}]\n", [1, ["a", {"b": "c"}]]),
         ("a: &x 16:9\nb: *x\n", {"a": "16:9", "b": "16:9"}),
+        ("a: &x 1\nb: *x\nc: &x 2\nd: *x\n", {"a": 1, "b": 1, "c": 2, "d": 2}),
         ("a: |\n  one\n  two\n", {"a": "one\ntwo\n"}),
         ("a: >-\n  one\n  two\n", {"a": "one two"}),
         ("\ufeffa: b", {"a": "b"}),
