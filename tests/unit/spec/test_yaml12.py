@@ -141,6 +141,7 @@ def test_quoted_scalar_is_text(style, text):
         ("key:", {"key": None}),
         ("- 1\n- [a, {b: c}]\n", [1, ["a", {"b": "c"}]]),
         ("a: &x 16:9\nb: *x\n", {"a": "16:9", "b": "16:9"}),
+        ("a: &x 1\nb: &x 2\nc: *x\n", {"a": 1, "b": 2, "c": 2}),
         ("a: |\n  one\n  two\n", {"a": "one\ntwo\n"}),
         ("a: >-\n  one\n  two\n", {"a": "one two"}),
         ("\ufeffa: b", {"a": "b"}),
@@ -308,13 +309,15 @@ def test_long_numbers(text):
     assert time.perf_counter() - start < 1
 
 
+@pytest.mark.parametrize("document", ["a: {}", "{}: a"], ids=["value", "key"])
 @pytest.mark.parametrize("text", ["\ud800", "a\udfffb"])
-def test_half_a_character_from_the_pure_parser(monkeypatch, text):
+def test_half_a_character_from_the_pure_parser(monkeypatch, text, document):
     """PyYAML without libyaml lets escaped surrogates pass; they would break the digest later."""
     use("SafeLoader", monkeypatch)
 
+    escaped = '"' + text.encode("ascii", "backslashreplace").decode() + '"'
     with pytest.raises(YamlError, match="lone surrogate"):
-        read('a: "' + text.encode("ascii", "backslashreplace").decode() + '"')
+        read(document.format(escaped))
 
 
 @with_and_without_libyaml
