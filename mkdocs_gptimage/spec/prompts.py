@@ -1,4 +1,4 @@
-"""The words of a prompt: their one form, what is put around them, and what is left of them in a file name."""
+"""Prompt text: normal form, the instruction for dark twins, and slugs for file names."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ DARK_INSTRUCTION = (
     "reaches all four edges, muted colours, and no large bright or white areas. Keep the subjects clearly visible, and "
     "any lettering as it reads, light on dark."
 )
-"""Follows the prompt of a picture in that of its dark twin, where the site says nothing else; part of digests."""
+"""Appended to a picture's prompt to make that of its dark twin, unless the site sets its own; part of digests."""
 PROMPT_PLACE = "{prompt}"
-"""Where the template of a style takes the block's prompt."""
+"""Placeholder for the block's prompt in the template of a style."""
 _ARTICLES = frozenset({"a", "an", "the"})
 _LONGEST_SLUG = 40
 _NOT_SLUG = re.compile(r"[^a-z0-9]+")
 
 
 def normalise(prompt: str) -> str:
-    """Return the prompt in NFC, with line feeds as line ends and no white space at both ends."""
+    """Return the prompt in NFC, with line feeds as line ends, without leading and trailing white space."""
     return unicodedata.normalize("NFC", prompt).replace("\r\n", "\n").replace("\r", "\n").strip()
 
 
 def slug(text: str) -> str:
-    """Return the first words of a text as `[a-z0-9-]`, at most 40 characters, cut between words; never empty."""
+    """Return the first words of a text in `[a-z0-9-]`: at most 40 characters, cut between words, `image` if none."""
     plain = unicodedata.normalize("NFKD", text[:400]).encode("ascii", "ignore").decode().lower()
     kept = ""
     for word in _NOT_SLUG.sub(" ", plain).split():

@@ -1,6 +1,7 @@
-"""Validation of a block's fields by `image-spec.schema.json`, with messages that say what to change.
+"""The package's JSON schemas: validation of a block's fields, and documents for editors.
 
-fastjsonschema accepts valid fields in a few microseconds. jsonschema, which is slow to import, explains the others.
+fastjsonschema accepts a block without problems in microseconds; jsonschema, slow to import, finds the violations of any
+other, and this module words them for authors.
 """
 
 from __future__ import annotations
@@ -22,9 +23,10 @@ if TYPE_CHECKING:
 
 
 SCHEMA_NAME = "image-spec.schema.json"
-FIELDS = "fields, as in 'prompt: a red kite'"
-"""What a block is made of, as messages say it."""
-_NAMES = {
+SCHEMA_FILES = {"block": SCHEMA_NAME, "specs": "specs.schema.json", "options": "options.schema.json"}
+"""Name of a schema → its file in the package."""
+_BLOCK = "#/$defs/block"
+_TYPE_NAMES = {
     str: "text",
     bool: "true or false",
     int: "a whole number",
@@ -38,7 +40,7 @@ _EXPECTED = {
     "integer": "a whole number",
     "boolean": "true or false",
     "array": "a list",
-    "object": FIELDS,
+    "object": "fields, as in 'prompt: a red kite'",
 }
 _PATTERNS = {
     "prompt": "is empty; describe the picture",
@@ -47,33 +49,15 @@ _PATTERNS = {
     "class": "is not a list of classes; separate plain words by single spaces",
 }
 _PLAIN_KEY = re.compile(r"[\w-]{1,60}\Z")
-SCHEMA_FILES = {"block": SCHEMA_NAME, "specs": "specs.schema.json", "options": "options.schema.json"}
-"""Name of a schema → its file in the package."""
-_BLOCK = "#/$defs/block"
-
-
-@dataclass(frozen=True)
-class Violation:
-    """One thing that does not fit."""
-
-    path: str
-    """Field path, such as `size`, `image_urls[2]` or `dark.prompt`; empty for the block as a whole."""
-    message: str
-    field: str
-    """The top-level field as it was written, or nothing for the block as a whole."""
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.message}" if self.path else self.message
 
 
 @functools.cache
 def block_schema() -> dict[str, Any]:
-    """Return the schema of a block; raise `ConfigurationError` when its file cannot be read."""
-    return load_schema(SCHEMA_NAME)
+    """Return the schema of a block; raise `ConfigurationError` if its file cannot be read."""
+    return _load(SCHEMA_NAME)
 
 
-def load_schema(name: str) -> dict[str, Any]:
-    """Read a schema that the package ships; raise as above."""
+def _load(name: str) -> dict[str, Any]:
     try:
         text = importlib.resources.files("mkdocs_gptimage.schema").joinpath(name).read_text(encoding="utf-8")
         parsed: dict[str, Any] = json.loads(text)
@@ -84,8 +68,47 @@ def load_schema(name: str) -> dict[str, Any]:
     return parsed
 
 
+def editor_schema(name: str) -> dict[str, Any]:
+    """Return one of `SCHEMA_FILES` as a document without references to other files; raise as `block_schema`."""
+    block = block_schema()
+    if name == "block":
+        return block
+    found: dict[str, Any] = _bundled(_load(SCHEMA_FILES[name]))
+    # An `$id` inside would be another base for its references: editors differ in what they make of that.
+    embedded = {key: rule for key, rule in block.items() if key not in ("$schema", "$id")}
+    return {**found, "$defs": {**found.get("$defs", {}), "block": embedded}}
+
+
+def _bundled(rule: Any) -> Any:
+    """Return a rule whose references to the file of a block point into the same document instead."""
+    if isinstance(rule, list):
+        return [_bundled(each) for each in rule]
+    if not isinstance(rule, dict):
+        return rule
+    return {
+        key: _BLOCK + value.removeprefix(SCHEMA_NAME).removeprefix("#")
+        if key == "$ref" and value.startswith(SCHEMA_NAME)
+        else _bundled(value)
+        for key, value in rule.items()
+    }
+
+
+@dataclass(frozen=True)
+class Violation:
+    """One problem of a block's fields."""
+
+    path: str
+    """`size`, `image_urls[2]` or `dark.prompt`; empty for the block as a whole."""
+    message: str
+    field: str
+    """The top-level field as written; empty for the block as a whole."""
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}" if self.path else self.message
+
+
 def violations(fields: Any, *, partial: bool = False) -> list[Violation]:
-    """Check one block's fields; with `partial`, no field is required (the `defaults` of a site)."""
+    """Return the violations of a block's fields, one a path; with `partial`, no field is required (`defaults`)."""
     if is_valid(fields, partial=partial):
         return []
     found: dict[str, Violation] = {}
@@ -113,7 +136,8 @@ def is_valid(fields: Any, *, partial: bool = False) -> bool:
         _compiled()(fields)
     except fastjsonschema.JsonSchemaValueException:
         return False
-    return partial or all(key in fields for key in required)
+    # fastjsonschema takes a tuple for an array, and the options of a site may hold one (`!!python/tuple`).
+    return not isinstance(fields.get("image_urls"), tuple) and (partial or all(key in fields for key in required))
 
 
 @functools.cache
@@ -132,18 +156,19 @@ def _validator(*, partial: bool) -> Any:
 
 
 def _explain(error: ValidationError) -> Iterator[Violation]:
+    """Turn one of jsonschema's errors into violations: one for each key that is unknown or missing, else one."""
     rule: Any = error.validator_value
     instance: Any = error.instance
     path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path)[1:]
     field = str(error.absolute_path[0]) if path else ""
     if error.validator == "additionalProperties":
-        around: Any = error.schema
-        known = around["properties"]
+        schema: Any = error.schema
+        known = schema["properties"]
         for key in map(str, instance):
             if key not in known:
                 shown = key if _PLAIN_KEY.match(key) else quote(key)
-                said = f"is not a field{did_you_mean(key, known, otherwise='the fields are')}"
-                yield Violation(_joined(path, shown), said, field or key)
+                message = f"is not a field{did_you_mean(key, known, otherwise='the fields are')}"
+                yield Violation(_joined(path, shown), message, field or key)
     elif error.validator == "required":
         yield from (Violation(_joined(path, key), "is missing", field or key) for key in rule if key not in instance)
     else:
@@ -171,8 +196,8 @@ def _describe(error: ValidationError, field: str) -> str:
         "maximum": f"{quote(found)} is too large, expected at most {rule}",
     }
     if error.validator == "pattern":
-        says = _PATTERNS.get(field, "is not valid")
-        return says if says.startswith("is empty") else f"{quote(found)} {says}"
+        message = _PATTERNS.get(field, "is not valid")
+        return message if message.startswith("is empty") else f"{quote(found)} {message}"
     return bounds.get(str(error.validator), error.message)
 
 
@@ -182,7 +207,7 @@ def _describe_type(found: Any, names: list[str], field: str) -> str:
     expected = " or ".join(_EXPECTED[name] for name in names if name != "null")
     if found is None:
         return f"is empty, expected {expected}"
-    message = f"{quote(found)} is {_NAMES.get(type(found), f'a {type(found).__name__}')}, expected {expected}"
+    message = f"{quote(found)} is {_TYPE_NAMES.get(type(found), f'a {type(found).__name__}')}, expected {expected}"
     if isinstance(found, int) and not isinstance(found, bool) and "string" in names and field == "size":
         return f"{message}; YAML 1.1 reads an unquoted 16:9 as a number: write '{found // 60}:{found % 60}', in quotes"
     if isinstance(found, (int, float, bool)) and names[0] == "string":
@@ -190,28 +215,3 @@ def _describe_type(found: Any, names: list[str], field: str) -> str:
     if isinstance(found, str) and names == ["array"]:
         return f"{message}; write it as {quote(f'[{found}]')}"
     return message
-
-
-def editor_schema(name: str) -> dict[str, Any]:
-    """Return one of `FILES` as one document, which refers to no other; raise `ConfigurationError` as `validation`."""
-    block = block_schema()
-    if name == "block":
-        return block
-    found: dict[str, Any] = _inside(load_schema(SCHEMA_FILES[name]))
-    # Without a name of its own, what refers into it is the same place for every editor.
-    inner = {key: rule for key, rule in block.items() if key not in ("$schema", "$id")}
-    return {**found, "$defs": {**found.get("$defs", {}), "block": inner}}
-
-
-def _inside(rule: Any) -> Any:
-    """The same rule, with references to the file of a block as references into this document."""
-    if isinstance(rule, list):
-        return [_inside(each) for each in rule]
-    if not isinstance(rule, dict):
-        return rule
-    return {
-        key: _BLOCK + value.removeprefix(SCHEMA_NAME).removeprefix("#")
-        if key == "$ref" and value.startswith(SCHEMA_NAME)
-        else _inside(value)
-        for key, value in rule.items()
-    }

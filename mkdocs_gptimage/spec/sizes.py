@@ -1,10 +1,11 @@
-"""Aspect ratio × resolution tier → pixels, as the service documents it."""
+"""Pixel sizes by aspect ratio and resolution tier, as the service documents them."""
 
 from __future__ import annotations
 
 import re
 
 TIERS = ("1k", "2k", "4k")
+"""Resolution tiers, in the order of the columns of the table below."""
 DEFAULT_SIZE = "1:1"
 DEFAULT_RESOLUTION = "1k"
 _PIXELS = re.compile(r"^([1-9][0-9]{1,4})x([1-9][0-9]{1,4})$")
@@ -28,10 +29,10 @@ _TABLE: dict[str, tuple[tuple[int, int], tuple[int, int], tuple[int, int]]] = {
 
 
 def pixels(size: str | None, resolution: str) -> tuple[int, int]:
-    """Return the (width, height) in pixels that the service is expected to answer with.
+    """Return the expected (width, height) of a picture, in pixels.
 
-    `size` is a ratio (`16:9`), pixels (`3840x2160`), `auto` or None; the last two leave the shape to the service, and
-    a square stands in for it until the picture is there. `resolution` is `1k`, `2k` or `4k`.
+    `size` is a ratio (`16:9`), pixels (`3840x2160`), `auto` or None. The last two leave the shape to the service; a
+    square is assumed until the picture is stored. `resolution` is one of `TIERS`; pixels ignore it.
     """
     explicit = _PIXELS.match(size or "")
     if explicit:

@@ -1,4 +1,4 @@
-"""The option `styles`: words around the prompts of blocks, reference images, and fields, by name."""
+"""Reads and validates the option `styles`: named prompt templates with reference images and default fields."""
 
 from __future__ import annotations
 
@@ -18,21 +18,24 @@ if TYPE_CHECKING:
 
 
 _EXAMPLE = f"'prompt: \"{PROMPT_PLACE}, in ink\"'"
-_OF_ONE_PICTURE = ("id", "alt", "caption", "dark", "style")
+_BLOCK_ONLY = ("id", "alt", "caption", "dark", "style")
 
 
 @dataclass(frozen=True)
 class StyleOptions:
-    """What the option says."""
+    """The option `styles` as read."""
 
     styles: Mapping[str, Style]
-    """By name; those without a problem."""
+    """Valid styles by name."""
     problems: tuple[str, ...]
-    """One line each: `styles.ink.prompt: …`."""
+    """Problems of the other styles, one line each: `styles.ink.prompt: …`."""
 
 
 def read_styles(option: Mapping[Any, Any], resolve: Callable[[str], Reference]) -> StyleOptions:
-    """Read the option; `resolve` turns an entry of `image_urls` into a reference, or raises its error."""
+    """Read the option.
+
+    `resolve` turns an entry of `image_urls` into a reference, or raises `UnusableReferenceError`.
+    """
     styles: dict[str, Style] = {}
     problems: list[str] = []
     for name, fields in option.items():
@@ -54,7 +57,7 @@ def read_styles(option: Mapping[Any, Any], resolve: Callable[[str], Reference]) 
 
 
 def _entries(fields: Any) -> Iterator[tuple[int, str]]:
-    """The entries of `image_urls` that are texts, with their indices."""
+    """Yield the index and text of each entry of `image_urls` that is text and not blank."""
     entries = fields.get("image_urls") if isinstance(fields, dict) else None
     for index, entry in enumerate(entries if isinstance(entries, list) else ()):
         if isinstance(entry, str) and entry.strip():
@@ -62,12 +65,13 @@ def _entries(fields: Any) -> Iterator[tuple[int, str]]:
 
 
 def _wrong(fields: Any) -> Iterator[str]:
+    """Yield the problems of one style but those of its references, each from its field on: `.prompt: …`."""
     if not isinstance(fields, dict):
         found = "is empty" if fields is None else f"{quote(fields)} is not a style"
         yield f": {found}, expected fields, as in {_EXAMPLE}"
         return
-    misplaced = [key for key in _OF_ONE_PICTURE if key in fields]
-    yield from (f".{key}: belongs into a block, not into a style" for key in misplaced)
+    misplaced = [key for key in _BLOCK_ONLY if key in fields]
+    yield from (f".{key}: belongs in a block, not in a style" for key in misplaced)
     rest = {key: value for key, value in fields.items() if key not in misplaced and value is not None}
     yield from (f".{violation}" for violation in violations(rest, partial=True))
     template = rest.get("prompt")
@@ -76,7 +80,7 @@ def _wrong(fields: Any) -> Iterator[str]:
 
 
 def default_style_problems(defaults: Mapping[str, Any], styles: Mapping[Any, Any]) -> list[str]:
-    """What is wrong with the style that blocks have by default."""
+    """Return the problem, if any, of the style that `defaults` gives to blocks; `styles` is the whole option."""
     name, known = defaults.get("style"), sorted(map(str, styles))
     if not isinstance(name, str) or not name or name in known:
         return []

@@ -172,10 +172,13 @@ class _Reader:
         return value
 
     def _scalar(self, event: yaml.ScalarEvent) -> Any:
-        if _SURROGATE.search(event.value):
-            raise self._error(_LONE_SURROGATE, event)
+        self._require_whole_characters(event)
         self._count(event, 0, len(event.value))
         return scalar(event.value) if event.implicit[0] and event.tag is None else event.value
+
+    def _require_whole_characters(self, event: yaml.ScalarEvent) -> None:
+        if _SURROGATE.search(event.value):
+            raise self._error(_LONE_SURROGATE, event)
 
     def _sequence(self, depth: int) -> list[Any]:
         values = []
@@ -188,6 +191,7 @@ class _Reader:
         while not isinstance(event := next(self._events), yaml.MappingEndEvent):
             if not isinstance(event, yaml.ScalarEvent):
                 raise self._error("a key must be a word", event)
+            self._require_whole_characters(event)
             if event.value in values:
                 raise self._error(f"the key '{event.value}' is given twice", event)
             self._count(event, 1)

@@ -142,8 +142,8 @@ def test_mistakes_in_styles_are_told_together(site):
             "styles.ink.resolutoin: is not a field; did you mean 'resolution'?",
             "styles.ink.size: '16:10' is not a size; did you mean '16:9'?",
             "styles.none: is empty, expected fields, as in 'prompt: \"{prompt}, in ink\"'",
-            "styles.wash.alt: belongs into a block, not into a style",
-            "styles.wash.dark: belongs into a block, not into a style",
+            "styles.wash.alt: belongs in a block, not in a style",
+            "styles.wash.dark: belongs in a block, not in a style",
             "styles.wash.image_urls[0]: 'gone.png' does not exist; looked for gone.png",
         ]
 

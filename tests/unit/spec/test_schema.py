@@ -320,6 +320,7 @@ near_values = st.one_of(
     ),
     st.sampled_from(["gpt-image-2", " ", "", "x" * 201, "x" * 501]),
     st.lists(st.none() | st.text(max_size=3) | st.integers(), max_size=18),
+    st.lists(st.text(min_size=1, max_size=3), max_size=2).map(tuple),  # YAML of a configuration can say so
     st.dictionaries(st.text(max_size=3), st.integers(), max_size=2),
     st.dictionaries(st.sampled_from(["prompt", "size"]), st.sampled_from(["a", " ", 1, None]), max_size=2),
 )

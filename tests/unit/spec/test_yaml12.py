@@ -309,13 +309,15 @@ def test_long_numbers(text):
     assert time.perf_counter() - start < 1
 
 
+@pytest.mark.parametrize("document", ["a: {}", "{}: a"], ids=["value", "key"])
 @pytest.mark.parametrize("text", ["\ud800", "a\udfffb"])
-def test_half_a_character_from_the_pure_parser(monkeypatch, text):
+def test_half_a_character_from_the_pure_parser(monkeypatch, text, document):
     """PyYAML without libyaml lets escaped surrogates pass; they would break the digest later."""
     use("SafeLoader", monkeypatch)
 
+    escaped = '"' + text.encode("ascii", "backslashreplace").decode() + '"'
     with pytest.raises(YamlError, match="lone surrogate"):
-        read('a: "' + text.encode("ascii", "backslashreplace").decode() + '"')
+        read(document.format(escaped))
 
 
 @with_and_without_libyaml
