@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -11,6 +12,27 @@ if TYPE_CHECKING:
 _LONGEST_WORD = 60
 _LONGEST_QUOTE = 60
 _FEW = 4
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that an author or an operator has to know, and where."""
+
+    message: str
+    """What was found, what was expected and what to do, on one line."""
+    file: str = ""
+    """Relative to the project, `docs/guide/cats.md`; empty where no file is to blame."""
+    line: int | None = None
+    """Counts from 1; None where the text was included or made by a macro."""
+    role: str = ""
+    """What the picture is there, unless it is what the block describes: `dark`, `reference`, `candidate 2`."""
+
+    def __str__(self) -> str:
+        """The line that people read: `docs/guide/cats.md:14 (dark): message`."""
+        if not self.file:
+            return self.message
+        line = "" if self.line is None else f":{self.line}"
+        return f"{self.file}{line}{f' ({self.role})' if self.role else ''}: {self.message}"
 
 
 def one_line_each(messages: Sequence[str]) -> str:
