@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -238,6 +237,8 @@ class Store:
 
 def verify_all(store: Store, digests: Iterable[Digest]) -> dict[Digest, Entry | Damage | None]:
     """Return what the store has for each digest, its bytes compared with its record."""
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - slow to import, and no build verifies
+
     # Folders are listed here, in one thread: what is known of them is kept in the store's object.
     found = {digest: store.get(digest) for digest in digests}
     whole = [entry for entry in found.values() if isinstance(entry, Entry)]
