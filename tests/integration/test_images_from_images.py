@@ -19,7 +19,6 @@ import harness
 import httpx
 import pytest
 import sites
-import yaml
 from harness import Site, steps
 from scripted_service import KEY, Answer, accepts, fails, picture, says, task
 
@@ -60,7 +59,7 @@ def pages(*blocks, **others):
     known = {SKETCH.digest: SKETCH}
     found = Catalog()
     for name, fields in {"index": blocks, **others}.items():
-        bodies = [yaml.safe_dump(each) for each in fields]
+        bodies = [f"{json.dumps(each)}\n" for each in fields]
         text = "".join(f"```gpt-image\n{body}```\n" for body in bodies)
         source = Source(f"docs/{name}.md", lambda text=text: text, "gpt-image")
         for body in bodies:
