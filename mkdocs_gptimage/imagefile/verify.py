@@ -23,7 +23,7 @@ _OTHERS = {b"<": "HTML, SVG or another text", b"{": "JSON", b"PK": "a ZIP archiv
 
 
 @dataclass(frozen=True)
-class Decoded:
+class ImageInfo:
     """A picture that decodes."""
 
     format: str
@@ -32,7 +32,7 @@ class Decoded:
     height: int
 
 
-def decode(path: Path) -> Decoded:
+def verify_image(path: Path) -> ImageInfo:
     """Check that a file is a whole PNG, JPEG or WebP picture of sensible size; raise `PictureError`.
 
     Takes up to 16 bytes of memory for a pixel, and the file: so call it for one picture at a time.
@@ -47,7 +47,7 @@ def decode(path: Path) -> Decoded:
             width, height = _measure(kind, data)
     if kind != "png":
         width, height = _decode(kind, path)
-    return Decoded(kind, width, height)
+    return ImageInfo(kind, width, height)
 
 
 def _but(head: bytes) -> str:
