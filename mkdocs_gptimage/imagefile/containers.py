@@ -31,7 +31,7 @@ _FRAMES = frozenset(bytes([code]) for code in range(0xC0, 0xD0)) - {b"\xc4", b"\
 _ALONE = frozenset({b"\x01", b"\xd8", _END})
 """JPEG markers without a length."""
 # A JPEG marker: neither a 0xFF that was escaped in a scan, nor a restart within one.
-_MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")
+_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 _JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _PNG_XMP = b"XML:com.adobe.xmp\0"
 _WEBP_HEADERS = {b"VP8X": 10, b"VP8L": 5, b"VP8 ": 10}
@@ -107,7 +107,7 @@ def _walk_jpeg(data: Data) -> Iterator[Chunk]:
         found = _MARKER.search(data, position)
         if found is None:
             raise PictureError("the picture breaks off (its end mark is missing)")
-        name, content = found[1], found.end()
+        name, content = found[0][1:], found.end()
         position = content if name in _ALONE else content + max(2, int.from_bytes(data[content : content + 2], "big"))
         yield Chunk(name, found.start(), position, data[content + 2 : min(position, content + 2 + _LONGEST_HEAD)])
 
