@@ -16,7 +16,7 @@ import anyio.to_thread
 from mkdocs_gptimage.errors import ConfigurationError, GatewayError, LinkError, PictureError
 from mkdocs_gptimage.fs import PARTS, sweep_parts
 from mkdocs_gptimage.generate import retry
-from mkdocs_gptimage.imagefile.verify import Decoded, decode
+from mkdocs_gptimage.imagefile.verify import ImageInfo, verify_image
 from mkdocs_gptimage.service import body
 from mkdocs_gptimage.service.client import MAX_DOWNLOADS
 from mkdocs_gptimage.service.download import MAX_PICTURE_BYTES, Downloaded
@@ -72,8 +72,8 @@ class Collector:
             async with self._limiter:
                 downloaded = await self._bring(job, image, part)
             # In threads: decoding and fsync would hold up the loop.
-            decoded = await asyncio.wrap_future(self._decoder.submit(decode, part))
-            entry = await anyio.to_thread.run_sync(self._keep, job, part, downloaded, decoded, cost_usd)
+            info = await asyncio.wrap_future(self._decoder.submit(verify_image, part))
+            entry = await anyio.to_thread.run_sync(self._keep, job, part, downloaded, info, cost_usd)
         finally:
             part.unlink(missing_ok=True)
         # It is in the store, which is looked at before the journal.
@@ -121,13 +121,13 @@ class Collector:
             raise GatewayError(f"{expired}, and no fresh one could be had: {error}", status=error.status) from None
         return task.image.link if task.image else None
 
-    def _keep(self, job: Job, part: Path, downloaded: Downloaded, decoded: Decoded, cost_usd: float | None) -> Entry:
+    def _keep(self, job: Job, part: Path, downloaded: Downloaded, info: ImageInfo, cost_usd: float | None) -> Entry:
         facts = ImageFacts(
             sha256=downloaded.sha256,
             bytes=downloaded.bytes,
-            width=decoded.width,
-            height=decoded.height,
-            format=decoded.format,
+            width=info.width,
+            height=info.height,
+            format=info.format,
         )
         assert job.flight is not None
         now = self._clock.now()

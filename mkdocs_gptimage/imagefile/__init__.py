@@ -1,1 +1,1 @@
-"""Bytes of image files: their kind, whether they are whole, and their metadata."""
+"""Image files as bytes: format, integrity and metadata."""

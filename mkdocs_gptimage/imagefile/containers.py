@@ -1,227 +1,204 @@
-"""PNG, JPEG and WebP files as the pieces that they consist of: find and place what is said about the pixels.
+"""PNG, JPEG and WebP files as lists of chunks, and where an XMP packet goes in each.
 
-Nothing is decoded, and no byte of any other piece changes.
+Nothing is decoded here.
 """
 
 from __future__ import annotations
 
+import itertools
+import re
 import struct
 import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mkdocs_gptimage.errors import PictureError
-from mkdocs_gptimage.imagefile.png import MAX_METADATA
 
 if TYPE_CHECKING:
+    import mmap
     from collections.abc import Callable, Iterator
 
+    Data = bytes | mmap.mmap
 
-_PNG_START = 8
-_PNG_KEYWORD = b"XML:com.adobe.xmp\0"
-_PNG_HEAD = _PNG_KEYWORD + b"\0\0\0\0"  # not compressed, in no language, not translated
+
+MAX_CHUNKS = 100_000
+"""The largest PNG, in chunks of 4 KB, has a tenth of that."""
+SCAN = b"\xda"
+"""The JPEG segment that a scan follows."""
+_APP0, _APP1, _APP11, _END = b"\xe0", b"\xe1", b"\xeb", b"\xd9"
+_FRAMES = frozenset(bytes([code]) for code in range(0xC0, 0xD0)) - {b"\xc4", b"\xc8", b"\xcc"}
+"""JPEG segments that give the size."""
+_ALONE = frozenset({b"\x01", b"\xd8", _END})
+"""JPEG markers without a length."""
+# A JPEG marker: neither a 0xFF that was escaped in a scan, nor a restart within one.
+_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 _JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\0"
-_JPEG_EXIF = b"Exif\0"
-_APP0, _APP1, _APP11, _SCAN, _END = b"\xe0", b"\xe1", b"\xeb", b"\xda", b"\xd9"
-_JUMBF_HEAD = 16
-"""Bytes before the part of a box that a segment carries: `JP`, box and packet number, length and type."""
-_SEGMENT_MOST = 0xFFFF - 2
-_WEBP_START = 12
-_WEBP_HEADS = {b"VP8X": 10, b"VP8 ": 10, b"VP8L": 5}
-"""The chunks that a file may begin with, and bytes of the least that they hold."""
-_LARGEST = 2**32
+_PNG_XMP = b"XML:com.adobe.xmp\0"
+_WEBP_HEADERS = {b"VP8X": 10, b"VP8L": 5, b"VP8 ": 10}
+"""Bytes of the header that a WebP's first chunk begins with."""
+_LONGEST_HEAD = 32
 _HAS_ALPHA, _HAS_XMP = 0x10, 0x04
 
 
 @dataclass(frozen=True)
-class Piece:
-    """A chunk or a segment: where it begins and ends, its head included, and its content."""
+class Chunk:
+    """A chunk of a PNG or WebP file, or a segment of a JPEG file."""
 
     name: bytes
     start: int
+    """Offset in the file, of the chunk's own header."""
     end: int
-    content: bytes
+    head: bytes
+    """The first bytes of its content, at most 32."""
 
 
 @dataclass(frozen=True)
 class Container:
-    """What a format calls things, and how it wants them."""
+    """How one file format is divided into chunks, and where it holds its size and its metadata."""
 
-    pieces: Callable[[bytes], list[Piece]]
-    xmp: Callable[[Piece], bytes | None]
-    """The packet that a piece is; None for another piece."""
-    claim: Callable[[Piece], bytes]
-    """The part of a C2PA manifest that a piece is; empty for another piece."""
-    place: Callable[[bytes, list[Piece], bytes], bytes]
-    """The file without the pieces that hold a packet, and with this one."""
-    most: int
-    """Bytes of the longest packet."""
+    _walk: Callable[[Data], Iterator[Chunk]]
+    size: Callable[[Chunk], tuple[int, int] | None]
+    """Width and height in pixels, for a chunk that gives them."""
+    is_metadata: Callable[[Chunk], bool]
+    """Whether a chunk is XMP or C2PA, be it readable or not."""
+    insert: Callable[[bytes, list[Chunk], bytes], bytes]
+    """The file with an XMP packet, from a file without one, its chunks and the packet."""
 
-    def packet(self, data: bytes) -> bytes | None:
-        """Return the file's XMP packet."""
-        return next((found for piece in self.pieces(data) if (found := self.xmp(piece)) is not None), None)
-
-    def manifest(self, data: bytes) -> bytes:
-        """Return the file's C2PA manifest, its signed history; empty without one."""
-        return b"".join(map(self.claim, self.pieces(data)))
-
-    def with_packet(self, data: bytes, packet: bytes) -> bytes:
-        """Return the file with this XMP packet instead of its own."""
-        return self.place(data, self.pieces(data), packet)
+    def chunks(self, data: Data) -> Iterator[Chunk]:
+        """Yield all chunks up to the end of the image; raise `PictureError` for a file that is cut off."""
+        for number, chunk in enumerate(self._walk(data)):
+            if number == MAX_CHUNKS:
+                raise PictureError(f"the picture has more than {MAX_CHUNKS} chunks")
+            if chunk.end > len(data):
+                raise PictureError("the picture breaks off")
+            yield chunk
 
 
-def _without(data: bytes, start: int, end: int, pieces: list[Piece]) -> bytes:
-    """A part of a file, without some of its pieces."""
-    kept, position = [], start
-    for piece in pieces:
-        if start <= piece.start < end:
-            kept.append(data[position : piece.start])
-            position = piece.end
-    return b"".join([*kept, data[position:end]])
-
-
-def _inserted(data: bytes, place: int, new: bytes, old: list[Piece]) -> bytes:
-    return _without(data, 0, place, old) + new + _without(data, place, len(data), old)
-
-
-def _png_pieces(data: bytes) -> list[Piece]:
-    return list(_walk_png(data))
-
-
-def _walk_png(data: bytes) -> Iterator[Piece]:
-    position, name = _PNG_START, b""
-    while name != b"IEND":
-        length, name = int.from_bytes(data[position : position + 4], "big"), data[position + 4 : position + 8]
-        end = position + 12 + length
-        if end > len(data):
-            raise PictureError("the picture breaks off")
-        yield Piece(name, position, end, data[position + 8 : end - 4] if name in (b"iTXt", b"caBX") else b"")
+def _walk_png(data: Data) -> Iterator[Chunk]:
+    position, name = 8, b""
+    while name != b"IEND" and position + 12 <= len(data):
+        length, name = struct.unpack_from(">I4s", data, position)
+        content, end = position + 8, position + 12 + length
+        yield Chunk(name, position, end, data[content : content + min(length, _LONGEST_HEAD)])
         position = end
+    if name != b"IEND":
+        raise PictureError("the picture breaks off (its end mark is missing)")
 
 
-def _png_xmp(piece: Piece) -> bytes | None:
-    if piece.name != b"iTXt" or not piece.content.startswith(_PNG_KEYWORD):
-        return None
-    is_compressed, rest = piece.content[len(_PNG_KEYWORD) :][:1] == b"\1", piece.content[len(_PNG_HEAD) - 2 :]
-    text = b"".join(rest.split(b"\0", 2)[2:])
-    if not is_compressed:
-        return text
-    inflater = zlib.decompressobj()
-    try:
-        text = inflater.decompress(text, MAX_METADATA)
-    except zlib.error:
-        return b""
-    return text if inflater.eof else b""
+def _png_size(chunk: Chunk) -> tuple[int, int] | None:
+    return struct.unpack_from(">II", chunk.head) if chunk.name == b"IHDR" and len(chunk.head) >= 8 else None
 
 
-def _png_place(data: bytes, pieces: list[Piece], packet: bytes) -> bytes:
-    body = b"iTXt" + _PNG_HEAD + packet
+def _is_png_metadata(chunk: Chunk) -> bool:
+    return chunk.name == b"caBX" or (chunk.name == b"iTXt" and chunk.head.startswith(_PNG_XMP))
+
+
+def _insert_png(data: bytes, chunks: list[Chunk], packet: bytes) -> bytes:
+    # Neither compressed nor translated, in no language.
+    body = b"iTXt" + _PNG_XMP + b"\0\0\0\0" + packet
     chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
-    return _inserted(data, pieces[0].end, chunk, [piece for piece in pieces if _png_xmp(piece) is not None])
+    return _spliced(data, chunks[0].end, chunk)
 
 
-def _jpeg_pieces(data: bytes) -> list[Piece]:
-    return list(_walk_jpeg(data))
+def _walk_jpeg(data: Data) -> Iterator[Chunk]:
+    """The segments; what a scan holds lies between its segment and the next."""
+    position, name = 2, b""
+    while name != _END:
+        found = _MARKER.search(data, position)
+        if found is None:
+            raise PictureError("the picture breaks off (its end mark is missing)")
+        name, content = found[0][1:], found.end()
+        position = content if name in _ALONE else content + max(2, int.from_bytes(data[content : content + 2], "big"))
+        yield Chunk(name, found.start(), position, data[content + 2 : min(position, content + 2 + _LONGEST_HEAD)])
 
 
-def _walk_jpeg(data: bytes) -> Iterator[Piece]:
-    """The segments before the first scan."""
-    position = 2
-    while True:
-        start = position
-        while data[position : position + 2] == b"\xff\xff":  # fill bytes
-            position += 1
-        name = data[position + 1 : position + 2]
-        if data[position : position + 1] != b"\xff" or name == _END:
-            raise PictureError("the picture is damaged (it has no scan)")
-        if name == _SCAN:
-            return
-        end = position + 2 + int.from_bytes(data[position + 2 : position + 4], "big")
-        if end < position + 4 or end > len(data):
-            raise PictureError("the picture breaks off")
-        yield Piece(name, start, end, data[position + 4 : end])
-        position = end
+def _jpeg_size(segment: Chunk) -> tuple[int, int] | None:
+    if segment.name not in _FRAMES or len(segment.head) < 5:
+        return None
+    height, width = struct.unpack_from(">HH", segment.head, 1)
+    return width, height
 
 
-def _jpeg_xmp(piece: Piece) -> bytes | None:
-    is_xmp = piece.name == _APP1 and piece.content.startswith(_JPEG_XMP)
-    return piece.content[len(_JPEG_XMP) :] if is_xmp else None
+def _is_jpeg_metadata(segment: Chunk) -> bool:
+    is_xmp = segment.name == _APP1 and segment.head.startswith(_JPEG_XMP)
+    return is_xmp or (segment.name == _APP11 and segment.head.startswith(b"JP"))
 
 
-def _jpeg_claim(piece: Piece) -> bytes:
-    return piece.content[_JUMBF_HEAD:] if piece.name == _APP11 and piece.content[:2] == b"JP" else b""
-
-
-def _jpeg_place(data: bytes, pieces: list[Piece], packet: bytes) -> bytes:
-    place = 2
-    for piece in pieces:
-        is_first = piece.name == _APP0 or (piece.name == _APP1 and piece.content.startswith(_JPEG_EXIF))
-        if not is_first:
-            break
-        place = piece.end
+def _insert_jpeg(data: bytes, chunks: list[Chunk], packet: bytes) -> bytes:
+    if SCAN not in {segment.name for segment in chunks}:
+        raise PictureError("the picture is damaged (it has no scan)")
+    # JFIF's and Exif's segments must be the first.
+    first = itertools.takewhile(lambda each: each.name == _APP0 or each.head.startswith(b"Exif\0"), chunks)
     body = _JPEG_XMP + packet
-    segment = b"\xff" + _APP1 + struct.pack(">H", len(body) + 2) + body
-    return _inserted(data, place, segment, [piece for piece in pieces if _jpeg_xmp(piece) is not None])
+    return _spliced(data, max((segment.end for segment in first), default=2), b"\xff" + _APP1 + _sized(">H", body, 2))
 
 
-def _webp_pieces(data: bytes) -> list[Piece]:
-    return list(_walk_webp(data))
+def _webp_canvas(first: Chunk) -> tuple[int, int, int] | None:
+    """Width, height, and the flag for alpha, from the chunk that a WebP begins with; None for another chunk."""
+    head = first.head
+    if len(head) < _WEBP_HEADERS.get(first.name, _LONGEST_HEAD + 1):
+        return None
+    if first.name == b"VP8X":
+        return _little(head[4:7]) + 1, _little(head[7:10]) + 1, head[0] & _HAS_ALPHA
+    if first.name == b"VP8L":
+        bits = _little(head[1:5])
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1, _HAS_ALPHA * (bits >> 28 & 1)
+    return _little(head[6:8]) & 0x3FFF, _little(head[8:10]) & 0x3FFF, 0
 
 
-def _walk_webp(data: bytes) -> Iterator[Piece]:
-    position, end = _WEBP_START, int.from_bytes(data[4:8], "little") + 8
+def _webp_size(chunk: Chunk) -> tuple[int, int] | None:
+    canvas = _webp_canvas(chunk)
+    return canvas and canvas[:2]
+
+
+def _walk_webp(data: Data) -> Iterator[Chunk]:
+    position, end = 12, _little(data[4:8]) + 8
+    if end > len(data):
+        raise PictureError("the picture breaks off")
     while position + 8 <= end:
-        name, length = data[position : position + 4], int.from_bytes(data[position + 4 : position + 8], "little")
-        if position + 8 + length > len(data):
-            raise PictureError("the picture breaks off")
-        after = min(position + 8 + length + length % 2, len(data))
-        yield Piece(name, position, after, data[position + 8 : position + 8 + length])
-        position = after
+        name, length = struct.unpack_from("<4sI", data, position)
+        content, after = position + 8, position + 8 + length
+        yield Chunk(name, position, after, data[content : content + min(length, _LONGEST_HEAD)])
+        position = after + length % 2
 
 
-def _webp_xmp(piece: Piece) -> bytes | None:
-    return piece.content if piece.name == b"XMP " else None
-
-
-def _webp_place(data: bytes, pieces: list[Piece], packet: bytes) -> bytes:
-    kept = [data[piece.start : piece.end] for piece in pieces if piece.name not in (b"VP8X", b"XMP ")]
-    body = b"WEBP" + b"".join([_chunk(b"VP8X", _extended(pieces)), *map(_even, kept), _chunk(b"XMP ", packet)])
-    rest = data[max(pieces[-1].end, int.from_bytes(data[4:8], "little") + 8) :]
-    return b"RIFF" + struct.pack("<I", len(body)) + body + rest
-
-
-def _extended(pieces: list[Piece]) -> bytes:
-    """The content of the VP8X chunk that says what else a file has: its own, or a new one for a simple file."""
-    name, content = (pieces[0].name, pieces[0].content) if pieces else (b"", b"")
-    if len(content) < _WEBP_HEADS.get(name, _LARGEST):
-        raise PictureError("the picture is damaged (it begins with no known chunk)")
-    if name == b"VP8X":
-        return bytes([content[0] | _HAS_XMP]) + content[1:]
-    if name == b"VP8L":
-        bits = int.from_bytes(content[1:5], "little")
-        width, height, has_alpha = (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1, bits >> 28 & 1
-    else:
-        width, height = (int.from_bytes(content[at : at + 2], "little") & 0x3FFF for at in (6, 8))
-        has_alpha = 0
+def _insert_webp(data: bytes, chunks: list[Chunk], packet: bytes) -> bytes:
+    """XMP goes last; a file without the chunk that announces it (VP8X) is given one."""
+    width, height, alpha = (_webp_canvas(chunks[0]) if chunks else None) or (0, 0, 0)
     if not width or not height:
-        raise PictureError("the picture is damaged (it has no pixels)")
-    flags = _HAS_XMP | (_HAS_ALPHA if has_alpha else 0)
-    return struct.pack("<I", flags) + (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
+        raise PictureError("the picture is damaged (its header cannot be read)")
+    is_extended = chunks[0].name == b"VP8X"
+    flags = _HAS_XMP | (chunks[0].head[0] if is_extended else alpha)
+    canvas = struct.pack("<I", flags) + (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
+    end = _little(data[4:8]) + 8
+    rest = data[chunks[0].end if is_extended else chunks[0].start : end]
+    body = b"WEBPVP8X" + _sized("<I", canvas) + _even(rest) + b"XMP " + _even(_sized("<I", packet))
+    return b"RIFF" + _sized("<I", body) + data[end:]
 
 
-def _chunk(name: bytes, content: bytes) -> bytes:
-    return _even(name + struct.pack("<I", len(content)) + content)
+def _spliced(data: bytes, position: int, new: bytes) -> bytes:
+    return data[:position] + new + data[position:]
+
+
+def _sized(form: str, content: bytes, more: int = 0) -> bytes:
+    return struct.pack(form, len(content) + more) + content
 
 
 def _even(chunk: bytes) -> bytes:
     return chunk + b"\0" * (len(chunk) % 2)
 
 
-PNG = Container(
-    _png_pieces, _png_xmp, lambda piece: piece.content if piece.name == b"caBX" else b"", _png_place, MAX_METADATA
-)
-JPEG = Container(_jpeg_pieces, _jpeg_xmp, _jpeg_claim, _jpeg_place, _SEGMENT_MOST - len(_JPEG_XMP))
-WEBP = Container(
-    _webp_pieces, _webp_xmp, lambda piece: piece.content if piece.name == b"C2PA" else b"", _webp_place, MAX_METADATA
-)
-BY_FORMAT = {"png": PNG, "jpg": JPEG, "webp": WEBP}
+def _little(data: bytes) -> int:
+    return int.from_bytes(data, "little")
+
+
+BY_FORMAT = {
+    "png": Container(_walk_png, _png_size, _is_png_metadata, _insert_png),
+    "jpg": Container(_walk_jpeg, _jpeg_size, _is_jpeg_metadata, _insert_jpeg),
+    "webp": Container(
+        _walk_webp,
+        _webp_size,
+        lambda chunk: chunk.name in (b"XMP ", b"C2PA"),
+        _insert_webp,
+    ),
+}

@@ -1,57 +1,28 @@
-"""The mark of a generated picture, in words that machines read: IPTC's digital source type, in XMP.
+"""Marks images as generated media, with an IPTC digital source type in XMP.
 
-Web versions are given a packet that says that and nothing else. A stored picture that is published as it is gets the
-property added to what it says already, without a change to its pixels. One that says where it came from keeps that,
-and one whose signed history (C2PA) says that it is generated is left alone: a byte more would break the signature.
+A published original is given the mark without a change to its pixels, unless it has XMP or a C2PA manifest: those are
+the generator's own statement, and any added byte would break a manifest's signature. A web version is given a packet
+with the digital source type of its original.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from mkdocs_gptimage.imagefile import xmp
 from mkdocs_gptimage.imagefile.containers import BY_FORMAT
-from mkdocs_gptimage.imagefile.sniff import sniff
-from mkdocs_gptimage.imagefile.xmp import source, with_source
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-
-GENERATED = xmp.GENERATED
 
 
 def mark(data: bytes, kind: str) -> bytes:
-    """Return a picture that tells where it came from; `kind` is `png`, `jpg` or `webp`.
+    """Return an image file that has metadata on its source; `kind` is `png`, `jpg` or `webp`.
 
-    Raises `PictureError` for bytes that do not have the shape of their format.
+    Raises `PictureError` for a file that is not of that format.
     """
     container = BY_FORMAT[kind]
-    packet = container.packet(data)
-    if GENERATED.encode() in container.manifest(data):
+    chunks = list(container.chunks(data))
+    if any(map(container.is_metadata, chunks)):
         return data
-    if packet is None:
-        return container.with_packet(data, xmp.packet())
-    if source(packet):
-        return data
-    return container.with_packet(data, with_source(packet, container.most))
+    return container.insert(data, chunks, xmp.packet())
 
 
-def packet_for(data: bytes, kind: str) -> bytes:
-    """Return the packet of a picture that is made of this one: the source that this one tells, and nothing else."""
-    packet = BY_FORMAT[kind].packet(data)
-    return xmp.packet(source(packet or b"") or GENERATED)
-
-
-def source_type(path: Path) -> str | None:
-    """Return the digital source type that a picture tells, in XMP or else in its signed history."""
-    from PIL import Image  # noqa: PLC0415 - slow, and no build reads marks
-
-    with Image.open(path) as picture:
-        picture.load()
-        found = source(picture.info.get("xmp") or b"")
-    if found:
-        return found
-    data = path.read_bytes()
-    container = BY_FORMAT.get(sniff(data[:16]) or "")
-    return GENERATED if container and GENERATED.encode() in container.manifest(data) else None
+def packet_for(original: bytes) -> bytes:
+    """Return the XMP packet for a web version, from the packet of its original (empty if it has none)."""
+    return xmp.packet(xmp.source(original) or xmp.GENERATED)

@@ -1,10 +1,10 @@
-"""What kind of image some bytes begin like; by content, never by name."""
+"""The image format of a file, from its first bytes."""
 
 from __future__ import annotations
 
 MEDIA_TYPES = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp", "gif": "image/gif"}
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"
-"""The first bytes of a file that stands in for one kept in Git LFS."""
+"""The first bytes of a Git LFS pointer, which replaces a file whose content is in Git LFS."""
 
 
 def sniff(head: bytes) -> str | None:

@@ -1,53 +1,66 @@
-"""Bytes that claim to be a picture → what they are, by looking at all of them in little memory."""
+"""Checks that a downloaded file is a complete, still image of bounded size.
+
+Pillow finds damage; what it would spend unbounded time or memory on is refused before.
+"""
 
 from __future__ import annotations
 
 import mmap
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mkdocs_gptimage.errors import PictureError
-from mkdocs_gptimage.imagefile import jpeg, png, webp
+from mkdocs_gptimage.imagefile.containers import BY_FORMAT, SCAN
 from mkdocs_gptimage.imagefile.sniff import sniff
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from mkdocs_gptimage.imagefile.containers import Chunk
 
 
 MAX_PIXELS = 4096 * 2160
 """Width × height: a little more than the 3840×2160 of the service's largest. WebP takes 16 bytes a pixel to decode."""
 MAX_TRAILING = 64 * 1024
-"""Bytes behind the end of a picture that are forgiven; with more it is something else as well."""
-_DECODERS = {"jpg": "JPEG", "webp": "WEBP"}
+"""Bytes allowed behind the end of an image; a file with more is something else as well."""
+MAX_SCANS = 100
+"""Of a JPEG. Each takes a decoder as long as the whole image; progressive JPEGs have about ten."""
+_STEP = 64 * 1024
+"""Bytes that are inflated at once, to at most a thousand times as many."""
+_WEBP_ANIMATED = 0x02
+_DECODERS = {"png": "PNG", "jpg": "JPEG", "webp": "WEBP"}
 _OTHERS = {b"<": "HTML, SVG or another text", b"{": "JSON", b"PK": "a ZIP archive", b"GIF8": "a GIF", b"%PDF": "a PDF"}
 
 
 @dataclass(frozen=True)
-class Decoded:
-    """A picture that decodes."""
+class ImageInfo:
+    """What an image file holds."""
 
     format: str
     """`png`, `jpg` or `webp`."""
     width: int
+    """Pixels, as the height."""
     height: int
 
 
-def decode(path: Path) -> Decoded:
-    """Check that a file is a whole PNG, JPEG or WebP picture of sensible size; raise `PictureError`.
+def verify_image(path: Path) -> ImageInfo:
+    """Check a PNG, JPEG or WebP file and return its format and size; raise `PictureError`.
 
-    Takes up to 16 bytes of memory for a pixel, and the file: so call it for one picture at a time.
+    Needs up to 16 bytes of memory per pixel (WebP), or the size of the file (PNG): check one file at a time.
     """
     with path.open("rb") as file:
         head = file.read(16)
         kind = sniff(head)
-        if kind not in ("png", "jpg", "webp"):
+        if kind not in _DECODERS:
             raise PictureError(f"what was downloaded is not a PNG, JPEG or WebP picture{_but(head)}")
-        # Bytes that are read would stay with each thread that has once read them.
+        # Memory that the file was read into would stay with the thread.
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            width, height = _measure(kind, data)
-    if kind != "png":
-        width, height = _decode(kind, path)
-    return Decoded(kind, width, height)
+            chunks = _check_chunks(kind, data)
+            if kind == "png":
+                _check_pixel_data(data, chunks)
+    return ImageInfo(kind, *_decode(kind, path))
 
 
 def _but(head: bytes) -> str:
@@ -55,45 +68,69 @@ def _but(head: bytes) -> str:
     return next((f" but {what}" for start, what in _OTHERS.items() if text.startswith(start)), "")
 
 
-def _measure(kind: str, data: mmap.mmap) -> tuple[int, int]:
-    """Check a picture as far as that goes without decoding it; its size, or (0, 0) for a JPEG."""
-    width = height = 0
-    if kind == "png":
-        header = png.header(data)
-        width, height = header.width, header.height
-        _check_size(width, height)
-        end = png.check(data, header)
-    elif kind == "webp":
-        width, height = webp.size(data)
-        _check_size(width, height)
-        end = webp.end(data)
-    else:
-        end = jpeg.check(data)
-    if len(data) - end > MAX_TRAILING:
-        raise PictureError(f"{len(data) - end} bytes follow the end of the picture: it is something else as well")
-    return width, height
+def _check_chunks(kind: str, data: mmap.mmap) -> list[Chunk]:
+    """Refuse what is too large, animated, cut off, or followed by something else."""
+    chunks = []
+    for chunk in BY_FORMAT[kind].chunks(data):
+        width, height = BY_FORMAT[kind].size(chunk) or (0, 0)
+        if width * height > MAX_PIXELS:
+            raise PictureError(f"the picture has {width}×{height} pixels, more than is sensible")
+        if _is_animated(chunk):
+            raise PictureError("the picture is animated; expected a still one")
+        chunks.append(chunk)
+    if sum(chunk.name == SCAN for chunk in chunks) > MAX_SCANS:
+        raise PictureError(f"the picture has more than {MAX_SCANS} scans")
+    trailing = len(data) - max((chunk.end for chunk in chunks), default=0)
+    if trailing > MAX_TRAILING:
+        raise PictureError(f"{trailing} bytes follow the end of the picture: it is something else as well")
+    return chunks
 
 
-def _check_size(width: int, height: int) -> None:
-    if width * height > MAX_PIXELS:
-        raise PictureError(f"the picture has {width}×{height} pixels, more than is sensible")
+def _is_animated(chunk: Chunk) -> bool:
+    is_apng = chunk.name == b"acTL" and chunk.head[:4] != b"\0\0\0\1"
+    return is_apng or (chunk.name == b"VP8X" and bool(chunk.head) and bool(chunk.head[0] & _WEBP_ANIMATED))
+
+
+def _check_pixel_data(data: mmap.mmap, chunks: list[Chunk]) -> None:
+    """Refuse a PNG whose compressed pixels are far more than its size allows.
+
+    Inflates until the rest, if it is like what came before, is no more than allowed: in most images one step.
+    """
+    width, height = BY_FORMAT["png"].size(chunks[0]) or (0, 0)
+    # A pixel has at most 8 bytes; the addition covers the filter bytes of interlaced rows.
+    allowed = 8 * (width + 8) * (height + 8)
+    inflater, read, inflated = zlib.decompressobj(), 0, 0
+    try:
+        for piece in _pixel_data(data, chunks):
+            inflated += len(inflater.decompress(piece, allowed + 1 - inflated))
+            if inflated > allowed:
+                raise PictureError(f"the picture holds far more than its {width}×{height} pixels")
+            read += len(piece)
+            if inflated * len(data) <= allowed * read:
+                return
+    except zlib.error as error:
+        raise PictureError(f"the picture is damaged ({error})") from None
+
+
+def _pixel_data(data: mmap.mmap, chunks: list[Chunk]) -> Iterator[bytes]:
+    for chunk in chunks:
+        if chunk.name == b"IDAT":
+            start, end = chunk.start + 8, chunk.end - 4
+            yield from (data[position : min(position + _STEP, end)] for position in range(start, end, _STEP))
 
 
 def _decode(kind: str, path: Path) -> tuple[int, int]:
-    """Decode a JPEG, at an eighth of its size, or a WebP: their data carry no checksums."""
-    from PIL import Image  # noqa: PLC0415 - slow to import, and most pictures are PNG
+    """Find damage by a PNG's checksums, or by decoding a JPEG (at an eighth of its size) or a WebP; return the size."""
+    from PIL import Image  # noqa: PLC0415 - slow to import
 
     try:
         with Image.open(path, formats=(_DECODERS[kind],)) as image:
-            width, height = image.size
-            _check_size(width, height)
-            if kind == "jpg":
+            size = image.size
+            if kind == "png":
+                image.verify()
+            else:
                 image.draft("L", (1, 1))
-            image.load()
-    except PictureError:
-        raise
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise PictureError("the picture has more pixels than is sensible") from None
+                image.load()
+            return size
     except Exception as error:  # noqa: BLE001 - decoders raise anything for bytes made to break them
         raise PictureError(f"the picture is damaged ({error})") from None
-    return width, height

@@ -196,7 +196,7 @@ class _Source:
         return mark(self.data, self.entry.image.format)
 
     def packet(self) -> bytes:
-        return packet_for(self.data, self.entry.image.format)
+        return packet_for(self.opened().info["xmp"])
 
 
 def _verified(entry: Entry) -> _Source | Damage:

@@ -26,16 +26,19 @@ def encoder_version(kind: str) -> str | None:
 def open_upright(data: bytes) -> Image.Image:
     """Return a picture upright, in sRGB, as RGB or, where something shines through, as RGBA.
 
+    `info["xmp"]` holds its XMP packet, empty if it has none.
+
     Raises whatever decoders raise for bytes that are no picture.
     """
     with Image.open(io.BytesIO(data), formats=_DECODERS) as picture:
         picture.load()
         colours, alpha = _without_alpha(_upright(picture))
-        profile = picture.info.get("icc_profile")
+        profile, packet = picture.info.get("icc_profile"), picture.info.get("xmp") or b""
     colours = _in_srgb(colours, profile)
     if alpha is not None and alpha.getextrema() != (255, 255):
         colours.putalpha(alpha)
-    colours.info = {}  # encoders would write what they find there
+    # Encoders write what they find there, but for the packet, which they are given.
+    colours.info = {"xmp": packet}
     return colours
 
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 WEB = "web"
 """The folder of the cache."""
 ORIGINAL = "original"
-_RULES = 1
+_RULES = 2
 """Changes whenever the same picture should be made differently."""
 _MAX_BYTES = 256 * 1024
 _NAME = re.compile(r"[0-9a-z]+(?:-[0-9a-z]+)*\.(?:webp|avif|png|jpg)")

@@ -54,7 +54,7 @@ _FUNCTIONS = {
     "exchange": "mkdocs_gptimage.journal.journal:Journal.replace",
     "forget": "mkdocs_gptimage.journal.journal:Journal.forget",
     "lease": "filelock:UnixFileLock._acquire",
-    "decode": "mkdocs_gptimage.imagefile.verify:decode",
+    "decode": "mkdocs_gptimage.imagefile.verify:verify_image",
     "flush": "os:fsync",
     "bytes": "pathlib:Path.replace>.png",
     "record": "pathlib:Path.replace>.json",

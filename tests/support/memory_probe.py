@@ -22,7 +22,7 @@ from scripted_service import picture
 from mkdocs_gptimage.generate import collect as collecting
 from mkdocs_gptimage.generate import executor as generation
 from mkdocs_gptimage.generate import retry
-from mkdocs_gptimage.imagefile.verify import decode
+from mkdocs_gptimage.imagefile.verify import verify_image
 from mkdocs_gptimage.service import client
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def _warm_up() -> None:
         for kind in ("PNG", "JPEG", "WEBP"):
             path = Path(folder) / kind
             path.write_bytes(picture(kind))
-            decode(path)
+            verify_image(path)
 
 
 def _made(job: dict[str, Any], base: float) -> Weighed:

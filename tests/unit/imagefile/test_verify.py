@@ -9,7 +9,7 @@ from PIL import Image
 from scripted_service import picture
 
 from mkdocs_gptimage.errors import PictureError
-from mkdocs_gptimage.imagefile.verify import Decoded, decode
+from mkdocs_gptimage.imagefile.verify import ImageInfo, verify_image
 
 KINDS = {"PNG": "png", "JPEG": "jpg", "WEBP": "webp"}
 WHOLE = {kind: picture(kind) for kind in KINDS}
@@ -20,7 +20,7 @@ def test_whole_pictures(tmp_path, kind):
     """A picture is recognised by its content, whatever its name."""
     (tmp_path / "part").write_bytes(WHOLE[kind])
 
-    assert decode(tmp_path / "part") == Decoded(KINDS[kind], 32, 18)
+    assert verify_image(tmp_path / "part") == ImageInfo(KINDS[kind], 32, 18)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -29,7 +29,7 @@ def test_pictures_that_broke_off(tmp_path, kind, share):
     """A picture whose end is missing is not one."""
     (tmp_path / "part").write_bytes(WHOLE[kind][: int(len(WHOLE[kind]) * share)])
     with pytest.raises(PictureError):
-        decode(tmp_path / "part")
+        verify_image(tmp_path / "part")
 
 
 @given(kind=st.sampled_from(sorted(KINDS)), data=st.data())
@@ -42,11 +42,11 @@ def test_spoiled_pictures_are_refused_by_name(tmp_path_factory, kind, data):
     path = tmp_path_factory.getbasetemp() / "spoiled"
     path.write_bytes(spoiled)
     try:
-        found = decode(path)
+        found = verify_image(path)
     except PictureError as error:
         found = error
 
-    assert isinstance(found, (Decoded, PictureError))
+    assert isinstance(found, (ImageInfo, PictureError))
 
 
 @pytest.mark.parametrize("error", [IndexError, RuntimeError, MemoryError, AttributeError])
@@ -59,4 +59,4 @@ def test_decoders_that_break_do_not_break_us(tmp_path, monkeypatch, error):
     (tmp_path / "part").write_bytes(WHOLE["JPEG"])
     monkeypatch.setattr(Image, "open", explode)
     with pytest.raises(PictureError, match="damaged"):
-        decode(tmp_path / "part")
+        verify_image(tmp_path / "part")

@@ -16,11 +16,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from images import COLOURS, VEILED, saved
+from images import COLOURS, VEILED, saved, source_type, with_xmp
 from PIL import Image, ImageCms, features
 
 from mkdocs_gptimage.errors import ConfigurationError
-from mkdocs_gptimage.imagefile.provenance import GENERATED, source_type
+from mkdocs_gptimage.imagefile import xmp
+from mkdocs_gptimage.imagefile.xmp import GENERATED
 from mkdocs_gptimage.publish import build as derivation
 from mkdocs_gptimage.publish import manifest as sheets
 from mkdocs_gptimage.publish.encode import encode, open_upright
@@ -151,6 +152,17 @@ def test_an_original_is_there_once_when_it_is_wanted(store, cache, formats):
 def test_a_flat_picture_keeps_a_pixel_of_height(store, cache):
     """A height is never rounded to nothing."""
     assert shape(derive(store(Image.new("RGB", (400, 2))), cache, Output(widths=(16,)))) == [("webp", 16, 1)]
+
+
+@pytest.mark.parametrize("kind", ENDINGS)
+def test_files_tell_the_source_that_the_original_tells(store, cache, kind):
+    """An original with XMP is published to the byte, and its web versions tell the same source."""
+    captured = GENERATED.replace("trainedAlgorithmicMedia", "digitalCapture")
+    entry = store(with_xmp(kind, xmp.packet(captured)))
+    derived = derive(entry, cache, Output(formats=("avif", "webp", "original"), widths=(16,)))
+
+    assert [source_type(each.path) for each in derived.renditions] == [captured] * 3
+    assert Path(derived.renditions[-1].path).read_bytes() == entry.path.read_bytes()
 
 
 @pytest.mark.parametrize("kind", ENDINGS)
