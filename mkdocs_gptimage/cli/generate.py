@@ -13,6 +13,7 @@ from mkdocs_gptimage.catalog.selection import select_digests
 from mkdocs_gptimage.cli import common
 from mkdocs_gptimage.cli.common import EXIT_INCOMPLETE
 from mkdocs_gptimage.generate.run import run_plan
+from mkdocs_gptimage.generate.workspace import Workspace
 from mkdocs_gptimage.plan.plan import State, limit_to, restrict_to, with_unknown_as_missing
 from mkdocs_gptimage.report.as_json import result_json
 from mkdocs_gptimage.report.as_text import count_pictures, result_text
@@ -58,7 +59,7 @@ def generate(  # noqa: PLR0913 - one for each option
     if not common.may_pay(plan, site.settings, os.environ, yes=yes):
         click.echo("Nothing was submitted.", err=True)
         sys.exit(EXIT_INCOMPLETE)
-    result = run_plan(plan, site.settings, site.store, os.environ, log)
+    result = run_plan(plan, Workspace(site.settings, site.store, os.environ, log))
     click.echo(result_json(result) if as_json else result_text(result))
     left_out = len(whole.only(State.MISSING)) - len(plan.only(State.MISSING))
     if left_out:

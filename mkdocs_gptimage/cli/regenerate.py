@@ -14,6 +14,7 @@ from mkdocs_gptimage.cli.common import EXIT_INCOMPLETE
 from mkdocs_gptimage.cli.generate import log
 from mkdocs_gptimage.errors import ConfigurationError
 from mkdocs_gptimage.generate.run import run_plan
+from mkdocs_gptimage.generate.workspace import Workspace
 from mkdocs_gptimage.maintenance.candidates import accept_candidates, discard_candidates
 from mkdocs_gptimage.maintenance.regenerate import finish_regeneration, pictures_drawn_from, prepare_regeneration
 from mkdocs_gptimage.plan.plan import with_unknown_as_missing
@@ -68,7 +69,7 @@ def regenerate(  # noqa: PLR0913 - one for each option
     if not common.may_pay(plan, site.settings, os.environ, yes=yes):
         click.echo("Nothing was submitted.", err=True)
         sys.exit(EXIT_INCOMPLETE)
-    result = run_plan(plan, site.settings, site.store, os.environ, log)
+    result = run_plan(plan, Workspace(site.settings, site.store, os.environ, log))
     made = {outcome.digest for outcome in result.outcomes if outcome.entry is not None}
     ends = finish_regeneration(run, made, site.store, site.settings.cache)
     children = pictures_drawn_from(ends, site.catalog, site.store)

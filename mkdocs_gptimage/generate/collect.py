@@ -26,11 +26,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mkdocs_gptimage.generate.job import Clock, Job
-    from mkdocs_gptimage.journal.journal import Journal
+    from mkdocs_gptimage.generate.workspace import RunContext
     from mkdocs_gptimage.service.client import Client
     from mkdocs_gptimage.service.protocol import Image
     from mkdocs_gptimage.store.entry import Entry
-    from mkdocs_gptimage.store.store import Store
 
 
 _DOWNLOAD_SECONDS = 600
@@ -39,16 +38,14 @@ _DOWNLOAD_SECONDS = 600
 class Collector:
     """Brings finished pictures home; nothing that it fails to bring is forgotten."""
 
-    def __init__(  # noqa: PLR0913 - what it brings together
-        self, client: Client, store: Store, journal: Journal, cache: Path, clock: Clock, gateway: str, at_a_time: int
-    ) -> None:
+    def __init__(self, client: Client, context: RunContext, clock: Clock) -> None:
         self._client = client
-        self._store = store
-        self._journal = journal
-        self._parts = cache / PARTS
+        self._store = context.store
+        self._journal = context.journal
+        self._parts = context.settings.cache / PARTS
         self._clock = clock
-        self._gateway = gateway
-        self._limiter = anyio.CapacityLimiter(min(at_a_time, MAX_DOWNLOADS))
+        self._gateway = context.gateway
+        self._limiter = anyio.CapacityLimiter(min(context.settings.api.max_requests, MAX_DOWNLOADS))
         # A decoder takes up to 16 bytes a pixel, 140 MB, of which some may stay with the thread.
         self._decoder = ThreadPoolExecutor(max_workers=1)
         self._prepare()

@@ -6,9 +6,7 @@ picture of the plan gets an outcome.
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import anyio
 
@@ -18,23 +16,18 @@ from mkdocs_gptimage.errors import (
     BusyError,
     ConfigurationError,
     GatewayError,
-    GptImageError,
-    LinkError,
-    PictureError,
     RejectedError,
 )
-from mkdocs_gptimage.generate import retry, shutdown
-from mkdocs_gptimage.generate.collect import Collector
+from mkdocs_gptimage.generate import shutdown
+from mkdocs_gptimage.generate.in_flight import InFlight
 from mkdocs_gptimage.generate.job import Clock, Job, Outcome, Step, job_of, stray_job
 from mkdocs_gptimage.generate.outcomes import Outcomes, Report
-from mkdocs_gptimage.generate.poll import Poller
 from mkdocs_gptimage.generate.ready_queue import ReadyQueue
 from mkdocs_gptimage.generate.submit import ClaimedError, Submitter, explain_refusal, parent_name
 from mkdocs_gptimage.generate.wait import Waiter
 from mkdocs_gptimage.journal.submission import Stage, Submission
 from mkdocs_gptimage.plan.orphans import parse_candidate
 from mkdocs_gptimage.plan.plan import Plan, State
-from mkdocs_gptimage.service import protocol
 from mkdocs_gptimage.service.client import Client
 from mkdocs_gptimage.spec.model import UnusableReferenceError
 from mkdocs_gptimage.store.entry import Entry
@@ -42,45 +35,33 @@ from mkdocs_gptimage.store.entry import Entry
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mkdocs_gptimage.journal.journal import Journal
-    from mkdocs_gptimage.service.redact import Secret
-    from mkdocs_gptimage.settings import Settings
+    from mkdocs_gptimage.generate.workspace import RunContext
+    from mkdocs_gptimage.service import protocol
     from mkdocs_gptimage.spec.digest import Digest
-    from mkdocs_gptimage.store.store import Store
 
 
 _TRIAL_SECONDS = 5.0
 """So long the first submits go one by one; a service that draws before it answers takes longer than that."""
 
 
-def execute(  # noqa: PLR0913 - the world is passed in
+def execute(
     plan: Plan,
-    settings: Settings,
-    store: Store,
-    journal: Journal,
+    context: RunContext,
     *,
-    base_url: str,
-    key: Secret,
     report: Report,
     wants_end: Callable[[], bool] | None = None,
     clock: Clock | None = None,
 ) -> list[Outcome]:
     """Collect what the plan has in flight, submit what it misses, and store all of it; an outcome per picture.
 
-    `base_url` is where the service listens: that of the settings, or the emulator's. The store must be writable and
-    the budget checked. Raises `SystemExit` after a SIGTERM, and when another thread makes `wants_end` true.
+    The store must be writable and the budget checked. Raises `SystemExit` after a SIGTERM, and when another thread
+    makes `wants_end` true.
     """
-    clock = clock or Clock()
 
     async def run() -> list[Outcome] | None:
         shutdown.look_up_names_in_daemon_threads()
-        async with Client(base_url, settings.api, key) as client:
-            gateway = "emulator" if settings.api.emulated else urlsplit(base_url).hostname or base_url
-            collector = Collector(client, store, journal, settings.cache, clock, gateway, settings.api.max_requests)
-            submitter = Submitter(client, journal, settings.api, clock, store)
-            waiter = Waiter(store, journal, settings.cache, clock)
-            one = _Generation(plan, client, submitter, collector, waiter, store, journal, settings, report, clock)
-            return await _until_ended(one, wants_end)
+        async with Client(context.base_url, context.settings.api, context.key) as client:
+            return await _until_ended(_Generation(plan, context, client, report, clock or Clock()), wants_end)
 
     outcomes = anyio.run(run)
     if outcomes is None:
@@ -89,7 +70,7 @@ def execute(  # noqa: PLR0913 - the world is passed in
 
 
 async def _until_ended(generation: _Generation, wants_end: Callable[[], bool] | None) -> list[Outcome] | None:
-    """Run a generation to its end; None when SIGTERM or somebody else has ended it, as Ctrl-C does."""
+    """Run a generation to its end; None when SIGTERM or another thread cancelled it, as Ctrl-C does."""
     with anyio.CancelScope() as scope:
         async with anyio.create_task_group() as group:
             group.start_soon(shutdown.cancel_at_sigterm, scope)
@@ -102,47 +83,27 @@ async def _until_ended(generation: _Generation, wants_end: Callable[[], bool] | 
 
 
 class _Generation:
-    """One run."""
+    """One run: submits what is missing, and waits for pictures that other runs are making."""
 
-    def __init__(  # noqa: PLR0913 - as above
-        self,
-        plan: Plan,
-        client: Client,
-        submitter: Submitter,
-        collector: Collector,
-        waiter: Waiter,
-        store: Store,
-        journal: Journal,
-        settings: Settings,
-        report: Report,
-        clock: Clock,
-    ) -> None:
+    def __init__(self, plan: Plan, context: RunContext, client: Client, report: Report, clock: Clock) -> None:
         self._plan = plan
+        self._context = context
+        self._api = context.settings.api
         self._queue = ReadyQueue(plan, self._refuse_child)
-        self._submitter = submitter
-        self._collector = collector
-        self._waiter = waiter
-        self._store = store
-        self._journal = journal
-        self._api = settings.api
-        self._clock = clock
-        self._outcomes = Outcomes(journal, report, self._queue.settle)
-        self._task_ids: set[str] = set()
-        self._slots = anyio.CapacityLimiter(settings.api.max_requests)
-        self._poller = Poller(client, settings.api, clock, self._on_task, self._on_given_up)
-        self._group = anyio.create_task_group()
+        self._submitter = Submitter(client, context, clock)
+        self._waiter = Waiter(context, clock)
+        self._outcomes = Outcomes(context.journal, report, self._queue.settle)
+        self._in_flight = InFlight(client, context, self._outcomes, clock)
+        self._slots = anyio.CapacityLimiter(self._api.max_requests)
         self._waits = anyio.create_task_group()
 
     async def run(self) -> list[Outcome]:
-        async with self._group:
-            self._group.start_soon(self._poller.run)
-            async with anyio.create_task_group() as watch:
-                watch.start_soon(self._hurry_at_the_end)
-                async with self._waits:
-                    self._begin()
-                    await self._submit_all()
-                watch.cancel_scope.cancel()
-            self._poller.close()
+        async with self._in_flight, anyio.create_task_group() as watch:
+            watch.start_soon(self._hurry_at_the_end)
+            async with self._waits:
+                self._begin()
+                await self._submit_all()
+            watch.cancel_scope.cancel()
         return self._outcomes.all
 
     def _begin(self) -> None:
@@ -167,23 +128,14 @@ class _Generation:
 
     def _resume(self, job: Job) -> None:
         assert job.flight is not None
-        if job.spec is None and isinstance(self._store.get(job.digest), Entry):
-            self._journal.forget(job.flight)
+        if job.spec is None and isinstance(self._context.store.get(job.digest), Entry):
+            self._context.journal.forget(job.flight)
             return
         taken = self._waiter.take_over(job.flight)
         if taken is None:
             self._waits.start_soon(self._wait_for_other, job, False)
         else:
-            self._collect_for_free(job, taken)
-
-    def _collect_for_free(self, job: Job, flight: Submission) -> None:
-        # A clock that was set back would make us wait for the moment of the submit.
-        job.flight = dataclasses.replace(flight, submitted_at=min(flight.submitted_at, self._clock.now()))
-        self._outcomes.tell(Step.RESUMED, job, flight.task_id or "")
-        if flight.task_id is not None:
-            self._watch(job, flight.task_id)
-        else:
-            self._group.start_soon(self._collect, job, protocol.Image(link=flight.link), None)
+            self._in_flight.resume(job, taken)
 
     async def _submit_all(self) -> None:
         """Submit one after the other until the service can be trusted or takes its time, then several at a time.
@@ -230,18 +182,10 @@ class _Generation:
         """A submit was accepted."""
         assert job.flight is not None
         self._outcomes.tell(Step.SUBMITTED, job, " ".join(filter(None, (_describe(job), job.flight.task_id))))
-        if image is None and job.flight.task_id is not None:
-            self._watch(job, job.flight.task_id)
-        elif image is not None:
-            self._group.start_soon(self._collect, job, image, None)
-
-    def _watch(self, job: Job, task_id: str) -> None:
-        """Poll a job's task, unless it is already another picture's."""
-        if task_id in self._task_ids:
-            self._outcomes.unknown(job, f"the service gave it the task of another picture, {task_id}")
-            return
-        self._task_ids.add(task_id)
-        self._poller.add(job)
+        if image is None:
+            self._in_flight.follow(job)
+        else:
+            self._in_flight.collect(job, image)
 
     async def _wait_for_other(self, job: Job, may_submit: bool) -> None:
         """Wait for the run that has a picture in hand; `may_submit` when this run's budget has room for it."""
@@ -272,52 +216,10 @@ class _Generation:
         elif left.base_url != self._api.base_url:
             self._outcomes.ended(Step.WAITING, job, f"it was submitted to {left.base_url}")
         elif left.stage is Stage.ACCEPTED:
-            self._collect_for_free(job, left)
+            self._in_flight.resume(job, left)
         else:
             job.flight = left
             self._outcomes.unknown(job)
-
-    async def _on_task(self, job: Job, task: protocol.Task) -> None:
-        if task.phase is protocol.Phase.RUNNING and not job.is_running:
-            job.is_running = True
-            self._outcomes.tell(Step.RUNNING, job)
-        elif task.phase is protocol.Phase.FAILED:
-            self._outcomes.failed(job, task.message)
-        elif task.image is not None:
-            self._group.start_soon(self._collect, job, task.image, task.cost_usd)
-
-    def _on_given_up(self, job: Job, reason: str, is_lost: bool) -> None:
-        assert job.flight is not None
-        if is_lost or retry.is_overdue(job.flight.submitted_at, self._clock.now(), retry.ABANDONED_AFTER):
-            self._outcomes.unknown(job, reason)
-        else:
-            self._outcomes.waiting(job, reason)
-
-    async def _collect(self, job: Job, image: protocol.Image, cost_usd: float | None) -> None:
-        try:
-            entry = await self._collector.collect(job, image, cost_usd)
-        except GptImageError as error:
-            self._end_uncollected(job, error, str(error))
-        except OSError as error:
-            self._end_uncollected(job, error, f"cannot be stored: {error.strerror or error}")
-        else:
-            made, facts = entry.made, entry.image
-            cost = "" if made.cost_usd is None else f", ${made.cost_usd:.4g}"
-            text = f"{facts.width}×{facts.height}, {facts.bytes / 1e6:.1f} MB, {made.seconds:.0f} s{cost}"
-            self._outcomes.stored(job, entry, text)
-
-    def _end_uncollected(self, job: Job, error: Exception, problem: str) -> None:
-        """The next run tries again, where there is a task to ask or a link that may still work."""
-        flight = job.flight
-        assert flight is not None
-        is_abandoned = retry.is_overdue(flight.submitted_at, self._clock.now(), retry.ABANDONED_AFTER)
-        has_expired = isinstance(error, LinkError) and (is_abandoned or (error.expired and flight.task_id is None))
-        is_spoiled = isinstance(error, PictureError)
-        if has_expired or flight.stage is Stage.UNKNOWN or (is_spoiled and flight.reason):
-            self._outcomes.unknown(job, problem)
-        else:
-            # Spoiled: its host may have had a bad moment. The next run asks once more, for free, and then believes it.
-            self._outcomes.waiting(job, problem, spoiled=is_spoiled)
 
 
 def _describe(job: Job) -> str:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from mkdocs_gptimage.errors import BudgetError, ConfigurationError
 from mkdocs_gptimage.generate.job import Outcome, Step
+from mkdocs_gptimage.generate.workspace import RunContext, Workspace
 from mkdocs_gptimage.plan.messages import describe, retry_command
 from mkdocs_gptimage.plan.plan import Plan, Row, State, check_budget, collect_only, with_unknown_as_missing
 from mkdocs_gptimage.settings import EMULATOR
 from mkdocs_gptimage.store.entry import Entry
 
 if TYPE_CHECKING:
-    import logging
     from collections.abc import Iterator, Mapping
 
     from mkdocs_gptimage.generate.job import Watcher
@@ -68,63 +69,55 @@ def _next(step: Step, row: Row) -> str:
     return ""
 
 
-def run_plan(  # noqa: PLR0913 - the world is passed in
-    plan: Plan,
-    settings: Settings,
-    store: Store,
-    environment: Mapping[str, str],
-    log: logging.Logger,
-    *,
-    retry_unknown: bool = False,
-    watcher: Watcher | None = None,
+def run_plan(
+    plan: Plan, workspace: Workspace, *, retry_unknown: bool = False, watcher: Watcher | None = None
 ) -> RunResult:
     """Make what a plan misses and collect what it has in flight; a complete plan is left alone.
 
     Raises `ConfigurationError` or `BudgetError` before anything is submitted; what is in flight is collected all the
     same when the rest is over the budget. With `retry_unknown`, pictures whose submit has an unknown outcome are
-    submitted again. Without a `watcher`, what happens is shown in the terminal.
+    submitted again. Without a `watcher`, progress is shown in the terminal.
     """
+    settings, store = workspace.settings, workspace.store
     if retry_unknown:
         plan = with_unknown_as_missing(plan, settings.prices)
     to_do = plan.only(*_TO_DO)
-    if not to_do and not (plan.strays and has_key(settings, environment)):
+    if not to_do and not (plan.strays and has_key(settings, workspace.environment)):
         return RunResult(plan)
-    key = _key(settings, environment)
+    key = _key(settings, workspace.environment)
     try:
         check_budget(plan, settings.budget)
     except BudgetError:
         free = collect_only(plan)
         if free.only(*_TO_DO) or free.strays:
             store.check_writable()
-            _generate(free, settings, store, key, log, watcher)
+            _generate(free, workspace, key, watcher)
         raise
     store.check_writable()
-    return RunResult(plan, tuple(_generate(plan, settings, store, key, log, watcher)))
+    return RunResult(plan, tuple(_generate(plan, workspace, key, watcher)))
 
 
-def _generate(  # noqa: PLR0913 - the world is passed in
-    plan: Plan, settings: Settings, store: Store, key: Secret, log: logging.Logger, watcher: Watcher | None
-) -> list[Outcome]:
-    """Run what a plan says, with everything that it needs open for as long."""
+def _generate(plan: Plan, workspace: Workspace, key: Secret, watcher: Watcher | None) -> list[Outcome]:
+    """Execute a plan, with the journal and the service open meanwhile."""
     # Slow to import, and needed only now.
     from mkdocs_gptimage.generate import progress  # noqa: PLC0415
     from mkdocs_gptimage.generate.executor import execute  # noqa: PLC0415
     from mkdocs_gptimage.journal.journal import open_journal  # noqa: PLC0415
 
+    settings, store, log = workspace.settings, workspace.store, workspace.log
     total = len(plan.only(*_TO_DO)) + len(plan.strays)
     with (
-        open_journal(settings.cache) as flights,
+        open_journal(settings.cache) as journal,
         _service(settings) as base_url,
         contextlib.nullcontext(watcher.tell) if watcher else progress.reporting(log, total) as report,
     ):
-        _forget_what_is_over(flights, settings, store)
+        _forget_what_is_over(journal, settings, store)
+        gateway = EMULATOR if settings.api.emulated else urlsplit(base_url).hostname or base_url
+        context = RunContext(settings, store, journal, base_url, gateway, key)
         try:
-            wants_end = watcher.wants_end if watcher else None
-            return execute(
-                plan, settings, store, flights, base_url=base_url, key=key, report=report, wants_end=wants_end
-            )
+            return execute(plan, context, report=report, wants_end=watcher.wants_end if watcher else None)
         except (KeyboardInterrupt, SystemExit):
-            log.warning("Interrupted: %s", progress.left_behind(flights.flights().values()))
+            log.warning("Interrupted: %s", progress.left_behind(journal.flights().values()))
             raise
 
 

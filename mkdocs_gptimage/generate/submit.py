@@ -32,7 +32,7 @@ from mkdocs_gptimage.store.entry import Damage, Entry
 
 if TYPE_CHECKING:
     from mkdocs_gptimage.generate.job import Clock, Job
-    from mkdocs_gptimage.journal.journal import Journal
+    from mkdocs_gptimage.generate.workspace import RunContext
     from mkdocs_gptimage.service.client import Client
     from mkdocs_gptimage.settings import Api
     from mkdocs_gptimage.spec.digest import Digest
@@ -60,12 +60,12 @@ class Submitter:
     not sent the rest.
     """
 
-    def __init__(self, client: Client, journal: Journal, api: Api, clock: Clock, store: Store) -> None:
+    def __init__(self, client: Client, context: RunContext, clock: Clock) -> None:
         self._client = client
-        self._journal = journal
-        self._api = api
+        self._journal = context.journal
+        self._api = context.settings.api
         self._clock = clock
-        self._store = store
+        self._store = context.store
         self._open_at = 0.0
         self._unknown_in_a_row = 0
         self._sending: set[anyio.CancelScope] = set()

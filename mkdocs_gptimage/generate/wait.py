@@ -10,13 +10,10 @@ from mkdocs_gptimage.journal.lease import is_held
 from mkdocs_gptimage.store.entry import Entry
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from mkdocs_gptimage.generate.job import Clock
-    from mkdocs_gptimage.journal.journal import Journal
+    from mkdocs_gptimage.generate.workspace import RunContext
     from mkdocs_gptimage.journal.submission import Submission
     from mkdocs_gptimage.spec.digest import Digest
-    from mkdocs_gptimage.store.store import Store
 
 
 _LOOK_AGAIN = 0.5
@@ -26,10 +23,10 @@ _LOOK_AGAIN = 0.5
 class Waiter:
     """Waits for other runs over the same folders."""
 
-    def __init__(self, store: Store, journal: Journal, cache: Path, clock: Clock) -> None:
-        self._store = store
-        self._journal = journal
-        self._cache = cache
+    def __init__(self, context: RunContext, clock: Clock) -> None:
+        self._store = context.store
+        self._journal = context.journal
+        self._cache = context.settings.cache
         self._clock = clock
 
     async def wait(self, digest: Digest, seconds: float) -> Entry | Submission | None:

@@ -14,6 +14,7 @@ from mkdocs_gptimage.errors import GptImageError
 from mkdocs_gptimage.fs import prepare_cache, write_text
 from mkdocs_gptimage.generate.job import Event, Step, Watcher
 from mkdocs_gptimage.generate.run import has_key, run_plan
+from mkdocs_gptimage.generate.workspace import Workspace
 from mkdocs_gptimage.plan.plan import Plan, State, make_plan
 from mkdocs_gptimage.store.entry import Entry
 from mkdocs_gptimage.store.snapshot import StoreSnapshot
@@ -247,15 +248,8 @@ class BackgroundGenerator:
         try:
             whole = make_plan(run.catalog, StoreSnapshot(store), run.settings, with_strays=run.is_free)
             plan = run.plan(whole)
-            result = run_plan(
-                plan,
-                run.settings,
-                store,
-                self._environment,
-                self._log,
-                retry_unknown=run.retry_unknown,
-                watcher=watcher,
-            )
+            workspace = Workspace(run.settings, store, self._environment, self._log)
+            result = run_plan(plan, workspace, retry_unknown=run.retry_unknown, watcher=watcher)
             problems = result.problems
             unknown = {row.digest for row in result.plan.only(State.UNKNOWN)}
         except SystemExit:  # the server ends

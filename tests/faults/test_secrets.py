@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import traceback
+from dataclasses import replace
 from urllib.parse import quote
 
 import anyio
@@ -211,8 +212,9 @@ def test_logs_are_as_before_after_a_run(service):
 def test_a_key_that_is_none_is_refused_unseen(service, tmp_path, end):
     """A key that no header can carry is refused before anything is sent, and not shown."""
     site = harness.Site(harness.settings(tmp_path, service.base_url), harness.catalog("a cat"))
+    environment = {"APIMASTER_API_KEY": f"sk-nobody{end}"}
     with pytest.raises(ConfigurationError, match="APIMASTER_API_KEY") as caught:
-        run_plan(site.plan(), site.settings, site.store, {"APIMASTER_API_KEY": f"sk-nobody{end}"}, harness.LOG)
+        run_plan(site.plan(), replace(site.workspace, environment=environment))
 
     assert "nobody" not in str(caught.value)
     assert service.requests == []

@@ -155,4 +155,4 @@ def test_what_another_run_has_in_hand_counts_for_no_budget(service, make_site):
     plan = site.plan()
 
     assert [row.state.value for row in plan.rows] == ["in flight", "missing"]
-    assert run_plan(plan, site.settings, site.store, harness.ENVIRONMENT, harness.LOG).problems == []
+    assert run_plan(plan, site.workspace).problems == []

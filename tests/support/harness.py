@@ -7,6 +7,7 @@ import dataclasses
 import logging
 import time
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import anyio
 from scripted_service import KEY
@@ -17,6 +18,7 @@ from mkdocs_gptimage.generate import executor as generation
 from mkdocs_gptimage.generate.executor import execute
 from mkdocs_gptimage.generate.job import Clock
 from mkdocs_gptimage.generate.run import RunResult, run_plan
+from mkdocs_gptimage.generate.workspace import RunContext, Workspace
 from mkdocs_gptimage.journal.journal import open_journal, read_submissions
 from mkdocs_gptimage.plan.plan import State, make_plan
 from mkdocs_gptimage.service.redact import Secret
@@ -93,26 +95,23 @@ class Site:
     def digests(self) -> list[str]:
         return list(self.pictures.pictures)
 
+    @property
+    def workspace(self) -> Workspace:
+        return Workspace(self.settings, self.store, ENVIRONMENT, LOG)
+
     def plan(self) -> Plan:
         return make_plan(self.pictures, StoreSnapshot(self.store), self.settings)
 
     def run(self, *, retry_unknown: bool = False) -> RunResult:
         """Produce what is missing."""
-        return run_plan(self.plan(), self.settings, self.store, ENVIRONMENT, LOG, retry_unknown=retry_unknown)
+        return run_plan(self.plan(), self.workspace, retry_unknown=retry_unknown)
 
     def generate(self, plan: Plan | None = None, report: Any = lambda _: None, clock: Clock | None = None) -> list[Any]:
         """Generate with a report or a clock of the test's own; a step's value and its problem per prompt."""
         with open_journal(self.settings.cache) as flights:
-            outcomes = execute(
-                plan or self.plan(),
-                self.settings,
-                self.store,
-                flights,
-                base_url=self.settings.api.base_url,
-                key=Secret(KEY),
-                report=report,
-                clock=clock or fast_clock(),
-            )
+            url = self.settings.api.base_url
+            context = RunContext(self.settings, self.store, flights, url, urlsplit(url).hostname, Secret(KEY))
+            outcomes = execute(plan or self.plan(), context, report=report, clock=clock or fast_clock())
         by_digest = {outcome.digest: outcome for outcome in outcomes}
         assert len(by_digest) == len(outcomes)
         return [by_digest[digest] for digest in self.digests if digest in by_digest]
@@ -136,7 +135,7 @@ def steps(outcomes: list[Any]) -> list[str]:
 
 @contextlib.contextmanager
 def fast_production(monkeypatch: Any, speed: float = SPEED) -> Any:
-    """Let `production.produce` run in fast time."""
+    """Let `run_plan` run in fast time."""
     with monkeypatch.context() as patched:
         patched.setattr(generation, "Clock", lambda: fast_clock(speed))
         yield

@@ -19,6 +19,7 @@ from mkdocs_gptimage.blocks.fence import without_blocks
 from mkdocs_gptimage.errors import GptImageError
 from mkdocs_gptimage.figures.renderer import PageRenderer
 from mkdocs_gptimage.generate.run import RunResult, has_key, run_plan
+from mkdocs_gptimage.generate.workspace import Workspace
 from mkdocs_gptimage.hosts.mkdocs import messages
 from mkdocs_gptimage.hosts.mkdocs.config import Options, settings_of
 from mkdocs_gptimage.hosts.mkdocs.dev_server import is_dev_server_folder
@@ -298,7 +299,7 @@ class GptImagePlugin(BasePlugin[Options]):
                 self._make_for_all_builds(config)
                 self.reader.snapshot.forget()
                 plan = make_plan(self.reader.catalog, self.reader.snapshot, self.settings)
-            result = run_plan(plan, self.settings, self.store, os.environ, log)
+            result = run_plan(plan, Workspace(self.settings, self.store, os.environ, log))
         covers = {picture.digest for page, name in self._covers if (picture := self._picture_of(page, name, config))}
         desk = self._desk(plan, config)
         delivery = deliver(result.plan.rows, result.entries, self.settings, originals=covers, desk=desk)
@@ -331,7 +332,7 @@ class GptImagePlugin(BasePlugin[Options]):
         whole = read_site(config.config_file_path or "mkdocs.yml")
         whole.catalog.require_valid()
         plan = make_plan(whole.catalog, whole.snapshot, self.settings)
-        result = run_plan(plan, self.settings, self.store, os.environ, log)
+        result = run_plan(plan, Workspace(self.settings, self.store, os.environ, log))
         messages.require(result)
 
 

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import harness
@@ -401,10 +402,8 @@ def test_two_retries_at_a_time_pay_once(service, make_site):
     service.requests.clear()
     service.submit = accepts("t1", wait=0.3)
     plan = site.plan()
-    retry = lambda: run_plan(  # noqa: E731
-        plan, site.settings, site.store, harness.ENVIRONMENT, harness.LOG, retry_unknown=True
-    )
-    threads = [threading.Thread(target=retry) for _ in range(2)]
+    again = {"retry_unknown": True}
+    threads = [threading.Thread(target=run_plan, args=(plan, site.workspace), kwargs=again) for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -936,7 +935,7 @@ def test_without_a_usable_key_nothing_is_submitted(service, make_site, key, mess
     """The variable that should hold the key is named, and the key is not."""
     site = make_site("a")
     with pytest.raises(ConfigurationError, match=message):
-        run_plan(site.plan(), site.settings, site.store, {"APIMASTER_API_KEY": key}, harness.LOG)
+        run_plan(site.plan(), replace(site.workspace, environment={"APIMASTER_API_KEY": key}))
 
     assert service.requests == []
 

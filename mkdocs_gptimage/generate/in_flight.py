@@ -1,0 +1,114 @@
+"""Accepted submissions: follows their tasks, and collects their pictures as soon as they are ready."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import anyio
+
+from mkdocs_gptimage.errors import GptImageError, LinkError, PictureError
+from mkdocs_gptimage.generate import retry
+from mkdocs_gptimage.generate.collect import Collector
+from mkdocs_gptimage.generate.job import Step
+from mkdocs_gptimage.generate.poll import Poller
+from mkdocs_gptimage.journal.submission import Stage
+from mkdocs_gptimage.service import protocol
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from mkdocs_gptimage.generate.job import Clock, Job
+    from mkdocs_gptimage.generate.outcomes import Outcomes
+    from mkdocs_gptimage.generate.workspace import RunContext
+    from mkdocs_gptimage.journal.submission import Submission
+    from mkdocs_gptimage.service.client import Client
+
+
+class InFlight:
+    """The accepted submissions of one run; a context manager that ends when all of them have an outcome."""
+
+    def __init__(self, client: Client, context: RunContext, outcomes: Outcomes, clock: Clock) -> None:
+        self._outcomes = outcomes
+        self._clock = clock
+        self._task_ids: set[str] = set()
+        self._collector = Collector(client, context, clock)
+        self._poller = Poller(client, context.settings.api, clock, self._on_task, self._on_given_up)
+        self._group = anyio.create_task_group()
+
+    async def __aenter__(self) -> None:
+        await self._group.__aenter__()
+        self._group.start_soon(self._poller.run)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        self._poller.close()
+        return await self._group.__aexit__(kind, error, trace)
+
+    def resume(self, job: Job, flight: Submission) -> None:
+        """Go on with a submission of an earlier run, which is free."""
+        # A clock that was set back would make us wait for the moment of the submit.
+        job.flight = dataclasses.replace(flight, submitted_at=min(flight.submitted_at, self._clock.now()))
+        self._outcomes.tell(Step.RESUMED, job, flight.task_id or "")
+        if flight.task_id is not None:
+            self.follow(job)
+        else:
+            self.collect(job, protocol.Image(link=flight.link))
+
+    def follow(self, job: Job) -> None:
+        """Poll a job's task until it ends, unless the same task belongs to another picture."""
+        assert job.flight is not None
+        task_id = job.flight.task_id
+        assert task_id is not None
+        if task_id in self._task_ids:
+            self._outcomes.unknown(job, f"the service gave it the task of another picture, {task_id}")
+            return
+        self._task_ids.add(task_id)
+        self._poller.add(job)
+
+    def collect(self, job: Job, image: protocol.Image, cost_usd: float | None = None) -> None:
+        """Start to download and store a job's picture."""
+        self._group.start_soon(self._collect, job, image, cost_usd)
+
+    async def _on_task(self, job: Job, task: protocol.Task) -> None:
+        if task.phase is protocol.Phase.RUNNING and not job.is_running:
+            job.is_running = True
+            self._outcomes.tell(Step.RUNNING, job)
+        elif task.phase is protocol.Phase.FAILED:
+            self._outcomes.failed(job, task.message)
+        elif task.image is not None:
+            self.collect(job, task.image, task.cost_usd)
+
+    def _on_given_up(self, job: Job, reason: str, is_lost: bool) -> None:
+        assert job.flight is not None
+        if is_lost or retry.is_overdue(job.flight.submitted_at, self._clock.now(), retry.ABANDONED_AFTER):
+            self._outcomes.unknown(job, reason)
+        else:
+            self._outcomes.waiting(job, reason)
+
+    async def _collect(self, job: Job, image: protocol.Image, cost_usd: float | None) -> None:
+        try:
+            entry = await self._collector.collect(job, image, cost_usd)
+        except GptImageError as error:
+            self._end_uncollected(job, error, str(error))
+        except OSError as error:
+            self._end_uncollected(job, error, f"cannot be stored: {error.strerror or error}")
+        else:
+            made, facts = entry.made, entry.image
+            cost = "" if made.cost_usd is None else f", ${made.cost_usd:.4g}"
+            text = f"{facts.width}×{facts.height}, {facts.bytes / 1e6:.1f} MB, {made.seconds:.0f} s{cost}"
+            self._outcomes.stored(job, entry, text)
+
+    def _end_uncollected(self, job: Job, error: Exception, problem: str) -> None:
+        """The next run tries again, where there is a task to ask or a link that may still work."""
+        flight = job.flight
+        assert flight is not None
+        is_abandoned = retry.is_overdue(flight.submitted_at, self._clock.now(), retry.ABANDONED_AFTER)
+        has_expired = isinstance(error, LinkError) and (is_abandoned or (error.expired and flight.task_id is None))
+        is_spoiled = isinstance(error, PictureError)
+        if has_expired or flight.stage is Stage.UNKNOWN or (is_spoiled and flight.reason):
+            self._outcomes.unknown(job, problem)
+        else:
+            # Spoiled: its host may have had a bad moment. The next run asks once more, for free, and then believes it.
+            self._outcomes.waiting(job, problem, spoiled=is_spoiled)
