@@ -40,27 +40,31 @@ class Site:
             prices={},
             **fields,
         )
-        self.reader = PageRenderer(settings, Store(settings.store), may_generate=False)
+        self.renderer = PageRenderer(settings, Store(settings.store), may_generate=False)
         self.extensions = [*EXTENSIONS, *(["pymdownx.superfences"] if superfences else [])]
         (project / "docs").mkdir(exist_ok=True)
 
     def read(self, text: str, name: str = "docs/page.md") -> str:
         """Read a page; its front matter is taken off before the conversion, as MkDocs does."""
-        self.reader.page = PageContext(
+        self.renderer.page = PageContext(
             Source(name, lambda: text, "gpt-image"), str(self.project / "docs"), lambda url: url
         )
         md = markdown.Markdown(
-            extensions=[*self.extensions, GptImageExtension(self.reader.render)],
+            extensions=[*self.extensions, GptImageExtension(self.renderer.render)],
             extension_configs={"pymdownx.snippets": {"base_path": [str(self.project)]}},
         )
         body = text.split("---\n", 2)[2] if text.startswith("---\n") else text
         html = md.convert(body)
-        self.reader.collect(html)
+        self.renderer.collect(html)
         return html
 
     @property
     def catalog(self) -> Catalog:
-        return self.reader.catalog
+        return self.renderer.collector.catalog
+
+    @property
+    def problems(self) -> list[str]:
+        return [str(problem) for problem in self.catalog.problems]
 
 
 def bad(indent: str = "", before: str = "prompt: a\n") -> str:
@@ -96,7 +100,7 @@ def test_line(tmp_path, superfences, text, line):
 
     site.read(text)
 
-    assert site.catalog.problems == [f"docs/page.md:{line}: {BAD_SIZE}"]
+    assert site.problems == [f"docs/page.md:{line}: {BAD_SIZE}"]
 
 
 @with_and_without
@@ -106,7 +110,7 @@ def test_the_same_block_twice(tmp_path, superfences):
 
     site.read(f"{bad()}\n{bad()}\n- one\n\n{bad('    ')}\n> said\n>\n{bad('> ')}")
 
-    assert site.catalog.problems == [f"docs/page.md:{line}: {BAD_SIZE}" for line in (3, 8, 15, 22)]
+    assert site.problems == [f"docs/page.md:{line}: {BAD_SIZE}" for line in (3, 8, 15, 22)]
 
 
 def test_the_same_block_with_other_white_space(tmp_path):
@@ -115,7 +119,7 @@ def test_the_same_block_with_other_white_space(tmp_path):
 
     site.read(bad() + "\n" + bad().replace("size: 16:10", "size:   16:10"))
 
-    assert site.catalog.problems == [f"docs/page.md:{line}: {BAD_SIZE}" for line in (3, 8)]
+    assert site.problems == [f"docs/page.md:{line}: {BAD_SIZE}" for line in (3, 8)]
 
 
 @with_and_without
@@ -126,7 +130,7 @@ def test_included_block(tmp_path, superfences):
 
     site.read('# Title\n\n--8<-- "part.md"\n')
 
-    assert site.catalog.problems == [
+    assert site.problems == [
         f"docs/page.md: in included or generated text, the block 'prompt: from a snippet': {BAD_SIZE}"
     ]
 
@@ -157,7 +161,7 @@ def test_problems_of_a_page(tmp_path, superfences, block, problems):
 
     site.read(f"{block}\n")
 
-    assert site.catalog.problems == [f"docs/page.md:{problem}" for problem in problems]
+    assert site.problems == [f"docs/page.md:{problem}" for problem in problems]
 
 
 @pytest.mark.parametrize(("line", "is_fine"), [("alt: x", True), ('alt: ""', True), ("caption: x", False), ("", False)])
@@ -168,7 +172,7 @@ def test_required_alt(tmp_path, line, is_fine):
     site.read(f"```gpt-image\nprompt: a\n{line}\n```\n")
 
     message = 'docs/page.md:2: alt: is missing, and this site requires it; `alt: ""` marks a decorative picture'
-    assert site.catalog.problems == ([] if is_fine else [message])
+    assert site.problems == ([] if is_fine else [message])
     assert len(site.catalog.pictures) == is_fine
 
 
@@ -179,7 +183,7 @@ def test_problems_of_all_pages_are_kept(tmp_path):
     site.read(f"{bad()}\n```gpt-image\nprompt: a cat\n```\n", "docs/one.md")
     site.read(bad(), "docs/two.md")
 
-    assert site.catalog.problems == [f"docs/one.md:3: {BAD_SIZE}", f"docs/two.md:3: {BAD_SIZE}"]
+    assert site.problems == [f"docs/one.md:3: {BAD_SIZE}", f"docs/two.md:3: {BAD_SIZE}"]
     assert [picture.spec.prompt for picture in site.catalog.pictures.values()] == ["a cat"]
 
 
@@ -203,7 +207,7 @@ def test_hidden_blocks_are_not_asked_for(tmp_path, superfences):
 
     site.read(f"<!--\n{bad()}-->\n\n````\n{bad()}````\n\n<pre>\n{bad()}</pre>\n\nText.\n\n{bad('    ')}")
 
-    assert (site.catalog.pictures, site.catalog.problems) == ({}, [])
+    assert (site.catalog.pictures, site.problems) == ({}, [])
 
 
 def test_what_a_neighbour_hides_is_not_asked_for(tmp_path):
@@ -212,7 +216,7 @@ def test_what_a_neighbour_hides_is_not_asked_for(tmp_path):
     html = site.read("```gpt-image\nprompt: a cat\n```\n")
     count = len(next(iter(site.catalog.pictures.values())).uses)
 
-    again = [site.reader.collect(text) for text in (f"<!-- {html} -->", f"<template>{html}</template>", "", html)]
+    again = [site.renderer.collect(text) for text in (f"<!-- {html} -->", f"<template>{html}</template>", "", html)]
 
     assert count == 1
     assert [len(uses) for uses in again] == [0, 0, 0, 1]
@@ -255,7 +259,7 @@ def test_what_a_message_quotes_is_printable_and_short(tmp_path, header):
     site.read(f"```{{ .gpt-image {header} }}\nprompt: a\n```\n")
     body = "prompt: \x9b2J \u202e" + "x" * 5000
     use = Use(Source("docs/a.md", lambda: "", "gpt-image"), Block(body, body), 0, ParsedBlock(None, Presentation()))
-    lines = [*site.reader.catalog.problems, use.where()]
+    lines = [*site.problems, use.where()]
 
     assert len(lines) == 2
     assert all(line.isprintable() and len(line) < 500 for line in lines)
@@ -276,7 +280,7 @@ def test_alt_texts_that_tell_nothing_are_hinted_at(tmp_path, alt, said):
     """An alt text that only repeats the prompt or names a file gets a line with its place; others get none."""
     site = Site(tmp_path)
     site.read(f"```gpt-image\nprompt: a cat, asleep\n{f'alt: {alt}' if alt else ''}\n```\n")
-    hints = site.reader.catalog.hints()
+    hints = site.catalog.hints()
 
     assert len(hints) == (said is not None)
     assert all(said in hint and hint.startswith("docs/page.md:1: alt: ") for hint in hints)
