@@ -1,4 +1,4 @@
-"""Resolves the names that a user gives pictures on the command line: a page, a folder, an id or a digest's beginning."""
+"""Resolves names of pictures on the command line: a page, a folder, an id or the beginning of a digest."""
 
 from __future__ import annotations
 
