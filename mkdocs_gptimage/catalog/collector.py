@@ -46,8 +46,8 @@ class UseCollector:
     def add(self, source: Source, block: Block, parsed: ParsedBlock, *, is_late: bool) -> int:
         """Register a block of a page and return its key, for `collect`.
 
-        `is_late` blocks come after `resolve`, such as those of a blog's excerpts: any id is known to them. Before that,
-        the ids of spec files are.
+        Late blocks, such as those of a blog's excerpts, come after `resolve` and may refer to any id; the references of
+        others are resolved at once only if all of them are in spec files.
         """
         text = without_white_space(block.body)
         ordinal = self._ordinals[source, text]

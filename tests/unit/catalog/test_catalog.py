@@ -12,6 +12,7 @@ from mkdocs_gptimage.figures.renderer import PageContext, PageRenderer
 from mkdocs_gptimage.settings import Api, Budget, Settings
 from mkdocs_gptimage.spec.model import ImageSpec, ParsedBlock, Presentation
 from mkdocs_gptimage.store.store import Store
+from mkdocs_gptimage.text import Problem
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -95,12 +96,12 @@ PLACES = {
 @with_and_without
 @pytest.mark.parametrize(("text", "line"), PLACES.values(), ids=list(PLACES))
 def test_line(tmp_path, superfences, text, line):
-    """A problem is reported with the line of the field in the page's file, wherever the block stands."""
+    """A problem has the line of the field in the page's file, wherever the block stands."""
     site = Site(tmp_path, superfences=superfences)
 
     site.read(text)
 
-    assert site.problems == [f"docs/page.md:{line}: {BAD_SIZE}"]
+    assert site.catalog.problems == [Problem(BAD_SIZE, "docs/page.md", line)]
 
 
 @with_and_without
@@ -124,14 +125,14 @@ def test_the_same_block_with_other_white_space(tmp_path):
 
 @with_and_without
 def test_included_block(tmp_path, superfences):
-    """A block that a snippet brings has no line in the page: the message names the page and the block."""
+    """A problem of a block that a snippet brings has no line: its message names the block."""
     (tmp_path / "part.md").write_text(bad(before="prompt: from a snippet\n"))
     site = Site(tmp_path, superfences=superfences)
 
     site.read('# Title\n\n--8<-- "part.md"\n')
 
-    assert site.problems == [
-        f"docs/page.md: in included or generated text, the block 'prompt: from a snippet': {BAD_SIZE}"
+    assert site.catalog.problems == [
+        Problem(f"in included or generated text, the block 'prompt: from a snippet': {BAD_SIZE}", "docs/page.md")
     ]
 
 
@@ -188,7 +189,7 @@ def test_problems_of_all_pages_are_kept(tmp_path):
 
 
 def test_one_picture_for_all_uses(tmp_path):
-    """Blocks that describe the same picture share it, across pages; where it is asked for first is known."""
+    """Blocks that describe the same picture share it, across pages, and it is located at the first of them."""
     site = Site(tmp_path)
 
     site.read("Text.\n\n```gpt-image\nprompt: a cat\nalt: x\n```\n", "docs/one.md")
@@ -201,8 +202,8 @@ def test_one_picture_for_all_uses(tmp_path):
 
 
 @with_and_without
-def test_hidden_blocks_are_not_asked_for(tmp_path, superfences):
-    """A block in a comment or in a code sample is neither checked nor asked for."""
+def test_hidden_blocks_are_not_collected(tmp_path, superfences):
+    """A block in a comment or in a code sample is neither validated nor collected."""
     site = Site(tmp_path, superfences=superfences)
 
     site.read(f"<!--\n{bad()}-->\n\n````\n{bad()}````\n\n<pre>\n{bad()}</pre>\n\nText.\n\n{bad('    ')}")
@@ -210,8 +211,8 @@ def test_hidden_blocks_are_not_asked_for(tmp_path, superfences):
     assert (site.catalog.pictures, site.problems) == ({}, [])
 
 
-def test_what_a_neighbour_hides_is_not_asked_for(tmp_path):
-    """A figure that another plugin put into a comment or took away is not asked for; one that it copied is, once."""
+def test_what_another_plugin_hides_is_not_collected(tmp_path):
+    """A figure that another plugin put into a comment or removed is not collected; one that it copied is, once."""
     site = Site(tmp_path)
     html = site.read("```gpt-image\nprompt: a cat\n```\n")
     count = len(next(iter(site.catalog.pictures.values())).uses)
@@ -276,7 +277,7 @@ def test_what_a_message_quotes_is_printable_and_short(tmp_path, header):
         (None, None),
     ],
 )
-def test_alt_texts_that_tell_nothing_are_hinted_at(tmp_path, alt, said):
+def test_useless_alt_texts_are_hinted_at(tmp_path, alt, said):
     """An alt text that only repeats the prompt or names a file gets a line with its place; others get none."""
     site = Site(tmp_path)
     site.read(f"```gpt-image\nprompt: a cat, asleep\n{f'alt: {alt}' if alt else ''}\n```\n")
@@ -284,3 +285,26 @@ def test_alt_texts_that_tell_nothing_are_hinted_at(tmp_path, alt, said):
 
     assert len(hints) == (said is not None)
     assert all(said in hint and hint.startswith("docs/page.md:1: alt: ") for hint in hints)
+
+
+@pytest.mark.parametrize(
+    ("text", "printed"),
+    [
+        ("prompt: a\ndark: true\n", "docs/page.md:1 (dark): damaged"),
+        ("prompt: b\n", "docs/page.md: in included or generated text, the block 'prompt: a' (dark): damaged"),
+    ],
+    ids=["page", "included"],
+)
+def test_a_problem_of_a_twin_has_its_role(text, printed):
+    """A problem of a dark twin is located at its block and printed with its role, also where there is no line."""
+    page = f"```gpt-image\n{text}```\n"
+    body = "prompt: a\ndark: true\n"
+    catalog = Catalog()
+    light, dark = ImageSpec("a"), ImageSpec("a by night")
+    parsed = ParsedBlock(light, Presentation(), dark=dark)
+    catalog.add(Use(Source("docs/page.md", lambda: page, "gpt-image"), Block(body, ""), 0, parsed))
+
+    problem = catalog.pictures[dark.digest].problem("damaged")
+
+    assert str(problem) == printed
+    assert str(catalog.pictures[light.digest].problem("damaged")) == printed.replace(" (dark)", "")
