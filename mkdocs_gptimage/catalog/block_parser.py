@@ -35,6 +35,8 @@ class BlockParser:
         )
         problems = list(parsed.problems)
         if block.header:
-            problems.append((-1, f"{quote(block.header)} stands behind the fence; write options as lines in the block"))
+            problems.append(
+                (-1, f"unexpected {quote(block.header)} after the language; write options as lines in the block")
+            )
         problems += [(0, message) for message in unmet_requirements(parsed, alt=self.require_alt)]
         return ParsedBlock(None, parsed.presentation, tuple(problems)) if problems else parsed

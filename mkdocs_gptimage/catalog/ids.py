@@ -104,7 +104,7 @@ class IdResolver:
 
     def _parent(self, name: str, page: str) -> ImageSpec | None:
         if len(self._path) > LONGEST_CHAIN:
-            raise UnresolvedIdError(f"{BY_ID}{name} stands behind more than {LONGEST_CHAIN} pictures in a row")
+            raise UnresolvedIdError(f"{BY_ID}{name} ends a chain of more than {LONGEST_CHAIN} pictures")
         found = self.find(name, page)
         return None if found is None else found[1].spec
 

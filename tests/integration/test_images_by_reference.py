@@ -242,7 +242,7 @@ def test_a_chain_has_an_end(site, service):
     built = made.build(env=ENV)
 
     assert built.code == 1
-    assert f"stands behind more than {LONGEST_CHAIN} pictures in a row" in built.err
+    assert f"ends a chain of more than {LONGEST_CHAIN} pictures" in built.err
     assert service.requests == []
 
 

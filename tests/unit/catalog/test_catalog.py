@@ -144,7 +144,7 @@ def test_included_block(tmp_path, superfences):
         ("```gpt-image\nprompt: a\nprompt: b\n```", ["3: the key 'prompt' is given twice"]),
         (
             '```gpt-image title="A cat"\nprompt: a\n```',
-            ["1: 'title=\"A cat\"' stands behind the fence; write options as lines in the block"],
+            ["1: unexpected 'title=\"A cat\"' after the language; write options as lines in the block"],
         ),
         (
             "```gpt-image\nprompt: a\nimage_urls:\n  - ../x.png\n  - y.png\n```",
