@@ -74,7 +74,7 @@ def watch() -> Stopwatch:
     for hook in HOOKS:
         stopwatch.wrap(GptImagePlugin, hook, hook)
     GptImagePlugin.on_page_content = CombinedEvent(*(getattr(GptImagePlugin, part) for part in CONTENT))
-    for part in ("_JoinSuperfences", "_FindBlocks", "_SetApart", "_Resolve"):
+    for part in ("JoinSuperfences", "FindBlocks", "SeparateBlocks", "_Resolve"):
         stopwatch.wrap(getattr(fences, part), "run", "markdown")
     stopwatch.wrap(LinkedFile, "copy_file", "publish")
     return stopwatch

@@ -1,1 +1,1 @@
-"""Fenced blocks in Markdown and the extension that finds them."""
+"""Fenced blocks in Markdown, and the extension that finds them."""

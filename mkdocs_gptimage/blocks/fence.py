@@ -1,4 +1,4 @@
-"""Fenced blocks in the lines of a Markdown text, as Python-Markdown's containers indent and quote them. Pure."""
+"""Finds fenced blocks in the lines of a Markdown text, inside lists, quotes and other containers too."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 DEFAULT_FENCE = "gpt-image"
 TAB = 4
-# The looks ahead keep a match that fails from being tried again with less of a long line.
+# The lookaheads prevent quadratic backtracking on long lines.
 _OPENING = re.compile(r"(?P<prefix>[> \t]*)(?P<fence>`{3,}(?!`)|~{3,}(?!~))(?P<info>[^`\n]*)$")
 _INFO = re.compile(r"(?:\{\s*)?\.?(?P<language>[^\s{}]+)(?![^\s{}])(?P<header>[^}]*)\}?\Z")
 _PREFIX = re.compile(r"[> \t]*")
@@ -21,16 +21,16 @@ _PREFIX = re.compile(r"[> \t]*")
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block as it stands in the Markdown."""
+    """A fenced block of a Markdown text."""
 
     body: str
     """The text between the fences, without the indentation of the fence."""
     original: str
-    """The whole block, fences included, for the places where it turns out to be code."""
+    """The whole block, fences included, to restore it where it turns out to be code."""
     header: str = ""
-    """What stands behind the language; options belong into the body."""
-    set_apart: tuple[bool, bool] = (False, False)
-    """Whether a blank line was put (before, after) it, so that it stands in no paragraph."""
+    """The text after the language; a valid block has none, as options belong into the body."""
+    blank_lines_added: tuple[bool, bool] = (False, False)
+    """Whether a blank line was inserted (before, after) the block, which keeps it out of paragraphs."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Span:
 
 
 def find_blocks(lines: list[str], fence: str = DEFAULT_FENCE) -> Iterator[Span]:
-    """Find the closed blocks whose language is `fence`; those inside other fences, or left open, are text."""
+    """Find the closed blocks whose language is `fence`; those inside other fences, or never closed, are text."""
     end = 0
     open_until: dict[str, int] = {}
     for index in [index for index, line in enumerate(lines) if "```" in line or "~~~" in line]:
@@ -57,12 +57,12 @@ def find_blocks(lines: list[str], fence: str = DEFAULT_FENCE) -> Iterator[Span]:
         if index < open_until.get(marks, 0):
             continue
         content = _content(lines, index, opening)
-        behind = index + len(content) + 1
+        after = index + len(content) + 1
         if not content or content[-1].rstrip() != opening["fence"]:
-            # The same fence further down would be looked for in the same lines.
-            open_until[marks] = behind
+            # A later fence of this kind would search the same lines again.
+            open_until[marks] = after
             continue
-        end = behind
+        end = after
         info = _INFO.match(opening["info"].strip())
         if info and info["language"] == fence:
             prefix = opening["prefix"].expandtabs(TAB)
@@ -71,7 +71,7 @@ def find_blocks(lines: list[str], fence: str = DEFAULT_FENCE) -> Iterator[Span]:
 
 
 def without_blocks(text: str, fence: str = DEFAULT_FENCE) -> str:
-    """Return a Markdown text without its blocks, for those who read it as prose."""
+    """Return a Markdown text without its blocks, as plugins for excerpts need it."""
     lines = text.split("\n")
     kept: list[str] = []
     position = 0
@@ -82,15 +82,15 @@ def without_blocks(text: str, fence: str = DEFAULT_FENCE) -> str:
 
 
 def body_of(source: str) -> str:
-    """Return the lines of a block, each with its end; without blank lines at the block's own end."""
+    """Return the body of a block without trailing blank lines; every line ends in a line break."""
     kept = source.rstrip("\n")
     return f"{kept}\n" if kept else ""
 
 
 def _content(lines: list[str], start: int, opening: re.Match[str]) -> list[str]:
-    """Return the lines behind an opening fence without the prefix of their container.
+    """Return the lines after an opening fence without the prefix of their container.
 
-    The closing fence is the last of them, unless the text or the container ends before.
+    The last one is the closing fence, unless the text or the container ends before it.
     """
     prefix = opening["prefix"].expandtabs(TAB)
     contents: list[str] = []
@@ -105,7 +105,7 @@ def _content(lines: list[str], start: int, opening: re.Match[str]) -> list[str]:
 
 
 def without_prefix(line: str, prefix: str) -> str | None:
-    """Take the container's prefix off a line; None when the line does not belong to the container."""
+    """Remove the container's prefix from a line; None if the line is outside of the container."""
     line = line.expandtabs(TAB) if "\t" in line else line
     if line.startswith(prefix):
         return line[len(prefix) :]
@@ -118,17 +118,17 @@ def without_prefix(line: str, prefix: str) -> str | None:
     return "" if ">" in prefix and bare.replace(" ", "") == prefix.replace(" ", "") else None
 
 
-def blank_between(prefix: str, neighbour: str | None) -> str | None:
-    """Return the blank line that separates a block from a neighbouring line; None when there is no need of one."""
-    if neighbour is None:
+def blank_between(prefix: str, adjacent: str | None) -> str | None:
+    """Return the blank line to insert between a block and an adjacent line; None if none is needed."""
+    if adjacent is None:
         return None
-    level = min(prefix.count(">"), _level(neighbour))
-    if not neighbour.strip("> \t") and level == _level(neighbour):
+    level = min(prefix.count(">"), _quote_level(adjacent))
+    if not adjacent.strip("> \t") and level == _quote_level(adjacent):
         return None
     return ">".join([*prefix.split(">")[:level], ""]) if level else ""
 
 
-def _level(line: str) -> int:
-    """How many quotes a line stands in."""
+def _quote_level(line: str) -> int:
+    """The number of block quotes that a line is nested in."""
     found = _PREFIX.match(line)
     return found[0].count(">") if found else 0

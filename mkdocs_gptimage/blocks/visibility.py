@@ -1,4 +1,4 @@
-"""What a reader of a page sees of its HTML: not comments, code or scripts."""
+"""Splits HTML into what a reader sees and what is hidden: comments, code, scripts."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ _HIDDEN = re.compile(
     rf"<!--.*?(?:-->|\Z)|<(?P<tag>{'|'.join(_TAGS)})(?=[\s/>])[^>]*>.*?(?:</(?P=tag)\s*>|\Z)",
     re.DOTALL | re.IGNORECASE,
 )
-_ENDS = (("<!--", "-->"), *((f"<{tag}", f"</{tag}") for tag in _TAGS))
+_DELIMITERS = (("<!--", "-->"), *((f"<{tag}", f"</{tag}") for tag in _TAGS))
 
 
 def visible_pieces(text: str, token: str) -> Iterator[tuple[str, bool]]:
     """Split HTML into (piece, whether a reader sees it).
 
-    `token` is what is looked for, in lower case: a text that holds it in plain sight only is not split.
+    The caller searches for `token`, in lower case: a text without hidden occurrences of it is one piece.
     """
-    if _is_in_plain_sight(text.lower(), token):
+    if _is_never_hidden(text.lower(), token):
         yield text, True
         return
     position = 0
@@ -33,11 +33,14 @@ def visible_pieces(text: str, token: str) -> Iterator[tuple[str, bool]]:
     yield text[position:], True
 
 
-def _is_in_plain_sight(text: str, token: str) -> bool:
-    """Whether nothing that hides is open before any `token`; a False only means that the text has to be split."""
-    seen, position = 0, text.find(token)
+def _is_never_hidden(text: str, token: str) -> bool:
+    """Whether no hidden element is open at any `token`; False may be wrong, and costs a split."""
+    previous, position = 0, text.find(token)
     while position >= 0:
-        if any(text.rfind(opening, seen, position) > text.rfind(closing, seen, position) for opening, closing in _ENDS):
+        if any(
+            text.rfind(opening, previous, position) > text.rfind(closing, previous, position)
+            for opening, closing in _DELIMITERS
+        ):
             return False
-        seen, position = position, text.find(token, position + 1)
+        previous, position = position, text.find(token, position + 1)
     return True

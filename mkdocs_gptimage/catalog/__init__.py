@@ -1,1 +1,1 @@
-"""What the pages of a site ask for, and where."""
+"""The pictures that a site uses, and where each is used."""

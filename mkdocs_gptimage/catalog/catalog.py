@@ -1,4 +1,4 @@
-"""Every picture that a site asks for, and where; and every block that is not valid."""
+"""The pictures that a site uses, where each is used, and the problems of its blocks."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mkdocs_gptimage.blocks.fence import find_blocks
+from mkdocs_gptimage.catalog.location import Location
 from mkdocs_gptimage.errors import BlockError
 from mkdocs_gptimage.text import one_line_each, quote
 
@@ -17,11 +18,12 @@ if TYPE_CHECKING:
     from mkdocs_gptimage.blocks.fence import Block
     from mkdocs_gptimage.spec.digest import Digest
     from mkdocs_gptimage.spec.model import ImageSpec, ParsedBlock, Presentation
+    from mkdocs_gptimage.text import Problem
 
 
 _FILE_NAME = re.compile(r"[\w .-]+\.(?:png|jpe?g|webp|avif|svg|gif)", re.IGNORECASE)
 _REPEATS = {"prompt": "repeats the prompt", "file": "is the name of a file"}
-# As the Markdown parser divides a page; `splitlines` knows ends that no editor counts.
+# The line ends of Python-Markdown and of editors; `splitlines` knows more.
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
 
@@ -30,22 +32,22 @@ class Source:
     """The Markdown file of a page."""
 
     name: str
-    """As messages show it, relative to the project: `docs/guide/cats.md`."""
+    """Relative to the project: `docs/guide/cats.md`."""
     text: Callable[[], str]
-    """Reads the file, front matter included; only called when a line number is wanted."""
+    """Reads the file, front matter included; called only when a line number is needed."""
     fence: str
 
     @functools.cached_property
     def blocks(self) -> dict[str, list[int]]:
-        """Squeezed body of a block → the lines, from 1, of the opening fences of all blocks with that body."""
-        found: dict[str, list[int]] = {}
+        """Body of a block without white space → the lines, from 1, of the opening fences of all blocks with it."""
+        lines: dict[str, list[int]] = {}
         try:
             text = self.text()
-        except (OSError, UnicodeError):  # gone since it was read: messages do without a line
-            return found
+        except (OSError, UnicodeError):  # deleted since it was read: messages go without a line
+            return lines
         for span in find_blocks(_LINE_END.split(text), self.fence):
-            found.setdefault(squeeze(span.block.body), []).append(span.start + 1)
-        return found
+            lines.setdefault(without_white_space(span.block.body), []).append(span.start + 1)
+        return lines
 
 
 @dataclass(frozen=True)
@@ -55,36 +57,40 @@ class Use:
     source: Source
     block: Block
     ordinal: int
-    """Counts, from 0, the blocks of the page with the same text."""
-    reading: ParsedBlock
+    """Index among the blocks of the page with the same text."""
+    parsed: ParsedBlock
 
     @property
     def line(self) -> int | None:
         """The line of the opening fence in the page's file; None for a block that was included or made by a macro."""
-        lines = self.source.blocks.get(squeeze(self.block.body), [])
+        lines = self.source.blocks.get(without_white_space(self.block.body), [])
         return lines[min(self.ordinal, len(lines) - 1)] if lines else None
 
-    def where(self, offset: int = -1) -> str:
-        """Where to look, `docs/guide/cats.md:14`; `offset` counts the lines of the block's body from 0."""
+    def location(self, offset: int = -1) -> Location:
+        """The location of a line of the block's body, counted from 0; -1 is the opening fence."""
         line = self.line
         if line is not None:
-            return f"{self.source.name}:{line + 1 + offset}"
+            return Location(self.source.name, line + 1 + offset)
         first = next(filter(None, map(str.strip, self.block.body.splitlines())), "")
-        return f"{self.source.name}: in included or generated text, the block {quote(first, 60)}"
+        return Location(self.source.name, None, f"in included or generated text, the block {quote(first, 60)}")
+
+    def where(self) -> str:
+        """The location of the block as text, `docs/guide/cats.md:14`."""
+        return str(self.location())
 
     @property
     def presentation(self) -> Presentation:
-        return self.reading.presentation
+        return self.parsed.presentation
 
     @property
     def dark(self) -> ImageSpec | None:
-        """The picture that dark pages show instead, where the block asks for one."""
-        return self.reading.dark
+        """The twin for dark pages, where the block requests one."""
+        return self.parsed.dark
 
     @property
     def shows(self) -> tuple[ImageSpec, ...]:
         """The pictures that readers of the block see: the light one, and its dark twin."""
-        return tuple(spec for spec in (self.reading.spec, self.reading.dark) if spec is not None)
+        return tuple(spec for spec in (self.parsed.spec, self.parsed.dark) if spec is not None)
 
 
 @dataclass
@@ -93,112 +99,122 @@ class Picture:
 
     spec: ImageSpec
     parents: tuple[Picture, ...] = ()
-    """The pictures that it is drawn from; they come before it in the catalog."""
+    """The pictures among its references; they come before it in the catalog."""
     shown_by: list[Use] = field(default_factory=list)
     needed_by: list[Use] = field(default_factory=list)
-    """Blocks that show a picture which is drawn from this one."""
+    """Blocks that show a picture which has this one as a reference."""
     role: str = ""
-    """What it is there when no block declares it, `candidate 2`."""
+    """As in `Problem`; set for a picture that no block describes, `candidate 2`."""
 
     @property
     def is_shown(self) -> bool:
-        """Whether a reader sees it; if not, it is only needed while a picture that is drawn from it is missing."""
+        """Whether a page shows it; if not, it is needed only while a picture that is drawn from it is missing."""
         return bool(self.shown_by)
 
     @property
     def uses(self) -> list[Use]:
-        """The blocks that ask for it."""
+        """The blocks that show it, or else those that need it."""
         return self.shown_by or self.needed_by
 
     @property
     def lineage(self) -> set[Digest]:
-        """The digests of the picture and of all that it is drawn from, and those are drawn from."""
-        found: set[Digest] = set()
-        waiting = [self]
-        while waiting:
-            picture = waiting.pop()
-            if picture.spec.digest not in found:
-                found.add(picture.spec.digest)
-                waiting += picture.parents
-        return found
+        """The digests of the picture and of all its ancestors."""
+        lineage: set[Digest] = set()
+        pending = [self]
+        while pending:
+            picture = pending.pop()
+            if picture.spec.digest not in lineage:
+                lineage.add(picture.spec.digest)
+                pending += picture.parents
+        return lineage
+
+    @property
+    def role_in_first_use(self) -> str:
+        """As in `Problem`: empty if the first use describes this very picture, else `dark`, `reference` or `role`."""
+        if self.role:
+            return self.role
+        described = self.uses[0].parsed.spec
+        if described is not None and described.digest == self.spec.digest:
+            return ""
+        return "dark" if self.is_shown else "reference"
 
     @property
     def where(self) -> str:
-        """Where the picture is asked for first, `docs/cats.md:14`, with what it is there unless that is the picture."""
-        first = self.uses[0]
-        if self.role:
-            return f"{first.where()} ({self.role})"
-        if first.reading.spec is not None and first.reading.spec.digest == self.spec.digest:
-            return first.where()
-        return f"{first.where()} ({'dark' if self.is_shown else 'reference'})"
+        """Where the picture is used first, with its role there: `docs/cats.md:14 (dark)`."""
+        role = self.role_in_first_use
+        return f"{self.uses[0].where()}{f' ({role})' if role else ''}"
+
+    def problem(self, message: str) -> Problem:
+        """Return a problem with this picture, located at its first use."""
+        return self.uses[0].location().problem(message, self.role_in_first_use)
 
 
 @dataclass
 class Catalog:
-    """What all pages that were read ask for."""
+    """The pictures and blocks of all pages."""
 
     pictures: dict[Digest, Picture] = field(default_factory=dict)
-    """By digest, in the order of the pages; what a picture is drawn from stands before it."""
+    """By digest, in the order of the pages; parents before what is drawn from them."""
     uses: list[Use] = field(default_factory=list)
     """The valid blocks, page by page in their order."""
-    problems: list[str] = field(default_factory=list)
-    """One line each: `docs/guide/cats.md:14: size: '16:10' is not a size; did you mean '16:9'?`"""
+    problems: list[Problem] = field(default_factory=list)
+    """What is wrong with blocks and spec files, page by page."""
 
     def hints(self) -> list[str]:
-        """One line for each alt text that tells nobody anything: it repeats the prompt, or names a file."""
+        """One line for each useless alt text: it repeats the prompt, or is a file name."""
         return [
             f"{use.where()}: alt: {quote(use.presentation.alt, 60)} {_REPEATS[kind]}; say what readers would miss, or "
             'write `alt: ""` for a decorative picture'
             for picture in self.pictures.values()
             for use in picture.shown_by
             if use.presentation.alt
-            and (kind := _repeats(use.presentation.alt, use.presentation.prompt or picture.spec.prompt))
+            and (kind := _repetition(use.presentation.alt, use.presentation.prompt or picture.spec.prompt))
         ]
 
     def require_valid(self) -> None:
         """Raise `BlockError` with every problem, a line each."""
         if self.problems:
-            raise BlockError(one_line_each(self.problems))
+            raise BlockError(one_line_each([str(problem) for problem in self.problems]))
 
     def add(self, use: Use) -> None:
-        for offset, message in use.reading.problems:
-            self.problems.append(f"{use.where(offset)}: {message}")
-        self.enter(use)
+        """Add the pictures and the problems of a use."""
+        self.problems += [use.location(offset).problem(message) for offset, message in use.parsed.problems]
+        self.add_pictures(use)
 
     def replace(self, uses: Iterable[Use]) -> None:
-        """Take these uses, in the order of the pages, for all that there are; the problems stay."""
+        """Replace all pictures and uses by those of `uses`, in the order of the pages; the problems stay."""
         self.pictures.clear()
         self.uses.clear()
         for use in uses:
-            self.enter(use)
+            self.add_pictures(use)
 
-    def enter(self, use: Use) -> None:
-        """Add the pictures of a use; what is wrong with it has been told."""
-        if use.reading.spec is not None:
+    def add_pictures(self, use: Use) -> None:
+        """Add the pictures of a use whose problems are in the catalog already."""
+        if use.parsed.spec is not None:
             self.uses.append(use)
-        entered: dict[Digest, Picture] = {}
+        added: dict[Digest, Picture] = {}
         for spec in use.shows:
-            self._enter(spec, use, entered).shown_by.append(use)
+            self._add_picture(spec, use, added).shown_by.append(use)
 
-    def _enter(self, spec: ImageSpec, use: Use, entered: dict[Digest, Picture]) -> Picture:
-        """Return the picture of a spec, behind those that it is drawn from; `entered` are those of this use so far."""
-        if spec.digest in entered:
-            return entered[spec.digest]
-        parents = tuple(self._enter(parent, use, entered) for parent in spec.parents)
+    def _add_picture(self, spec: ImageSpec, use: Use, added: dict[Digest, Picture]) -> Picture:
+        """Return the picture of a spec, its parents added before it; `added` holds those of this use so far."""
+        if spec.digest in added:
+            return added[spec.digest]
+        parents = tuple(self._add_picture(parent, use, added) for parent in spec.parents)
         for parent in parents:
             if not parent.needed_by or parent.needed_by[-1] is not use:
                 parent.needed_by.append(use)
-        entered[spec.digest] = self.pictures.setdefault(spec.digest, Picture(spec, parents))
-        return entered[spec.digest]
+        added[spec.digest] = self.pictures.setdefault(spec.digest, Picture(spec, parents))
+        return added[spec.digest]
 
 
-def _repeats(alt: str, prompt: str) -> str:
-    """What an alt text only repeats: `prompt`, `file`, or nothing."""
-    if squeeze(alt).rstrip(".").lower() == squeeze(prompt).rstrip(".").lower():
+def _repetition(alt: str, prompt: str) -> str:
+    """Why an alt text is useless: `prompt` or `file`, its key in `_REPEATS`; empty for a useful one."""
+    if without_white_space(alt).rstrip(".").lower() == without_white_space(prompt).rstrip(".").lower():
         return "prompt"
     return "file" if _FILE_NAME.fullmatch(alt.strip()) else ""
 
 
-def squeeze(text: str) -> str:
-    """A block's text without white space: the host's handling of tabs and line ends does not hide where it stands."""
+def without_white_space(text: str) -> str:
+    """Remove all white space, so that a block is recognised whatever Markdown did to its tabs and line ends."""
     return "".join(text.split())

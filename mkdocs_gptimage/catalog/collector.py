@@ -1,115 +1,149 @@
-"""What pages ask for, in their order: by blocks, and by the ids of pictures; resolved when all of them are read."""
+"""Collects image uses page by page; resolves `gpt-image:ID` once all pages are read."""
 
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mkdocs_gptimage.catalog.ids import Declaration, IdResolver, NoPictureError
-from mkdocs_gptimage.catalog.mention import use_of_mention
+from mkdocs_gptimage.catalog.catalog import Catalog, Use, without_white_space
+from mkdocs_gptimage.catalog.ids import Declaration, IdResolver, UnresolvedIdError
+from mkdocs_gptimage.catalog.location import Location
+from mkdocs_gptimage.catalog.mention import Mention, use_of_mention
 from mkdocs_gptimage.spec.model import ParsedBlock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from mkdocs_gptimage.catalog.catalog import Catalog, Use
-    from mkdocs_gptimage.catalog.mention import Mention
+    from mkdocs_gptimage.blocks.fence import Block
+    from mkdocs_gptimage.catalog.catalog import Source
+    from mkdocs_gptimage.catalog.spec_files import SpecFiles
     from mkdocs_gptimage.spec.digest import Digest
+    from mkdocs_gptimage.spec.model import ImageSpec
+    from mkdocs_gptimage.text import Problem
 
 
 class UseCollector:
-    """Fills the catalog; a use that waits for the meaning of an id gets there when ids are resolved."""
+    """Fills a catalog with the uses that readers see; those with pending references enter it in `resolve`."""
 
-    def __init__(self, catalog: Catalog, outside: Mapping[str, Declaration]) -> None:
-        """`outside` are the pictures of specs files, by their ids."""
+    def __init__(self, spec_files: SpecFiles) -> None:
+        self.catalog = Catalog(problems=list(spec_files.problems))
+        self.spec_files = spec_files
         self.uses: list[Use] = []
-        """By their keys, seen by a reader or not."""
-        self._catalog = catalog
-        self._outside = outside
-        self._declared = self._early = IdResolver([], outside)
-        self._asked: list[int | Mention] = []
-        """Keys of uses, and mentions."""
-        self._resolved = 0
-        """How many of them were there when ids were resolved last."""
-        self._by_mentions: dict[Mention, Use] = {}
-        """What pages ask for by showing pictures of specs files."""
+        """By key, visible or not."""
+        self._resolver = self._spec_file_resolver = IdResolver([], spec_files.specs)
+        self._collected: list[int | Mention] = []
+        """Keys of visible uses, and mentions, in the order of the pages."""
+        self._resolved_count = 0
+        """How many of them the last `resolve` covered."""
+        self._uses_by_mention: dict[Mention, Use] = {}
+        """The uses of pictures of spec files."""
+        self._ordinals: Counter[tuple[Source, str]] = Counter()
+        self._first_keys: set[int] = set()
+        """Keys of the first visible use of each page."""
 
-    def note(self, use: Use) -> int:
-        """Return the key of a use that may turn out to be seen by readers."""
-        self.uses.append(use)
+    def add(self, source: Source, block: Block, parsed: ParsedBlock, *, is_late: bool) -> int:
+        """Register a block of a page and return its key, for `collect`.
+
+        Late blocks, such as those of a blog's excerpts, come after `resolve` and may refer to any id; the references of
+        others are resolved at once only if all of them are in spec files.
+        """
+        text = without_white_space(block.body)
+        ordinal = self._ordinals[source, text]
+        self._ordinals[source, text] += 1
+        resolver = self._resolver if is_late else self._spec_file_resolver
+        self.uses.append(Use(source, block, ordinal, _completed(parsed, source.name, resolver)))
         return len(self.uses) - 1
 
-    def collect(self, keys: Sequence[int]) -> None:
-        """Take the uses of a page that a reader sees."""
-        self._asked += keys
-        for key in keys:
-            if not self.uses[key].reading.wants:
-                self._catalog.add(self.uses[key])
+    def collect(self, keys: Sequence[int]) -> list[Use]:
+        """Add the visible uses of a page to the catalog, in their order; return them."""
+        self._collected += keys
+        self._first_keys.update(keys[:1])
+        uses = [self.uses[key] for key in keys]
+        for use in uses:
+            if not use.parsed.pending_references:
+                self.catalog.add(use)
+        return uses
 
-    def mention(self, mention: Mention) -> None:
-        self._asked.append(mention)
+    def is_first_of_page(self, key: int) -> bool:
+        """Whether no visible use of the same page comes before this one."""
+        return key in self._first_keys
+
+    def mention(self, name: str, source: Source) -> Mention:
+        """Note that a page shows a picture by its id."""
+        mention = Mention(source.name, name, source)
+        self._collected.append(mention)
+        return mention
 
     def resolve(self) -> None:
-        """Find what ids stand for, and complete what was waiting for that; what cannot be done becomes a problem.
+        """Resolve the ids of all pages since the last call, and add what depended on them to the catalog.
 
-        Of a site in several languages, the pages of each are resolved by themselves.
+        Sites in several languages call it once per language: an id means the picture of the same language.
         """
-        asked = self._asked[self._resolved :]
-        self._resolved = len(self._asked)
-        keys = dict.fromkeys(each for each in asked if isinstance(each, int))
-        declarations = {key: _declaration(self.uses[key]) for key in keys if self.uses[key].reading.spec is not None}
-        self._declared = IdResolver(declarations.values(), self._outside)
-        waiting = [key for key, each in declarations.items() if each.reading.wants]
-        for key in waiting:
-            use = self.uses[key]
-            reading = self._declared.complete(declarations[key]) or ParsedBlock(None, use.presentation)
-            self.uses[key] = replace(use, reading=reading)
-        of_mentions = list(self._resolve_mentions(each for each in asked if not isinstance(each, int)))
-        told = dict.fromkeys([*self._catalog.problems, *self._declared.problems, *of_mentions])
-        self._catalog.problems[:] = told
-        if waiting or self._by_mentions:
-            found = [self.uses[each] if isinstance(each, int) else self._by_mentions.get(each) for each in self._asked]
-            self._catalog.replace(use for use in found if use is not None)
+        collected = self._collected[self._resolved_count :]
+        self._resolved_count = len(self._collected)
+        keys = dict.fromkeys(each for each in collected if isinstance(each, int))
+        has_pending = self._complete_uses([key for key in keys if self.uses[key].parsed.spec is not None])
+        of_mentions = list(self._resolve_mentions(each for each in collected if isinstance(each, Mention)))
+        self.catalog.problems[:] = dict.fromkeys([*self.catalog.problems, *self._resolver.problems, *of_mentions])
+        if has_pending or self._uses_by_mention:
+            uses = [
+                self.uses[each] if isinstance(each, int) else self._uses_by_mention.get(each)
+                for each in self._collected
+            ]
+            self.catalog.replace(use for use in uses if use is not None)
 
-    def _resolve_mentions(self, mentions: Iterable[Mention]) -> Iterator[str]:
-        """Note what pages ask for by showing pictures of specs files; yield what is wrong with mentions."""
+    def _complete_uses(self, keys: Sequence[int]) -> bool:
+        """Replace uses by completed ones; return whether any had pending references."""
+        declarations = {key: _declaration(self.uses[key]) for key in keys}
+        self._resolver = IdResolver(declarations.values(), self.spec_files.specs)
+        pending = {key: each for key, each in declarations.items() if each.parsed.pending_references}
+        for key, declaration in pending.items():
+            parsed = self._resolver.complete(declaration) or ParsedBlock(None, declaration.parsed.presentation)
+            self.uses[key] = replace(self.uses[key], parsed=parsed)
+        return bool(pending)
+
+    def _resolve_mentions(self, mentions: Iterable[Mention]) -> Iterator[Problem]:
+        """Note the uses of spec files' pictures; yield a problem for each id that cannot be resolved."""
         for mention in dict.fromkeys(mentions):
             try:
-                found = self._declared.of(mention.id, mention.page)
-            except NoPictureError as error:
-                yield f"{mention.where}: {error}"
+                found = self._resolver.find(mention.id, mention.page)
+            except UnresolvedIdError as error:
+                yield mention.location.problem(str(error))
                 continue
-            if found is not None and found[0] is self._outside.get(mention.id):
-                self._by_mentions[mention] = use_of_mention(mention, *found)
+            if found is not None and found[0] is self.spec_files.specs.get(mention.id):
+                self._uses_by_mention[mention] = use_of_mention(mention, *found)
 
     @property
     def mentions(self) -> dict[Digest, list[Mention]]:
-        """Where pages show a picture by its id, by digest; once ids are resolved."""
-        found: dict[Digest, list[Mention]] = {}
-        for mention in dict.fromkeys(each for each in self._asked if not isinstance(each, int)):
-            reading = self.reading_of(mention.id, mention.page)
-            if reading is not None and reading.spec is not None:
-                found.setdefault(reading.spec.digest, []).append(mention)
-        return found
+        """The mentions of each picture, by digest; complete after `resolve`."""
+        by_digest: dict[Digest, list[Mention]] = {}
+        for mention in dict.fromkeys(each for each in self._collected if isinstance(each, Mention)):
+            spec = self.spec_of(mention.id, mention.page)
+            if spec is not None:
+                by_digest.setdefault(spec.digest, []).append(mention)
+        return by_digest
 
-    def reading_of(self, name: str, page: str) -> ParsedBlock | None:
-        """What a page means by an id, once ids are resolved."""
-        with contextlib.suppress(NoPictureError):
-            found = self._declared.of(name, page)
+    def find(self, name: str, page: str) -> ParsedBlock | None:
+        """Return the block that an id means on a page, after `resolve`; None where it means none or several."""
+        with contextlib.suppress(UnresolvedIdError):
+            found = self._resolver.find(name, page)
             return found[1] if found is not None else None
         return None
 
-    def completed(self, reading: ParsedBlock, page: str, *, is_late: bool) -> ParsedBlock:
-        """A reading with what it wants, as far as that is known; `is_late` when ids have been resolved.
+    def spec_of(self, name: str, page: str) -> ImageSpec | None:
+        """Return the picture that an id means on a page, as `find` does."""
+        parsed = self.find(name, page)
+        return None if parsed is None else parsed.spec
 
-        Before that, it is what specs files draw from each other.
-        """
-        if not reading.wants:
-            return reading
-        declared = self._declared if is_late else self._early
-        return declared.complete(Declaration(None, page, reading, str)) or reading
+
+def _completed(parsed: ParsedBlock, page: str, resolver: IdResolver) -> ParsedBlock:
+    """Resolve the pending references of a block if all of them are known to the resolver."""
+    if not parsed.pending_references:
+        return parsed
+    return resolver.complete(Declaration(None, page, parsed, lambda _: Location(page))) or parsed
 
 
 def _declaration(use: Use) -> Declaration:
-    return Declaration(use.presentation.id, use.source.name, use.reading, use.where)
+    return Declaration(use.presentation.id, use.source.name, use.parsed, use.location)

@@ -1,4 +1,4 @@
-"""Pictures that are shown by the id of what declares them: `![alt](gpt-image:ID)`, `image: gpt-image:ID`."""
+"""Images that name a picture by id instead of by file: `![alt](gpt-image:ID)`, `image: gpt-image:ID`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from mkdocs_gptimage.blocks.fence import Block
 from mkdocs_gptimage.catalog.catalog import Use
+from mkdocs_gptimage.catalog.location import Location
 from mkdocs_gptimage.spec.model import BY_ID, ParsedBlock, Presentation
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Mention:
-    """A place that shows a picture by its id."""
+    """An id that a page shows a picture by."""
 
     page: str
     """The name of its file, as messages show it."""
@@ -25,38 +26,42 @@ class Mention:
 
     @property
     def line(self) -> int | None:
-        """The line in the page's file; None for what was included or made by a macro."""
+        """The line of the first mention in the page's file; None for one that was included or made by a macro."""
         try:
             before, found, _ = self.source.text().partition(f"{BY_ID}{self.id}")
         except (OSError, UnicodeError):
             return None
-        return before.count(chr(10)) + 1 if found else None
+        return before.count("\n") + 1 if found else None
+
+    @property
+    def location(self) -> Location:
+        """The page and, where it is known, the line."""
+        return Location(self.page, self.line)
 
     @property
     def where(self) -> str:
-        """The page and line, `docs/a.md:7`; the page alone where there is no line."""
-        line = self.line
-        return self.page if line is None else f"{self.page}:{line}"
+        """The location as text, `docs/a.md:7`."""
+        return str(self.location)
 
 
 @dataclass(frozen=True)
 class UseById(Use):
-    """A page that shows a picture of a specs file."""
+    """A page that shows a picture of a spec file by its id."""
 
     mention: Mention
-    declared: str
-    """The place of its declaration, `images/cats.yml:3`."""
+    declared_at: Location
+    """Where the spec file declares the picture."""
 
     @property
     def line(self) -> int | None:
         return self.mention.line
 
-    def where(self, offset: int = -1) -> str:  # noqa: ARG002 - a valid spec has no lines to tell apart
-        return self.declared
+    def location(self, offset: int = -1) -> Location:  # noqa: ARG002 - a mention has no body
+        return self.declared_at
 
 
-def use_of_mention(mention: Mention, declaration: Declaration, reading: ParsedBlock) -> UseById:
-    """Return the use of a picture of a specs file on a page, which shows no twin of it."""
-    presentation = Presentation(id=mention.id, alt=reading.presentation.alt, prompt=reading.presentation.prompt)
-    shown = ParsedBlock(reading.spec, presentation)
-    return UseById(mention.source, Block("", ""), 0, shown, mention, declaration.where(-1))
+def use_of_mention(mention: Mention, declaration: Declaration, parsed: ParsedBlock) -> UseById:
+    """Return the use of a spec file's picture on a page; a mention shows the light picture only."""
+    presentation = Presentation(id=mention.id, alt=parsed.presentation.alt, prompt=parsed.presentation.prompt)
+    shown = ParsedBlock(parsed.spec, presentation)
+    return UseById(mention.source, Block("", ""), 0, shown, mention, declaration.location(-1))

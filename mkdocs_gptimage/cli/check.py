@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import NoReturn
 
@@ -24,6 +25,10 @@ from mkdocs_gptimage.report.as_text import (
 from mkdocs_gptimage.store.entry import Damage
 from mkdocs_gptimage.store.snapshot import StoreSnapshot
 from mkdocs_gptimage.store.store import Store, verify_all
+from mkdocs_gptimage.text import Problem
+
+# `docs/a.md:14 (dark): the picture …`, `gptimage/3f/3f9a….json: the picture …`
+_LINE = re.compile(r"(?P<file>[^:]+?)(?::(?P<line>[0-9]+))?(?: \([^)]*\))?: (?P<message>.*)", re.DOTALL)
 
 
 @click.command()
@@ -54,8 +59,9 @@ def check(config_file: str, as_json: bool, allow_orphans: bool, github: bool, st
         click.echo(status_json(found, problems, condition))
     elif github:
         orphans = () if allow_orphans else found.orphans
-        lines = [*problems, *not_stored(plan), *orphan_problems(orphans, site.settings.project)]
-        click.echo("\n".join([*github_errors(lines, site.settings.project), counts_line(found)]))
+        lines = [*not_stored(plan), *orphan_problems(orphans, site.settings.project)]
+        annotated = [*problems, *map(_problem_of, lines)]
+        click.echo("\n".join([*github_errors(annotated, site.settings.project), counts_line(found)]))
     else:
         print_status(found, condition=condition)
     exit_with(plan.is_complete and (allow_orphans or not found.orphans), problems, told=as_json or github)
@@ -70,8 +76,16 @@ def _check_store(config_file: str, *, as_json: bool, github: bool) -> NoReturn:
     if as_json:
         click.echo(store_json(len(verified), damages, leftovers))
     elif github:
-        lines = damage_problems(damages, settings.project)
-        click.echo("\n".join([*github_errors(lines, settings.project), verified_line(len(verified), damages)]))
+        annotated = map(_problem_of, damage_problems(damages, settings.project))
+        click.echo("\n".join([*github_errors(annotated, settings.project), verified_line(len(verified), damages)]))
     else:
         click.echo(store_text(len(verified), damages, leftovers, settings.project))
     sys.exit(EXIT_INCOMPLETE if damages else 0)
+
+
+def _problem_of(line: str) -> Problem:
+    """A line about a picture as a problem: that is all plan and report return so far."""
+    found = _LINE.fullmatch(line)
+    if found is None:
+        return Problem(line)
+    return Problem(found["message"], found["file"], int(found["line"]) if found["line"] else None)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mkdocs_gptimage.hosts.site import Site
     from mkdocs_gptimage.settings import Settings
     from mkdocs_gptimage.spec.digest import Digest
+    from mkdocs_gptimage.text import Problem
 
 
 EXIT_INCOMPLETE = 1
@@ -105,7 +106,7 @@ def stop_at_problems(site: Site, *, as_json: bool = False) -> None:
         return
     if as_json:
         click.echo(status_json(SiteStatus(Plan(())), problems))
-    click.echo("\n".join(problems), err=True)
+    click.echo("\n".join(map(str, problems)), err=True)
     sys.exit(EXIT_INCOMPLETE)
 
 
@@ -140,8 +141,8 @@ def print_status(found: SiteStatus, *, condition: StoreCondition | None = None, 
         click.echo(status_text(found, condition=condition, verbose=verbose))
 
 
-def exit_with(is_fine: bool, problems: Sequence[str], *, told: bool) -> NoReturn:
+def exit_with(is_fine: bool, problems: Sequence[Problem], *, told: bool) -> NoReturn:
     """Say what is wrong with blocks, and exit accordingly."""
     if problems and not told:
-        click.echo("\n".join(problems), err=True)
+        click.echo("\n".join(map(str, problems)), err=True)
     sys.exit(0 if is_fine and not problems else EXIT_INCOMPLETE)

@@ -40,5 +40,5 @@ def gallery(config_file: str, output: Path | None, opens: bool) -> None:
     if opens:
         webbrowser.open(target.resolve().as_uri())
     if problems:
-        click.echo("\n".join(problems), err=True)
+        click.echo("\n".join(map(str, problems)), err=True)
         sys.exit(EXIT_INCOMPLETE)

@@ -57,7 +57,7 @@ def prune(config_file: str, as_json: bool, applies: bool, refs: tuple[str, ...],
     site, *others = [common.read_site_with_drafts(name) for name in (config_file, *also)]
     problems = list(dict.fromkeys(problem for each in (site, *others) for problem in each.problems))
     if problems:
-        click.echo("\n".join(problems), err=True)
+        click.echo("\n".join(map(str, problems)), err=True)
         click.echo("gptimage: nothing is pruned while blocks have problems: their pictures are not known", err=True)
         sys.exit(EXIT_INCOMPLETE)
     files = [Path(name) for name in (config_file, *also)]

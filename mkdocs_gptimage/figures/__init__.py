@@ -1,1 +1,1 @@
-"""The HTML of figures: marker, attributes, caption, placeholder card."""
+"""The HTML of figures: markers, attributes, captions, placeholders."""

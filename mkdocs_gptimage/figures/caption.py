@@ -1,4 +1,4 @@
-"""Inline Markdown of a caption → HTML, by the Markdown instance of the page that shows it."""
+"""Renders the inline Markdown of captions with the Markdown instance of their page."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 _RUNS_CODE = re.compile(r"(javascript|vbscript|data):", re.IGNORECASE)
 _IGNORED_IN_URL = re.compile(r"\s+")
 _REFERENCE = re.compile(r"&(?:#[0-9]+|#[xX][0-9a-fA-F]+|[A-Za-z0-9]+);?")
-# Attributes that nothing follows as a link, whatever they say.
-_WORDS = frozenset({"alt", "aria-label", "class", "id", "title"})
+# Attributes that browsers never treat as a URL.
+_TEXT_ATTRIBUTES = frozenset({"alt", "aria-label", "class", "id", "title"})
 _WRAPPER = re.compile(r"^<div>\s*<div>(.*)</div>\s*</div>$", re.DOTALL)
-# Host extensions that see links after the inline pass: attributes, and MkDocs' links between pages.
+# Tree processors that run after the inline pass: attribute lists, and MkDocs' links between pages.
 _AFTER_INLINE = ("attr_list", "relpath", "unescape")
 
 
@@ -35,19 +35,21 @@ def render_caption(text: str, md: Markdown) -> str:
         if name in md.treeprocessors:
             md.treeprocessors[name].run(root)
     for element in root.iter():
-        _keep_harmless_attributes(element, md)
+        _sanitise_attributes(element, md)
     serialized = md.postprocessors["raw_html"].run(md.serializer(root)).replace(AMP_SUBSTITUTE, "&")
     wrapped = _WRAPPER.match(serialized.strip())
-    return _REFERENCE.sub(_without_unfit, wrapped[1] if wrapped else serialized)
+    return _REFERENCE.sub(_unless_forbidden, wrapped[1] if wrapped else serialized)
 
 
-def _keep_harmless_attributes(element: ET.Element, md: Markdown) -> None:
-    """Keep each attribute once, as HTML takes `HREF` for `href`, and none that runs code."""
-    for name, written in list(element.attrib.items()):
+def _sanitise_attributes(element: ET.Element, md: Markdown) -> None:
+    """Remove attributes that run code, and those whose names differ only in case."""
+    for name, raw in list(element.attrib.items()):
         lower = name.lower()
         # Character references of an attribute list are stashed; an attribute without a value has None.
-        value = written and HTML_PLACEHOLDER_RE.sub(lambda key: str(md.htmlStash.rawHtmlBlocks[int(key[1])]), written)
-        runs_code = lower.startswith("on") or lower == "srcdoc" or (lower not in _WORDS and _runs_code(value or ""))
+        value = raw and HTML_PLACEHOLDER_RE.sub(lambda key: str(md.htmlStash.rawHtmlBlocks[int(key[1])]), raw)
+        runs_code = (
+            lower.startswith("on") or lower == "srcdoc" or (lower not in _TEXT_ATTRIBUTES and _runs_code(value or ""))
+        )
         if runs_code or lower != name:
             del element.attrib[name]
         if not runs_code and (lower == name or lower not in element.attrib):
@@ -55,23 +57,23 @@ def _keep_harmless_attributes(element: ET.Element, md: Markdown) -> None:
 
 
 def _runs_code(url: str) -> bool:
-    """Whether a link runs code, read as a browser reads it: entities decoded, white space inside of it ignored."""
-    read = fold(html.unescape(url.replace(AMP_SUBSTITUTE, "&")))
-    return _RUNS_CODE.match(_IGNORED_IN_URL.sub("", read)) is not None
+    """Whether a URL runs code; as in browsers, entities are decoded first and white space is ignored."""
+    decoded = fold(html.unescape(url.replace(AMP_SUBSTITUTE, "&")))
+    return _RUNS_CODE.match(_IGNORED_IN_URL.sub("", decoded)) is not None
 
 
-def _without_unfit(reference: re.Match[str]) -> str:
-    """A character reference, unless it stands for what `fold` leaves out of a text."""
+def _unless_forbidden(reference: re.Match[str]) -> str:
+    """Drop a character reference to a character that `fold` removes."""
     character = html.unescape(reference[0])
     return reference[0] if character.isspace() or fold(character) else ""
 
 
 def _run_inline(root: ET.Element, md: Markdown) -> None:
-    """Run the page's own processor, as patterns ask it for what they stashed, but without its pattern for raw HTML."""
+    """Run the page's own inline processor, which owns what patterns stash, without its pattern for raw HTML."""
     inline: Any = md.treeprocessors["inline"]
     patterns = inline.inlinePatterns
     raw_html = [patterns["html"]] if "html" in patterns else []
-    # The processor only walks its patterns in order, so a list does.
+    # The processor only iterates over its patterns, so a list replaces the registry.
     inline.inlinePatterns = [pattern for pattern in patterns if pattern not in raw_html]
     try:
         inline.run(root)

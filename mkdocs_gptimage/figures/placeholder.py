@@ -1,6 +1,6 @@
-"""The card that stands in for a picture that is not there yet: an SVG of the picture's shape that shows its prompt.
+"""Placeholder for a missing picture: an SVG of the picture's shape that shows its prompt.
 
-SVG is sharp at any width, follows the reader's light or dark preference, and sets any script in the reader's own fonts.
+SVG is sharp at any width, follows the light or dark colour scheme, and uses the system's fonts for any script.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 
 _LINE_HEIGHT = 1.45
-_WIDEST = 0.56
-"""Average advance of a letter, in ems; a little wide, so that lines do not run over."""
+_ADVANCE = 0.56
+"""Average advance of a letter, in ems; an overestimate, so that lines fit."""
 _STYLE = """
 .paper{fill:#f4f2fa}.edge{stroke:#b9b3d6}.ink{fill:#37314f}.soft{fill:#6d6690}.line{stroke:#8f86bd}
 @media (prefers-color-scheme:dark){
@@ -29,16 +29,16 @@ text{font-family:system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans",sans-seri
 
 
 def placeholder_svg(spec: ImageSpec, note: str) -> str:
-    """Return the SVG document of a card; `note` says in a few words why there is no picture."""
+    """Return the SVG document of a placeholder; `note` is the reason in a few words."""
     width, height = spec.pixels
     unit = min(width, height * 1.6, 1800) / 30
     margin = unit * 2
-    columns = max(8, int((width - 2 * margin) / (unit * _WIDEST)))
+    columns = max(8, int((width - 2 * margin) / (unit * _ADVANCE)))
     rows = list(_wrap(_printable(" ".join(spec.prompt.split())), columns))
     room = max(1, int((height - margin * 2 - unit * 5.5) / (unit * _LINE_HEIGHT)))
     if len(rows) > room:
         rows = rows[:room]
-        rows[-1] = f"{_fitting(rows[-1], columns - 2)} …"
+        rows[-1] = f"{_truncated(rows[-1], columns - 2)} …"
     top = (height - (len(rows) * _LINE_HEIGHT + 2.5) * unit) / 2 + unit * 2.2
     lines = "".join(
         _text(row, width / 2, top + (index + 1) * unit * _LINE_HEIGHT, unit, "ink") for index, row in enumerate(rows)
@@ -78,10 +78,10 @@ def _printable(text: str) -> str:
 
 
 def _wrap(text: str, columns: int) -> Iterator[str]:
-    """Break a text into rows of at most `columns` columns, between words where there are any."""
+    """Break a text into rows of at most `columns` columns, at white space where possible."""
     row, used = "", 0
     for word in text.split():
-        for piece in _pieces(word, columns):
+        for piece in _split_word(word, columns):
             advance = _columns(piece)
             if row and used + 1 + advance > columns:
                 yield row
@@ -91,8 +91,8 @@ def _wrap(text: str, columns: int) -> Iterator[str]:
         yield row
 
 
-def _pieces(word: str, columns: int) -> Iterator[str]:
-    """A word as it is, or cut to rows: long words, and scripts that write without spaces."""
+def _split_word(word: str, columns: int) -> Iterator[str]:
+    """Split a word that is longer than a row, as in scripts that write without spaces."""
     piece, used = "", 0
     for character in word:
         advance = _columns(character)
@@ -103,9 +103,9 @@ def _pieces(word: str, columns: int) -> Iterator[str]:
     yield piece
 
 
-def _fitting(row: str, columns: int) -> str:
-    """The beginning of a row that fits."""
-    return next(_pieces(row, columns)).rstrip()
+def _truncated(row: str, columns: int) -> str:
+    """The part of a row that fits into `columns` columns."""
+    return next(_split_word(row, columns)).rstrip()
 
 
 def _columns(text: str) -> int:

@@ -1,21 +1,16 @@
-"""What the site shows for a picture: its files by name, and the attributes of the `<img>` that chooses among them."""
+"""Published files of a picture, and the `srcset`, `sizes` and other attributes by which an `<img>` offers them."""
 
 from __future__ import annotations
 
-import html
 import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mkdocs_gptimage.figures.figure import attribute
-from mkdocs_gptimage.settings import rendition_widths
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from mkdocs_gptimage.settings import Output
-    from mkdocs_gptimage.spec.model import ImageSpec
 
 
 PLACEHOLDER_FORMAT = "svg"
@@ -29,10 +24,8 @@ MEDIA_TYPES = {
 _CARDS = "data-gpt-image-cards"
 _DARK_COLOUR = "--gpt-image-dark"
 _AUTO = "auto"
-# The length behind the media condition: a number with a unit, or a function of lengths.
+# The length after the media condition: a number with a unit, or a function of lengths.
 _LAST_LENGTH = re.compile(r"(?:[a-z-]+\((?:[^()]|\([^()]*\))*\)|[^\s()]+)$")
-_SRC = re.compile(r'\s+src="(?P<src>[^"]*)"')
-_ATTRIBUTE = re.compile(r"\s([A-Za-z-]+)=")
 
 
 @dataclass(frozen=True)
@@ -40,7 +33,7 @@ class PublishedFile:
     """One published file."""
 
     name: str
-    """In the assets folder."""
+    """Relative to the assets folder."""
     width: int
     """Pixels."""
     format: str
@@ -48,34 +41,34 @@ class PublishedFile:
 
 @dataclass(frozen=True)
 class PublishedImage:
-    """The files of a picture."""
+    """The published files of a picture."""
 
     width: int
-    """Pixels of the picture, as the height; the browser keeps its place by them."""
+    """Pixels of the picture, as the height; they reserve its space while it loads."""
     height: int
     formats: tuple[tuple[PublishedFile, ...], ...]
-    """Per format, the one that browsers should prefer first; widths rising."""
+    """Per format, preferred formats first; within a format, widths rising."""
     colour: str = ""
-    """`#rrggbb`, behind the picture while it loads."""
+    """`#rrggbb`, the background while the picture loads."""
     original: str = ""
-    """The name of the published original, where one is."""
+    """The name of the published original; empty if only renditions are published."""
     card: Mapping[str, Any] | None = None
-    """Of a picture that is not there, what a development server's page says of it; what is shown stands in for it."""
+    """Data for the development server's script about a missing picture; the files are those of its placeholder."""
 
     @property
     def src(self) -> PublishedFile:
-        """The file for whoever knows nothing of `srcset`: the widest of the last format."""
+        """The fallback for clients without `srcset`: the widest of the last format."""
         return self.formats[-1][-1]
 
 
 def srcset(files: tuple[PublishedFile, ...], prefix: str) -> str:
-    """The candidates of one format; `prefix` is the URL of the assets folder as a page writes it."""
+    """The `srcset` of one format; `prefix` is the URL of the assets folder as a page writes it."""
     return ", ".join(f"{prefix}{file.name} {file.width}w" for file in files)
 
 
-def source_elements(shown: PublishedImage, prefix: str, sizes: str, media: str = "") -> str:
-    """The `<source>` elements for all formats but the last; with `media`, for the last as well."""
-    offered = shown.formats if media else shown.formats[:-1]
+def source_elements(published: PublishedImage, prefix: str, sizes: str, media: str = "") -> str:
+    """The `<source>` elements for all formats but the last; with `media`, for all."""
+    formats = published.formats if media else published.formats[:-1]
     return "".join(
         "<source"
         + (attribute("media", media) if media else "")
@@ -83,47 +76,47 @@ def source_elements(shown: PublishedImage, prefix: str, sizes: str, media: str =
         + attribute("srcset", srcset(files, prefix))
         + attribute("sizes", sizes)
         + ">"
-        for files in offered
+        for files in formats
     )
 
 
-def image_attributes(shown: PublishedImage, prefix: str, *, sizes: str, loading: str) -> dict[str, str]:
-    """The attributes of an `<img>` that depend on the picture's bytes and on the place of the figure.
+def image_attributes(published: PublishedImage, prefix: str, *, sizes: str, loading: str) -> dict[str, str]:
+    """The attributes of an `<img>` that depend on its files and its place on the page.
 
-    `sizes` is how wide the figure is; `loading` is `lazy`, or `eager` for what readers see first.
+    `sizes` is the layout width as the HTML attribute gives it; `loading` is `lazy`, or `eager` above the fold.
     """
-    files = shown.formats[-1]
+    files = published.formats[-1]
     found = {"srcset": srcset(files, prefix), "sizes": sizes} if len(files) > 1 else {}
-    found |= {"width": str(shown.width), "height": str(shown.height), "loading": loading}
+    found |= {"width": str(published.width), "height": str(published.height), "loading": loading}
     if loading == "eager":
         found["fetchpriority"] = "high"
     return found
 
 
 def style_attribute(
-    shown: PublishedImage, width: int | None = None, twin: PublishedImage | None = None
+    published: PublishedImage, width: int | None = None, twin: PublishedImage | None = None
 ) -> dict[str, str]:
-    """The `style` of an `<img>`, if it needs one.
+    """The `style` of an `<img>`, or nothing.
 
-    `width` is what it is wide at most, in CSS pixels; `twin` what the same `<img>` shows on dark screens.
+    `width` is its maximum in CSS pixels; `twin` is the image that it shows with a dark colour scheme.
     """
     rules = [f"max-width:min(100%,{width}px)"] if width else []
-    rules += [f"background-color:{shown.colour}"] if shown.colour else []
-    # The style sheet takes this one where the browser takes the twin.
+    rules += [f"background-color:{published.colour}"] if published.colour else []
+    # gptimage.css uses this colour where the browser uses the twin.
     rules += [f"{_DARK_COLOUR}:{twin.colour or 'transparent'}"] if twin is not None else []
     return {"style": ";".join(rules)} if rules else {}
 
 
-def card_attribute(shown: PublishedImage, twin: PublishedImage | None = None) -> dict[str, str]:
-    """The attribute by which a development server's script knows what is missing of an `<img>`; none elsewhere."""
-    found = [shown.card] if shown.card is not None else []
+def card_attribute(published: PublishedImage, twin: PublishedImage | None = None) -> dict[str, str]:
+    """The attribute that tells a development server's script which pictures of an `<img>` are missing, or nothing."""
+    found = [published.card] if published.card is not None else []
     if twin is not None and twin.card is not None:
         found.append({**twin.card, "dark": True})
     return {_CARDS: json.dumps(found, ensure_ascii=False)} if found else {}
 
 
 def sizes_for(layout: str, width: int | None) -> str:
-    """The `sizes` of a figure: the site's, none of them wider than the figure's own width in CSS pixels."""
+    """The `sizes` of a figure: those of the site, limited to the figure's maximum `width` in CSS pixels."""
     if width is None:
         return layout
     return ", ".join(
@@ -132,7 +125,7 @@ def sizes_for(layout: str, width: int | None) -> str:
 
 
 def _split(layout: str) -> list[str]:
-    """The sizes of a list, at the commas that stand in no parentheses."""
+    """Split a list of sizes at its commas outside of parentheses."""
     parts, depth = [""], 0
     for character in layout:
         depth += (character == "(") - (character == ")")
@@ -143,37 +136,17 @@ def _split(layout: str) -> list[str]:
     return [part.strip() for part in parts if part.strip()]
 
 
-def complete_image(image: str, found: Mapping[str, str]) -> str:
-    """An `<img>` of the author's with another `src` and what it lacks; what the author has set stays."""
-    given = {name.lower() for name in _ATTRIBUTE.findall(image)} - {"src"}
-    missing = "".join(attribute(name, value) for name, value in found.items() if name not in given)
-    return _SRC.sub(lambda _: missing, image, count=1)
+def single_file_attributes(attributes: Mapping[str, str]) -> dict[str, str]:
+    """Leave out the attributes that name further files or defer loading."""
+    left_out = ("srcset", "sizes", "loading", "fetchpriority")
+    return {name: value for name, value in attributes.items() if name not in left_out}
 
 
-def src_of(image: str) -> str:
-    """The `src` of an `<img>`; empty without one."""
-    found = _SRC.search(image)
-    return html.unescape(found["src"]) if found else ""
-
-
-def picture_element(image: str, offered: str) -> str:
-    """An `<img>` with the other formats that are offered for it, if any."""
-    return f"<picture>{offered}{image}</picture>" if offered else image
+def picture_element(image: str, sources: str) -> str:
+    """Wrap an `<img>` and the `<source>` elements for it, if any, in a `<picture>`."""
+    return f"<picture>{sources}{image}</picture>" if sources else image
 
 
 def published_name(stem: str, ending: str, width: int | None = None) -> str:
-    """The name of a published file; `width` in pixels, None for the picture as it was stored."""
+    """The name of a published file; `width` in pixels, None for the original."""
     return f"{stem}-{width}.{ending}" if width else f"{stem}.{ending}"
-
-
-def expected_names(spec: ImageSpec, ending: str, output: Output, stem: str = "") -> tuple[str, str]:
-    """The names of the file to show and of the original, for a picture that is stored or expected as `ending`.
-
-    `stem` takes the place of the picture's own, where that is not known yet.
-    """
-    stem = stem or spec.stem
-    original = published_name(stem, ending)
-    last = output.formats[-1]
-    if ending == "svg" or last == "original":
-        return original, original
-    return published_name(stem, last, rendition_widths(spec.pixels[0], output.widths)[-1]), original

@@ -149,7 +149,7 @@ def _place(use: Use, picture: Picture) -> UseLocation:
     if isinstance(use, UseById):
         return UseLocation(use.source.name, use.line, BY_ID)
     role = ""
-    if use.reading.spec is None or use.reading.spec.digest != picture.spec.digest:
+    if use.parsed.spec is None or use.parsed.spec.digest != picture.spec.digest:
         role = "dark" if picture.is_shown else "reference"
     return UseLocation(use.source.name, use.line, role, None if role else use.presentation.id)
 

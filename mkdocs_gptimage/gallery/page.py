@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from mkdocs_gptimage.publish.renditions import RenditionSet
     from mkdocs_gptimage.settings import Settings
     from mkdocs_gptimage.spec.digest import Digest
+    from mkdocs_gptimage.text import Problem
 
 
 GALLERY_FILE = "gallery.html"
@@ -45,7 +46,7 @@ _SLOT = re.compile(r"\{\{([a-z]+)\}\}")
 _IN_SCRIPT = {ord(character): f"\\u{ord(character):04x}" for character in "<>&"}
 
 
-def write_gallery(target: Path, found: Sequence[GalleryItem], problems: Sequence[str], settings: Settings) -> None:
+def write_gallery(target: Path, found: Sequence[GalleryItem], problems: Sequence[Problem], settings: Settings) -> None:
     """Write the gallery of a project as one file, thumbnails inside, whole or not at all.
 
     The large view takes the stored pictures where they lie, and the thumbnails where the file was sent to somebody.
@@ -56,7 +57,7 @@ def write_gallery(target: Path, found: Sequence[GalleryItem], problems: Sequence
         entries = [each.entry for each in found if each.entry is not None]
         derived = derive_renditions(entries, _THUMBNAILS, settings.cache)
         told = [_embedded(each, derived.get(each.digest), target.parent) for each in found]
-        text = render_page(f"Pictures of {settings.project.name}", told, problems)
+        text = render_page(f"Pictures of {settings.project.name}", told, [str(problem) for problem in problems])
         target.parent.mkdir(parents=True, exist_ok=True)
         write_text(target, text)
     except OSError as error:
@@ -70,8 +71,8 @@ def site_gallery(
     reader: PageRenderer, shown: Mapping[Digest, PublishedImage], title: str, addresses: Mapping[str, str], name: str
 ) -> str:
     """Return the gallery of all that the pages of a build show; the rest as for `published`."""
-    plan = decide(reader.catalog, reader.snapshot)
-    return published_page(gallery_items(SiteStatus(plan), reader.mentions), shown, title, addresses, name)
+    plan = decide(reader.collector.catalog, reader.snapshot)
+    return published_page(gallery_items(SiteStatus(plan), reader.collector.mentions), shown, title, addresses, name)
 
 
 def published_page(

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mkdocs_gptimage.spec.digest import Digest
     from mkdocs_gptimage.store.snapshot import StoreSnapshot
     from mkdocs_gptimage.store.store import Store
+    from mkdocs_gptimage.text import Problem
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Site:
     catalog: Catalog
     mentions: Mapping[Digest, Sequence[Mention]]
     """Where pages show a picture by its id, by digest."""
-    problems: Sequence[str]
+    problems: Sequence[Problem]
     """The problems of all blocks, those of drafts included."""
     drafts: Mapping[Digest, Picture] = field(default_factory=dict)
     """Pictures that only drafts ask for, by digest: pages that a development server shows and a build leaves out."""

@@ -3,32 +3,30 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from mkdocs_gptimage.text import Problem
 
-# `docs/a.md:14: size: …`, `docs/a.md: …`; a title in brackets may stand behind the line.
-_PROBLEM = re.compile(r"(?P<file>[^:]+?)(?::(?P<line>[0-9]+))?(?: \([^)]*\))?: (?P<message>.*)", re.DOTALL)
+
 _TITLE = "gptimage"
 
 
-def github_errors(problems: Iterable[str], project: Path) -> list[str]:
+def github_errors(problems: Iterable[Problem], project: Path) -> list[str]:
     """Return a workflow command for each problem; files are relative to the folder of mkdocs.yml."""
     root = _root(project)
     return [_error(problem, project, root) for problem in problems]
 
 
-def _error(problem: str, project: Path, root: Path) -> str:
-    found = _PROBLEM.fullmatch(problem)
-    if found is None:
-        return f"::error title={_TITLE}::{_escaped(problem)}"
-    file = os.path.relpath(project / found["file"], root).replace(os.sep, "/")
-    line = f",line={found['line']}" if found["line"] else ""
-    return f"::error file={_escaped_property(file)}{line},title={_TITLE}::{_escaped(found['message'])}"
+def _error(problem: Problem, project: Path, root: Path) -> str:
+    if not problem.file:
+        return f"::error title={_TITLE}::{_escaped(problem.message)}"
+    file = os.path.relpath(project / problem.file, root).replace(os.sep, "/")
+    line = "" if problem.line is None else f",line={problem.line}"
+    return f"::error file={_escaped_property(file)}{line},title={_TITLE}::{_escaped(problem.message)}"
 
 
 def _root(project: Path) -> Path:

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from mkdocs_gptimage.plan.status import SiteStatus
     from mkdocs_gptimage.report.as_text import StoreCondition
     from mkdocs_gptimage.store.entry import Damage, Leftover
+    from mkdocs_gptimage.text import Problem
 
 
-def status_json(found: SiteStatus, problems: Sequence[str], condition: StoreCondition | None = None) -> str:
+def status_json(found: SiteStatus, problems: Sequence[Problem], condition: StoreCondition | None = None) -> str:
     """A plan as an object: `pictures`, `counts`, `price_usd`, `strays`, `orphans` and the `problems` of blocks.
 
     A picture has the fields in which it `changed` from its `former`, the digest of a stored picture. With a store that
@@ -74,13 +75,13 @@ def pruning_json(found: Pruning, known: SiteStatus, *, applied: bool) -> str:
     return _dump({"orphans": gone, "young": young, "files": files, "deleted": applied})
 
 
-def _plan(plan: Plan, problems: Sequence[str]) -> dict[str, Any]:
+def _plan(plan: Plan, problems: Sequence[Problem | str]) -> dict[str, Any]:
     return {
         "pictures": [_picture(row) for row in plan.rows],
         "counts": {state.value: plan.count(state) for state in State},
         "price_usd": plan.price,
         "strays": [{"digest": flight.digest, "where": flight.where} for flight in plan.strays],
-        "problems": list(problems),
+        "problems": [str(problem) for problem in problems],
     }
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mkdocs_gptimage.plan.status import SiteStatus
     from mkdocs_gptimage.spec.digest import Digest
     from mkdocs_gptimage.store.entry import Entry
+    from mkdocs_gptimage.text import Problem
 
 
 DRAFT = "draft"
@@ -67,9 +68,13 @@ def items_text(listed: Sequence[ListItem]) -> str:
     )
 
 
-def items_json(listed: Sequence[ListItem], problems: Sequence[str], warnings: Sequence[str] = ()) -> str:
+def items_json(listed: Sequence[ListItem], problems: Sequence[Problem], warnings: Sequence[str] = ()) -> str:
     """Return the items, what is wrong with blocks, and what MkDocs warned of while the pages were read."""
-    told = {"pictures": [asdict(item) for item in listed], "problems": list(problems), "warnings": list(warnings)}
+    told = {
+        "pictures": [asdict(item) for item in listed],
+        "problems": [str(problem) for problem in problems],
+        "warnings": list(warnings),
+    }
     return json.dumps(told, indent=2, ensure_ascii=False)
 
 

@@ -43,8 +43,8 @@ class DevelopmentServer:
 
         `unasked` are the digests of missing pictures that are made without being asked for.
         """
-        self._approvals.update(part, reader.catalog, plan, settings, unasked)
-        known = find_previous(reader.catalog, reader.snapshot, settings.cache)
+        self._approvals.update(part, reader.collector.catalog, plan, settings, unasked)
+        known = find_previous(reader.collector.catalog, reader.snapshot, settings.cache)
         rows = {row.digest: row for row in plan.candidates}
         return PlaceholderContext(functools.partial(self._approvals.card, rows=rows, settings=settings), known)
 

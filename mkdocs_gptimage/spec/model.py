@@ -170,7 +170,7 @@ class ParsedBlock:
     """(line, message); lines count from 0 in the block's text."""
     dark: ImageSpec | None = None
     """The picture's twin for dark pages, where the block asks for one."""
-    wants: tuple[PendingReference, ...] = ()
+    pending_references: tuple[PendingReference, ...] = ()
     """What is not known until all pages are read; until then, neither digest is the final one."""
 
 

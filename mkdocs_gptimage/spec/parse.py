@@ -74,7 +74,9 @@ def parse_fields(
     if problems or style is None:
         return ParsedBlock(None, Presentation(), tuple(problems))
     references = list(style.references)
-    wants = [PendingReference(each.wanted, line_of("style"), "style") for each in references if each.wanted is not None]
+    pending = [
+        PendingReference(each.wanted, line_of("style"), "style") for each in references if each.wanted is not None
+    ]
     for index, entry in enumerate(fields.get("image_urls", ())):
         place = f"image_urls[{index}]"
         try:
@@ -83,7 +85,7 @@ def parse_fields(
             problems.append((line_of("image_urls"), f"{place}: {error}"))
             continue
         if (wanted := references[-1].wanted) is not None:
-            wants.append(PendingReference(wanted, line_of("image_urls"), place))
+            pending.append(PendingReference(wanted, line_of("image_urls"), place))
     most = block_schema()["properties"]["image_urls"]["maxItems"]
     if len(references) > most:
         said = f"image_urls: {len(references)} entries with those of the style, expected at most {most}"
@@ -93,7 +95,7 @@ def parse_fields(
     problems += [(line_of(name), said) for name, said in _too_long(light, dark, fields.get("dark"), style)]
     if problems:
         return ParsedBlock(None, Presentation(), tuple(problems))
-    return ParsedBlock(light, _presentation(fields), dark=dark, wants=tuple(wants))
+    return ParsedBlock(light, _presentation(fields), dark=dark, pending_references=tuple(pending))
 
 
 def _filled_in(given: Any, house: SiteDefaults) -> tuple[Any, Style | None]:

@@ -95,7 +95,7 @@ BLOCKS = {
     ),
     "options behind the fence": (
         "```{.gpt-image size=1}\nprompt: x\n```\n",
-        ":3: 'size=1' stands behind the fence; write options as lines in the block",
+        ":3: unexpected 'size=1' after the language; write options as lines in the block",
     ),
 }
 

@@ -22,6 +22,7 @@ from mkdocs_gptimage.report.listing import list_items
 from mkdocs_gptimage.spec.model import ImageSpec, reference_to
 from mkdocs_gptimage.store.entry import Damage, Entry
 from mkdocs_gptimage.store.store import Store, verify_all
+from mkdocs_gptimage.text import Problem
 
 COMMAND = [sys.executable, "-c", "from mkdocs_gptimage.cli import main; main()"]
 CAT = ImageSpec("A cat")
@@ -168,12 +169,12 @@ def test_check_for_github(site):
     ("problem", "expected"),
     [
         (
-            "docs/a.md:3: x: 50% of it\nand more",
+            Problem("x: 50% of it\nand more", "docs/a.md", 3),
             "::error file=docs/a.md,line=3,title=gptimage::x: 50%25 of it%0Aand more",
         ),
-        ("docs/a,b.md: whole", "::error file=docs/a%2Cb.md,title=gptimage::whole"),
-        ("docs/a.md:3 (dark): x", "::error file=docs/a.md,line=3,title=gptimage::x"),
-        ("no file", "::error title=gptimage::no file"),
+        (Problem("whole", "docs/a,b.md"), "::error file=docs/a%2Cb.md,title=gptimage::whole"),
+        (Problem("x", "docs/a.md", 3, "dark"), "::error file=docs/a.md,line=3,title=gptimage::x"),
+        (Problem("no file"), "::error title=gptimage::no file"),
     ],
 )
 def test_workflow_commands(tmp_path, monkeypatch, problem, expected):
@@ -193,7 +194,7 @@ def test_files_of_a_site_below_the_root(tmp_path, monkeypatch, is_told):
     else:
         (tmp_path / ".git").mkdir()
 
-    assert github_errors(["docs/a.md:3: x"], tmp_path / "site") == [
+    assert github_errors([Problem("x", "docs/a.md", 3)], tmp_path / "site") == [
         "::error file=site/docs/a.md,line=3,title=gptimage::x"
     ]
 

@@ -10,9 +10,12 @@ from paying_service import Books
 from scripted_service import KEY, fails
 from sites import FAST, Site, block
 
-from mkdocs_gptimage.catalog.catalog import Catalog
+from mkdocs_gptimage.blocks.fence import Block
+from mkdocs_gptimage.catalog.catalog import Source
 from mkdocs_gptimage.catalog.collector import UseCollector
 from mkdocs_gptimage.catalog.ids import LONGEST_CHAIN, Declaration
+from mkdocs_gptimage.catalog.location import Location
+from mkdocs_gptimage.catalog.spec_files import SpecFiles
 from mkdocs_gptimage.spec.parse import parse_block
 from mkdocs_gptimage.spec.references import ReferenceResolver
 
@@ -131,13 +134,19 @@ def test_what_is_drawn_from_specs_only_is_known_at_once(tmp_path):
         return parse_block(text, {}, lambda entry: references.resolve(entry, tmp_path))
 
     specs = {"one": "prompt: One", "two": "prompt: Two\nimage_urls: [gpt-image:one]"}
-    asked = UseCollector(Catalog(), {name: Declaration(name, "s.yml", read(text), str) for name, text in specs.items()})
+    declared = {
+        name: Declaration(name, "s.yml", read(text), lambda _: Location("s.yml")) for name, text in specs.items()
+    }
+    collector = UseCollector(SpecFiles(specs=declared))
+    source = Source("docs/a.md", str, "gpt-image")
     known, other = (read(f"prompt: Child\nimage_urls: [gpt-image:{name}]") for name in ("two", "block"))
-    completed = asked.completed(known, "docs/a.md", is_late=False)
+    for parsed in (known, other):
+        collector.add(source, Block("", ""), parsed, is_late=False)
+    completed, pending = (use.parsed for use in collector.uses)
 
     assert [parent.prompt for parent in completed.spec.parents] == ["Two"]
-    assert completed.wants == ()
-    assert asked.completed(other, "docs/a.md", is_late=False) is other
+    assert completed.pending_references == ()
+    assert pending is other
 
 
 def test_a_failed_parent_fails_its_children_by_name(site, service, books):
@@ -233,7 +242,7 @@ def test_a_chain_has_an_end(site, service):
     built = made.build(env=ENV)
 
     assert built.code == 1
-    assert f"stands behind more than {LONGEST_CHAIN} pictures in a row" in built.err
+    assert f"ends a chain of more than {LONGEST_CHAIN} pictures" in built.err
     assert service.requests == []
 
 

@@ -110,9 +110,9 @@ class GptImagePlugin(BasePlugin[Options]):
         if not (self.read_only and self._has_several_builds(config) and hasattr(self, "reader")):
             makes = self._on_missing == "generate" and not self._offers
             self.reader = PageRenderer(self.settings, self.store, may_generate=makes)
-            for pattern in self.reader.specs.unmatched:
+            for pattern in self.reader.collector.spec_files.unmatched:
                 log.warning("%s: plugins.gptimage.specs: no file fits '%s'", self.settings.config_file, pattern)
-        config.watch.extend(map(str, self.reader.specs.files))
+        config.watch.extend(map(str, self.reader.collector.spec_files.files))
         extensions: list[Any] = config.markdown_extensions
         if self._extension is None or self._extension not in extensions:
             self._extension = GptImageExtension(self._render, self.settings.fence, self._show_by_id)
@@ -203,7 +203,7 @@ class GptImagePlugin(BasePlugin[Options]):
             # A feed takes its abstracts from the page itself now, and no prompt may get into it.
             self._markdown = page.markdown
             page.markdown = without_blocks(page.markdown or "", self.settings.fence)
-            page.content = self.reader.unmarked(html)
+            page.content = self.reader.strip_markers(html)
             if self._offers and (page.meta.get("draft") or not page.file.inclusion.is_included()):
                 self._drafts.add(page_context(page, config, self.settings).source.name)
 
@@ -221,17 +221,17 @@ class GptImagePlugin(BasePlugin[Options]):
         if isinstance(cover, str) and cover.startswith(BY_ID):
             name = cover.removeprefix(BY_ID)
             self._covers.append((page, name))
-            mention = self.reader.mention(name, page_context(page, config, self.settings).source)
+            mention = self.reader.collector.mention(name, page_context(page, config, self.settings).source)
             if not config.site_url:
-                problem = f"{mention.where}: image: an absolute URL needs 'site_url' in {self.settings.config_file}"
-                self.reader.catalog.problems.append(problem)
+                message = f"image: an absolute URL needs 'site_url' in {self.settings.config_file}"
+                self.reader.collector.catalog.problems.append(mention.location.problem(message))
         return BY_ID in html and self.reader.collect_mentions(html, page_context(page, config, self.settings).source)
 
     @event_priority(75)
     def on_env(self, env: Environment, *, config: MkDocsConfig, files: Files) -> None:  # noqa: ARG002
         if not self._is_active:
             return
-        self.reader.resolve_ids()
+        self.reader.collector.resolve()
         if self.read_only and self._has_several_builds(config):
             return
         if self.read_only:
@@ -283,14 +283,16 @@ class GptImagePlugin(BasePlugin[Options]):
 
     def _make(self, config: MkDocsConfig) -> Delivery:
         """Decide, make what may be made, and say what the site shows."""
-        self.reader.catalog.require_valid()
-        for hint in self.reader.catalog.hints():
+        self.reader.collector.catalog.require_valid()
+        for hint in self.reader.collector.catalog.hints():
             log.info(hint)
         pays = self._on_missing == "generate" and not self._offers
         warn = None if pays else log.warning
         is_first = self._offers and not self._has_looked_for_strays
         self._has_looked_for_strays |= is_first
-        plan = make_plan(self.reader.catalog, self.reader.snapshot, self.settings, with_strays=is_first, warn=warn)
+        plan = make_plan(
+            self.reader.collector.catalog, self.reader.snapshot, self.settings, with_strays=is_first, warn=warn
+        )
         if self._on_missing == "error":
             require_all(plan)
         result = RunResult(plan)
@@ -298,7 +300,7 @@ class GptImagePlugin(BasePlugin[Options]):
             if not plan.is_complete and self._has_several_builds(config):
                 self._make_for_all_builds(config)
                 self.reader.snapshot.forget()
-                plan = make_plan(self.reader.catalog, self.reader.snapshot, self.settings)
+                plan = make_plan(self.reader.collector.catalog, self.reader.snapshot, self.settings)
             result = run_plan(plan, Workspace(self.settings, self.store, os.environ, log))
         covers = {picture.digest for page, name in self._covers if (picture := self._picture_of(page, name, config))}
         desk = self._desk(plan, config)
@@ -325,7 +327,7 @@ class GptImagePlugin(BasePlugin[Options]):
         return self._serving.desk(language, self.reader, plan, self.settings, unasked)
 
     def _picture_of(self, page: Page, name: str, config: MkDocsConfig) -> ImageSpec | None:
-        return self.reader.picture_of(name, page_context(page, config, self.settings).source)
+        return self.reader.collector.spec_of(name, page_context(page, config, self.settings).source.name)
 
     def _make_for_all_builds(self, config: MkDocsConfig) -> None:
         """Read the pages of all languages before the first picture is paid for, and make what they miss together."""

@@ -79,10 +79,9 @@ def _read(config: MkDocsConfig, plugin: GptImagePlugin, *, serves: bool) -> Site
                 build(config, serve_url=_SERVED_AT if serves else None)
         finally:
             config.plugins.on_shutdown()
-    reader = plugin.reader
-    return Site(
-        plugin.settings, plugin.store, reader.snapshot, reader.catalog, reader.mentions, reader.catalog.problems
-    )
+    collector = plugin.reader.collector
+    catalog = collector.catalog
+    return Site(plugin.settings, plugin.store, plugin.reader.snapshot, catalog, collector.mentions, catalog.problems)
 
 
 def _can_have_drafts(config: MkDocsConfig) -> bool:

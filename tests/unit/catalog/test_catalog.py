@@ -12,6 +12,7 @@ from mkdocs_gptimage.figures.renderer import PageContext, PageRenderer
 from mkdocs_gptimage.settings import Api, Budget, Settings
 from mkdocs_gptimage.spec.model import ImageSpec, ParsedBlock, Presentation
 from mkdocs_gptimage.store.store import Store
+from mkdocs_gptimage.text import Problem
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,27 +41,31 @@ class Site:
             prices={},
             **fields,
         )
-        self.reader = PageRenderer(settings, Store(settings.store), may_generate=False)
+        self.renderer = PageRenderer(settings, Store(settings.store), may_generate=False)
         self.extensions = [*EXTENSIONS, *(["pymdownx.superfences"] if superfences else [])]
         (project / "docs").mkdir(exist_ok=True)
 
     def read(self, text: str, name: str = "docs/page.md") -> str:
         """Read a page; its front matter is taken off before the conversion, as MkDocs does."""
-        self.reader.page = PageContext(
+        self.renderer.page = PageContext(
             Source(name, lambda: text, "gpt-image"), str(self.project / "docs"), lambda url: url
         )
         md = markdown.Markdown(
-            extensions=[*self.extensions, GptImageExtension(self.reader.render)],
+            extensions=[*self.extensions, GptImageExtension(self.renderer.render)],
             extension_configs={"pymdownx.snippets": {"base_path": [str(self.project)]}},
         )
         body = text.split("---\n", 2)[2] if text.startswith("---\n") else text
         html = md.convert(body)
-        self.reader.collect(html)
+        self.renderer.collect(html)
         return html
 
     @property
     def catalog(self) -> Catalog:
-        return self.reader.catalog
+        return self.renderer.collector.catalog
+
+    @property
+    def problems(self) -> list[str]:
+        return [str(problem) for problem in self.catalog.problems]
 
 
 def bad(indent: str = "", before: str = "prompt: a\n") -> str:
@@ -91,12 +96,12 @@ PLACES = {
 @with_and_without
 @pytest.mark.parametrize(("text", "line"), PLACES.values(), ids=list(PLACES))
 def test_line(tmp_path, superfences, text, line):
-    """A problem is reported with the line of the field in the page's file, wherever the block stands."""
+    """A problem has the line of the field in the page's file, wherever the block stands."""
     site = Site(tmp_path, superfences=superfences)
 
     site.read(text)
 
-    assert site.catalog.problems == [f"docs/page.md:{line}: {BAD_SIZE}"]
+    assert site.catalog.problems == [Problem(BAD_SIZE, "docs/page.md", line)]
 
 
 @with_and_without
@@ -106,7 +111,7 @@ def test_the_same_block_twice(tmp_path, superfences):
 
     site.read(f"{bad()}\n{bad()}\n- one\n\n{bad('    ')}\n> said\n>\n{bad('> ')}")
 
-    assert site.catalog.problems == [f"docs/page.md:{line}: {BAD_SIZE}" for line in (3, 8, 15, 22)]
+    assert site.problems == [f"docs/page.md:{line}: {BAD_SIZE}" for line in (3, 8, 15, 22)]
 
 
 def test_the_same_block_with_other_white_space(tmp_path):
@@ -115,19 +120,19 @@ def test_the_same_block_with_other_white_space(tmp_path):
 
     site.read(bad() + "\n" + bad().replace("size: 16:10", "size:   16:10"))
 
-    assert site.catalog.problems == [f"docs/page.md:{line}: {BAD_SIZE}" for line in (3, 8)]
+    assert site.problems == [f"docs/page.md:{line}: {BAD_SIZE}" for line in (3, 8)]
 
 
 @with_and_without
 def test_included_block(tmp_path, superfences):
-    """A block that a snippet brings has no line in the page: the message names the page and the block."""
+    """A problem of a block that a snippet brings has no line: its message names the block."""
     (tmp_path / "part.md").write_text(bad(before="prompt: from a snippet\n"))
     site = Site(tmp_path, superfences=superfences)
 
     site.read('# Title\n\n--8<-- "part.md"\n')
 
     assert site.catalog.problems == [
-        f"docs/page.md: in included or generated text, the block 'prompt: from a snippet': {BAD_SIZE}"
+        Problem(f"in included or generated text, the block 'prompt: from a snippet': {BAD_SIZE}", "docs/page.md")
     ]
 
 
@@ -139,7 +144,7 @@ def test_included_block(tmp_path, superfences):
         ("```gpt-image\nprompt: a\nprompt: b\n```", ["3: the key 'prompt' is given twice"]),
         (
             '```gpt-image title="A cat"\nprompt: a\n```',
-            ["1: 'title=\"A cat\"' stands behind the fence; write options as lines in the block"],
+            ["1: unexpected 'title=\"A cat\"' after the language; write options as lines in the block"],
         ),
         (
             "```gpt-image\nprompt: a\nimage_urls:\n  - ../x.png\n  - y.png\n```",
@@ -157,7 +162,7 @@ def test_problems_of_a_page(tmp_path, superfences, block, problems):
 
     site.read(f"{block}\n")
 
-    assert site.catalog.problems == [f"docs/page.md:{problem}" for problem in problems]
+    assert site.problems == [f"docs/page.md:{problem}" for problem in problems]
 
 
 @pytest.mark.parametrize(("line", "is_fine"), [("alt: x", True), ('alt: ""', True), ("caption: x", False), ("", False)])
@@ -168,7 +173,7 @@ def test_required_alt(tmp_path, line, is_fine):
     site.read(f"```gpt-image\nprompt: a\n{line}\n```\n")
 
     message = 'docs/page.md:2: alt: is missing, and this site requires it; `alt: ""` marks a decorative picture'
-    assert site.catalog.problems == ([] if is_fine else [message])
+    assert site.problems == ([] if is_fine else [message])
     assert len(site.catalog.pictures) == is_fine
 
 
@@ -179,12 +184,12 @@ def test_problems_of_all_pages_are_kept(tmp_path):
     site.read(f"{bad()}\n```gpt-image\nprompt: a cat\n```\n", "docs/one.md")
     site.read(bad(), "docs/two.md")
 
-    assert site.catalog.problems == [f"docs/one.md:3: {BAD_SIZE}", f"docs/two.md:3: {BAD_SIZE}"]
+    assert site.problems == [f"docs/one.md:3: {BAD_SIZE}", f"docs/two.md:3: {BAD_SIZE}"]
     assert [picture.spec.prompt for picture in site.catalog.pictures.values()] == ["a cat"]
 
 
 def test_one_picture_for_all_uses(tmp_path):
-    """Blocks that describe the same picture share it, across pages; where it is asked for first is known."""
+    """Blocks that describe the same picture share it, across pages, and it is located at the first of them."""
     site = Site(tmp_path)
 
     site.read("Text.\n\n```gpt-image\nprompt: a cat\nalt: x\n```\n", "docs/one.md")
@@ -197,22 +202,22 @@ def test_one_picture_for_all_uses(tmp_path):
 
 
 @with_and_without
-def test_hidden_blocks_are_not_asked_for(tmp_path, superfences):
-    """A block in a comment or in a code sample is neither checked nor asked for."""
+def test_hidden_blocks_are_not_collected(tmp_path, superfences):
+    """A block in a comment or in a code sample is neither validated nor collected."""
     site = Site(tmp_path, superfences=superfences)
 
     site.read(f"<!--\n{bad()}-->\n\n````\n{bad()}````\n\n<pre>\n{bad()}</pre>\n\nText.\n\n{bad('    ')}")
 
-    assert (site.catalog.pictures, site.catalog.problems) == ({}, [])
+    assert (site.catalog.pictures, site.problems) == ({}, [])
 
 
-def test_what_a_neighbour_hides_is_not_asked_for(tmp_path):
-    """A figure that another plugin put into a comment or took away is not asked for; one that it copied is, once."""
+def test_what_another_plugin_hides_is_not_collected(tmp_path):
+    """A figure that another plugin put into a comment or removed is not collected; one that it copied is, once."""
     site = Site(tmp_path)
     html = site.read("```gpt-image\nprompt: a cat\n```\n")
     count = len(next(iter(site.catalog.pictures.values())).uses)
 
-    again = [site.reader.collect(text) for text in (f"<!-- {html} -->", f"<template>{html}</template>", "", html)]
+    again = [site.renderer.collect(text) for text in (f"<!-- {html} -->", f"<template>{html}</template>", "", html)]
 
     assert count == 1
     assert [len(uses) for uses in again] == [0, 0, 0, 1]
@@ -255,7 +260,7 @@ def test_what_a_message_quotes_is_printable_and_short(tmp_path, header):
     site.read(f"```{{ .gpt-image {header} }}\nprompt: a\n```\n")
     body = "prompt: \x9b2J \u202e" + "x" * 5000
     use = Use(Source("docs/a.md", lambda: "", "gpt-image"), Block(body, body), 0, ParsedBlock(None, Presentation()))
-    lines = [*site.reader.catalog.problems, use.where()]
+    lines = [*site.problems, use.where()]
 
     assert len(lines) == 2
     assert all(line.isprintable() and len(line) < 500 for line in lines)
@@ -272,11 +277,34 @@ def test_what_a_message_quotes_is_printable_and_short(tmp_path, header):
         (None, None),
     ],
 )
-def test_alt_texts_that_tell_nothing_are_hinted_at(tmp_path, alt, said):
+def test_useless_alt_texts_are_hinted_at(tmp_path, alt, said):
     """An alt text that only repeats the prompt or names a file gets a line with its place; others get none."""
     site = Site(tmp_path)
     site.read(f"```gpt-image\nprompt: a cat, asleep\n{f'alt: {alt}' if alt else ''}\n```\n")
-    hints = site.reader.catalog.hints()
+    hints = site.catalog.hints()
 
     assert len(hints) == (said is not None)
     assert all(said in hint and hint.startswith("docs/page.md:1: alt: ") for hint in hints)
+
+
+@pytest.mark.parametrize(
+    ("text", "printed"),
+    [
+        ("prompt: a\ndark: true\n", "docs/page.md:1 (dark): damaged"),
+        ("prompt: b\n", "docs/page.md: in included or generated text, the block 'prompt: a' (dark): damaged"),
+    ],
+    ids=["page", "included"],
+)
+def test_a_problem_of_a_twin_has_its_role(text, printed):
+    """A problem of a dark twin is located at its block and printed with its role, also where there is no line."""
+    page = f"```gpt-image\n{text}```\n"
+    body = "prompt: a\ndark: true\n"
+    catalog = Catalog()
+    light, dark = ImageSpec("a"), ImageSpec("a by night")
+    parsed = ParsedBlock(light, Presentation(), dark=dark)
+    catalog.add(Use(Source("docs/page.md", lambda: page, "gpt-image"), Block(body, ""), 0, parsed))
+
+    problem = catalog.pictures[dark.digest].problem("damaged")
+
+    assert str(problem) == printed
+    assert str(catalog.pictures[light.digest].problem("damaged")) == printed.replace(" (dark)", "")

@@ -140,7 +140,7 @@ def test_fold(text, expected):
 
 def test_nothing_unfit_is_printable():
     """What `fold` leaves out is among what Python does not print, so that a printable text need not be searched."""
-    unfit = [character for character in map(chr, range(sys.maxunicode + 1)) if markup._UNFIT.match(character)]
+    unfit = [character for character in map(chr, range(sys.maxunicode + 1)) if markup._FORBIDDEN.match(character)]
 
     assert len(unfit) > 2000
     assert not any(map(str.isprintable, unfit))
