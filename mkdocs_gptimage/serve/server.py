@@ -31,6 +31,12 @@ class DevelopmentServer:
     def __init__(self, log: logging.Logger) -> None:
         self._log = log
         self._approvals = BackgroundGenerator(os.environ, log)
+        self._has_scanned = False
+
+    def scans_for_unclaimed(self) -> bool:
+        """Whether this build scans the journal for submissions that no page uses any more: the first one does."""
+        is_first, self._has_scanned = not self._has_scanned, True
+        return is_first
 
     def hold(self) -> None:
         """A build begins."""

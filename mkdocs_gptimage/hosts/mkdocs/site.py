@@ -79,9 +79,13 @@ def _read(config: MkDocsConfig, plugin: GptImagePlugin, *, serves: bool) -> Site
                 build(config, serve_url=_SERVED_AT if serves else None)
         finally:
             config.plugins.on_shutdown()
-    collector = plugin.reader.collector
+    session = plugin.session
+    assert session is not None
+    collector = session.renderer.collector
     catalog = collector.catalog
-    return Site(plugin.settings, plugin.store, plugin.reader.snapshot, catalog, collector.mentions, catalog.problems)
+    return Site(
+        plugin.settings, session.store, session.renderer.snapshot, catalog, collector.mentions, catalog.problems
+    )
 
 
 def _can_have_drafts(config: MkDocsConfig) -> bool:
