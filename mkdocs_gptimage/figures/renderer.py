@@ -81,7 +81,7 @@ class PageRenderer:
         page = self.page
         if page is None:
             # Some plugins convert text before the first page; it need not become part of the site.
-            return f"<pre><code>{html.escape(block.original)}</code></pre>"
+            return code_block(block)
         parsed = self._parser.parse(block, page.folder)
         key = self.collector.add(page.source, block, parsed, is_late=self._is_delivered)
         if self.collector.uses[key].parsed.spec is None:
@@ -217,3 +217,8 @@ def _read_spec_files(settings: Settings, parser: BlockParser) -> SpecFiles:
         parser.references.resolve,
         require_alt=settings.require_alt,
     )
+
+
+def code_block(block: Block) -> str:
+    """Return a block as the code that it was written as, for text that belongs to no page of a build."""
+    return f"<pre><code>{html.escape(block.original)}</code></pre>"

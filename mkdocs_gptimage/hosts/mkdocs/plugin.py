@@ -12,7 +12,7 @@ from mkdocs.plugins import BasePlugin, CombinedEvent, event_priority
 
 from mkdocs_gptimage.blocks.extension import GptImageExtension
 from mkdocs_gptimage.errors import GptImageError
-from mkdocs_gptimage.figures.renderer import PageRenderer
+from mkdocs_gptimage.figures.renderer import PageRenderer, code_block
 from mkdocs_gptimage.generate.run import has_key
 from mkdocs_gptimage.hosts.mkdocs import production
 from mkdocs_gptimage.hosts.mkdocs.config import Options, settings_of
@@ -138,12 +138,12 @@ class GptImagePlugin(BasePlugin[Options]):
             self.session.enter(page, config)
 
     def _render(self, block: Block, md: Markdown) -> str:
-        assert self.session is not None
-        return self.session.render(block, md)
+        # A plugin that was disabled under `serve` may still be called.
+        return code_block(block) if self.session is None else self.session.render(block, md)
 
     def _complete(self, attributes: dict[str, str]) -> None:
-        assert self.session is not None
-        self.session.complete(attributes)
+        if self.session is not None:
+            self.session.complete(attributes)
 
     @event_priority(100)
     def _collect(self, html: str, *, page: Page, config: MkDocsConfig, files: Files) -> None:  # noqa: ARG002
