@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import secrets
 import threading
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mkdocs_gptimage.errors import GptImageError
-from mkdocs_gptimage.fs import prepare_cache, write_text
 from mkdocs_gptimage.generate.job import Event, Step, Watcher
 from mkdocs_gptimage.generate.run import has_key, run_plan
 from mkdocs_gptimage.generate.workspace import Workspace
 from mkdocs_gptimage.plan.plan import Plan, State, make_plan
+from mkdocs_gptimage.serve.budget import AutomaticBudget
+from mkdocs_gptimage.serve.jobs import FREE, BackgroundJob, BackgroundRun, SiteBuild
+from mkdocs_gptimage.serve.rebuild import trigger_rebuild
 from mkdocs_gptimage.store.entry import Entry
 from mkdocs_gptimage.store.snapshot import StoreSnapshot
 from mkdocs_gptimage.store.store import Store
@@ -23,7 +23,6 @@ from mkdocs_gptimage.store.store import Store
 if TYPE_CHECKING:
     import logging
     from collections.abc import Collection, Iterable, Mapping
-    from pathlib import Path
 
     from mkdocs_gptimage.catalog.catalog import Catalog
     from mkdocs_gptimage.plan.plan import Row
@@ -31,13 +30,9 @@ if TYPE_CHECKING:
     from mkdocs_gptimage.spec.digest import Digest
 
 
-WATCHED_FOLDER = "serve"
-"""Of the cache: a file in it changes when a picture was stored, and the server rebuilds."""
 SETTLED_SECONDS = 5.0
 """So long a block must be unchanged before its picture is made without being asked for."""
 _CLOSING_SECONDS = 2.0
-_SIGNAL = "stored"
-_FREE = (State.IN_FLIGHT, State.IN_HAND)
 _PHASES = {
     Step.SUBMITTED: "running",
     Step.RESUMED: "running",
@@ -52,35 +47,6 @@ class UnknownPictureError(GptImageError):
     """A picture that the site, as it was built last, does not ask for."""
 
 
-@dataclass
-class _BackgroundJob:
-    """One picture that was asked for in this server."""
-
-    since: float
-    """Seconds since the epoch."""
-    phase: str = "queued"
-    """`queued`, `running`, `ready` or `failed`."""
-    text: str = ""
-    again: str = "paid"
-    """What asking again means: `paid`, `free`, or `unknown` for one that may be paid for already."""
-
-    @property
-    def is_over(self) -> bool:
-        return self.phase in ("ready", "failed")
-
-
-@dataclass
-class _SiteBuild:
-    """What one build of the server has read."""
-
-    catalog: Catalog
-    settings: Settings
-    cards: frozenset[Digest]
-    """Digests of what was not in the store."""
-    seen: dict[Digest, float] = field(default_factory=dict)
-    """When each missing picture was asked for first (monotonic clock), where they are made unasked."""
-
-
 class BackgroundGenerator:
     """What is made for the pages of one development server, across its rebuilds. Called by many threads."""
 
@@ -92,13 +58,11 @@ class BackgroundGenerator:
         self._lock = threading.RLock()
         self._closing = threading.Event()
         self._threads: list[threading.Thread] = []
-        self._works: dict[Digest, _BackgroundJob] = {}
-        self._parts: dict[str, _SiteBuild] = {}
+        self._works: dict[Digest, BackgroundJob] = {}
+        self._parts: dict[str, SiteBuild] = {}
         self._seen: dict[Digest, float] = {}
         self._is_held = False
-        self._unasked: dict[str, float] = {}
-        """What was made without being asked for, by digest, with its price in USD, or 0."""
-        self._is_spent = False
+        self._budget = AutomaticBudget()
 
     def card(self, row: Row, rows: Mapping[Digest, Row], settings: Settings) -> dict[str, Any]:
         """What a page says of a picture that is not there, for the script that offers to make it.
@@ -135,15 +99,15 @@ class BackgroundGenerator:
         with self._lock:
             self._is_held = False
             cards = frozenset(row.digest for row in plan.rows if row.state is not State.CACHED)
-            part = self._parts[name] = _SiteBuild(catalog, settings, cards)
+            part = self._parts[name] = SiteBuild(catalog, settings, cards)
             for digest in [digest for digest, work in self._works.items() if work.phase == "ready"]:
                 del self._works[digest]
-            free = [row.digest for row in plan.only(*_FREE) if row.digest not in self._works]
+            free = [row.digest for row in plan.only(*FREE) if row.digest not in self._works]
             if (free or plan.strays) and has_key(settings, self._environment):
                 self._start(part, free, is_free=True)
             self._wait_for(unasked, part)
 
-    def _wait_for(self, unasked: Collection[Digest], part: _SiteBuild) -> None:
+    def _wait_for(self, unasked: Collection[Digest], part: SiteBuild) -> None:
         now = time.monotonic()
         part.seen.update((digest, self._seen.get(digest, now)) for digest in unasked)
         self._seen = {digest: seen for each in self._parts.values() for digest, seen in each.seen.items()}
@@ -152,7 +116,7 @@ class BackgroundGenerator:
             timer.daemon = True
             timer.start()
 
-    def _make_settled(self, part: _SiteBuild) -> None:
+    def _make_settled(self, part: SiteBuild) -> None:
         """Make what has not changed, unless a later build is under way or has begun to wait anew."""
         with self._lock:
             until = time.monotonic() - SETTLED_SECONDS
@@ -164,21 +128,15 @@ class BackgroundGenerator:
             if settled and not self._is_held and not self._closing.is_set() and self._has_budget(settled, part):
                 self._start(part, settled)
 
-    def _has_budget(self, digests: Iterable[Digest], part: _SiteBuild) -> bool:
-        """Whether this server may make so many more unasked: its runs are short, and each has the whole budget."""
-        prices, budget = part.settings.prices, part.settings.budget
-        pictures = part.catalog.pictures
-        wanted = {digest: prices.get(pictures[digest].spec.resolution, 0.0) for digest in digests}
-        total = self._unasked | wanted
-        is_over = (budget.images is not None and len(total) > budget.images) or (
-            budget.usd is not None and sum(total.values()) > budget.usd
-        )
-        if not is_over:
-            self._unasked = total
-        elif not self._is_spent:
-            self._is_spent = True
-            self._log.info("the budget of this server is spent on pictures that nobody asked for; cards have buttons")
-        return not is_over
+    def _has_budget(self, digests: Iterable[Digest], part: SiteBuild) -> bool:
+        """Whether so many more may be made without being asked; says once when they may not."""
+        was_used_up = self._budget.is_used_up
+        is_allowed = self._budget.reserve(digests, part)
+        if not is_allowed and not was_used_up:
+            self._log.info(
+                "the budget for automatic generation is used up for this server; use the buttons on the cards"
+            )
+        return is_allowed
 
     def ask(self, digests: Collection[Digest], *, retry_unknown: bool = False) -> None:
         """Make pictures of the current site; those that are under way already are left alone.
@@ -193,7 +151,7 @@ class BackgroundGenerator:
                 if wanted and not self._closing.is_set():
                     self._start(part, wanted, retry_unknown=retry_unknown)
 
-    def _part_of(self, digest: Digest) -> _SiteBuild:
+    def _part_of(self, digest: Digest) -> SiteBuild:
         for part in self._parts.values():
             if digest in part.catalog.pictures:
                 return part
@@ -219,9 +177,9 @@ class BackgroundGenerator:
         """A picture is there; the server does not know of it when another program has made it."""
         with self._lock:
             is_news = digest not in self._works
-            self._works.setdefault(digest, _BackgroundJob(time.time(), "ready"))
+            self._works.setdefault(digest, BackgroundJob(time.time(), "ready"))
         if is_news:
-            self._signal(settings.cache)
+            trigger_rebuild(settings.cache)
 
     def close(self) -> None:
         """End what is under way; what was accepted stays in the journal."""
@@ -231,16 +189,16 @@ class BackgroundGenerator:
             thread.join(max(0.0, until - time.monotonic()))
 
     def _start(
-        self, part: _SiteBuild, digests: list[Digest], *, retry_unknown: bool = False, is_free: bool = False
+        self, part: SiteBuild, digests: list[Digest], *, retry_unknown: bool = False, is_free: bool = False
     ) -> None:
-        works = {digest: _BackgroundJob(time.time()) for digest in digests}
+        works = {digest: BackgroundJob(time.time()) for digest in digests}
         self._works.update(works)
-        run = _Run(part.catalog, part.settings, works, retry_unknown, is_free)
+        run = BackgroundRun(part.catalog, part.settings, works, retry_unknown, is_free)
         thread = threading.Thread(target=self._make, args=(run,), name="gptimage", daemon=True)
         self._threads = [*(each for each in self._threads if each.is_alive()), thread]
         thread.start()
 
-    def _make(self, run: _Run) -> None:
+    def _make(self, run: BackgroundRun) -> None:
         """Make some pictures; the body of a thread."""
         store = Store(run.settings.store)
         watcher = Watcher(lambda event: self._tell(event, run), self._closing.is_set)
@@ -266,52 +224,16 @@ class BackgroundGenerator:
                 work.phase, work.text = ("ready", "") if digest in there else ("failed", "; ".join(problems))
                 work.again = "unknown" if digest in unknown else work.again
         if there.intersection(rest):
-            self._signal(run.settings.cache)
+            trigger_rebuild(run.settings.cache)
 
-    def _tell(self, event: Event, run: _Run) -> None:
+    def _tell(self, event: Event, run: BackgroundRun) -> None:
         from mkdocs_gptimage.generate import progress  # noqa: PLC0415 - only when something is made
 
         self._log.info(progress.line(event))
         with self._lock:
             # One that was not asked for: another one is drawn from it.
-            work = run.works.get(event.digest) or self._works.setdefault(event.digest, _BackgroundJob(time.time()))
+            work = run.works.get(event.digest) or self._works.setdefault(event.digest, BackgroundJob(time.time()))
             work.phase, work.text = _PHASES.get(event.step, "failed"), event.text
             work.again = _AGAIN.get(event.step, "paid")
         if event.step is Step.STORED:
-            self._signal(run.settings.cache)
-
-    @staticmethod
-    def _signal(cache: Path) -> None:
-        """Have the server rebuild."""
-        with contextlib.suppress(OSError):  # then the next save shows the picture
-            prepare_watched_folder(cache)
-            write_text(cache / WATCHED_FOLDER / _SIGNAL, f"{time.time_ns()}\n")
-
-
-@dataclass(frozen=True)
-class _Run:
-    """What one thread makes."""
-
-    catalog: Catalog
-    settings: Settings
-    works: Mapping[Digest, _BackgroundJob]
-    """What was asked for, by digest."""
-    retry_unknown: bool
-    is_free: bool
-
-    def plan(self, whole: Plan) -> Plan:
-        """The part of a plan for these pictures and those that they are drawn from; with all strays, if it is free."""
-        lines = (row.picture.lineage for row in whole.candidates if row.digest in self.works)
-        wanted = set().union(*lines)
-        kept = (row for row in whole.candidates if row.digest in wanted)
-        if not self.is_free:
-            return Plan(tuple(kept))
-        return Plan(tuple(row for row in kept if row.state in (*_FREE, State.CACHED)), whole.collectable)
-
-
-def prepare_watched_folder(cache: Path) -> str:
-    """Create the folder that the server watches; return its path."""
-    prepare_cache(cache)
-    folder = cache / WATCHED_FOLDER
-    folder.mkdir(exist_ok=True)
-    return os.fspath(folder)
+            trigger_rebuild(run.settings.cache)

@@ -13,7 +13,8 @@ from waits import until
 
 from mkdocs_gptimage.plan.plan import Row, State, make_plan
 from mkdocs_gptimage.serve import background as module
-from mkdocs_gptimage.serve.background import WATCHED_FOLDER, BackgroundGenerator, UnknownPictureError
+from mkdocs_gptimage.serve.background import BackgroundGenerator, UnknownPictureError
+from mkdocs_gptimage.serve.rebuild import WATCHED_FOLDER
 from mkdocs_gptimage.settings import Budget
 from mkdocs_gptimage.spec.digest import Digest
 from mkdocs_gptimage.spec.model import ImageSpec, reference_to

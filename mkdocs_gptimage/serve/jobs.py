@@ -1,0 +1,68 @@
+"""The jobs of a development server: pictures that were requested in it, and the builds that requested them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from mkdocs_gptimage.plan.plan import Plan, State
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mkdocs_gptimage.catalog.catalog import Catalog
+    from mkdocs_gptimage.settings import Settings
+    from mkdocs_gptimage.spec.digest import Digest
+
+FREE = (State.IN_FLIGHT, State.IN_HAND)
+"""States of pictures that cost nothing more: they are paid for already, or made by another run."""
+
+
+@dataclass
+class BackgroundJob:
+    """One picture that was asked for in this server."""
+
+    since: float
+    """Seconds since the epoch."""
+    phase: str = "queued"
+    """`queued`, `running`, `ready` or `failed`."""
+    text: str = ""
+    again: str = "paid"
+    """What asking again means: `paid`, `free`, or `unknown` for one that may be paid for already."""
+
+    @property
+    def is_over(self) -> bool:
+        return self.phase in ("ready", "failed")
+
+
+@dataclass
+class SiteBuild:
+    """What one build of the server has read."""
+
+    catalog: Catalog
+    settings: Settings
+    cards: frozenset[Digest]
+    """Digests of what was not in the store."""
+    seen: dict[Digest, float] = field(default_factory=dict)
+    """When each missing picture was asked for first (monotonic clock), where they are made unasked."""
+
+
+@dataclass(frozen=True)
+class BackgroundRun:
+    """What one thread makes."""
+
+    catalog: Catalog
+    settings: Settings
+    works: Mapping[Digest, BackgroundJob]
+    """What was asked for, by digest."""
+    retry_unknown: bool
+    is_free: bool
+
+    def plan(self, whole: Plan) -> Plan:
+        """The part of a plan for these pictures and those that they are drawn from; with all strays, if it is free."""
+        lines = (row.picture.lineage for row in whole.candidates if row.digest in self.works)
+        wanted = set().union(*lines)
+        kept = (row for row in whole.candidates if row.digest in wanted)
+        if not self.is_free:
+            return Plan(tuple(kept))
+        return Plan(tuple(row for row in kept if row.state in (*FREE, State.CACHED)), whole.collectable)

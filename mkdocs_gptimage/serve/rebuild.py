@@ -1,0 +1,32 @@
+"""Triggers a rebuild of the development server: a file in a watched folder of the cache is replaced."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from typing import TYPE_CHECKING
+
+from mkdocs_gptimage.fs import prepare_cache, write_text
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+WATCHED_FOLDER = "serve"
+"""Below the cache."""
+_SIGNAL = "stored"
+
+
+def prepare_watched_folder(cache: Path) -> str:
+    """Create the folder that the server watches; return its path."""
+    prepare_cache(cache)
+    folder = cache / WATCHED_FOLDER
+    folder.mkdir(exist_ok=True)
+    return os.fspath(folder)
+
+
+def trigger_rebuild(cache: Path) -> None:
+    """Have the server rebuild; where the cache cannot be written to, the next save shows the picture."""
+    with contextlib.suppress(OSError):
+        prepare_watched_folder(cache)
+        write_text(cache / WATCHED_FOLDER / _SIGNAL, f"{time.time_ns()}\n")
