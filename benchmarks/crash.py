@@ -22,17 +22,17 @@ def main() -> int:
     chosen = [point for point in crash_points.ALL if point.name in sys.argv[1:] or not sys.argv[1:]]
     began, sums, problems = time.monotonic(), dict.fromkeys(COLUMNS, 0.0), 0
     print(f"| point | {' | '.join(COLUMNS)} |\n|---{'|---:' * len(COLUMNS)}|")
-    with tempfile.TemporaryDirectory() as folder, crash_trials.ground(Path(folder)) as ground:
-        for trial in [ground.start(point) for point in chosen]:
-            toll = trial.result()
-            values = [getattr(toll, column.replace(" ", "_")) for column in COLUMNS]
+    with tempfile.TemporaryDirectory() as folder, crash_trials.trial_runner(Path(folder)) as runner:
+        for trial in [runner.start(point) for point in chosen]:
+            found = trial.result()
+            values = [getattr(found, column.replace(" ", "_")) for column in COLUMNS]
             shown = ["" if value is None else f"{value:.3g}" for value in values]
-            print(f"| {toll.point} | {' | '.join(shown)} |", flush=True)
+            print(f"| {found.point} | {' | '.join(shown)} |", flush=True)
             for column, value in zip(COLUMNS, values, strict=True):
                 sums[column] += value or 0
-            for problem in toll.problems:
+            for problem in found.problems:
                 print(f"  {problem}")
-            problems += len(toll.problems)
+            problems += len(found.problems)
     del sums["seconds"]
     print(f"| {len(chosen)} points | {' | '.join(f'{value:.0f}' for value in sums.values())} | |")
     print(f"{problems} problems, {time.monotonic() - began:.0f} s")

@@ -24,7 +24,7 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 @pytest.fixture
-def service() -> Iterator[gateways.Gateway]:
+def service() -> Iterator[gateways.ScriptedService]:
     """A service on loopback that accepts everything, unless a test scripts it otherwise."""
     with gateways.serving() as server:
         yield server

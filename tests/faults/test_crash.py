@@ -17,37 +17,37 @@ LOST = next(point for point in ALL if point.name == "submit 8 done, keys ignored
 
 
 @pytest.fixture(scope="module")
-def ground(tmp_path_factory):
-    with crash_trials.ground(tmp_path_factory.mktemp("crash")) as made:
+def runner(tmp_path_factory):
+    with crash_trials.trial_runner(tmp_path_factory.mktemp("crash")) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-def loss(ground):
-    return ground.start(LOST, lambda root: shutil.rmtree(root / ".cache"))
+def loss(runner):
+    return runner.start(LOST, lambda root: shutil.rmtree(root / ".cache"))
 
 
 @pytest.fixture(scope="module")
-def tolls(request, ground, loss):  # noqa: ARG001 - all trials begin together
+def results(request, runner, loss):  # noqa: ARG001 - all trials begin together
     """The trials of all chosen points."""
     items = [item for item in request.session.items if item.path == request.path]
     points = [item.callspec.params["point"] for item in items if "point" in item.fixturenames]
-    return {point: ground.start(point) for point in points}
+    return {point: runner.start(point) for point in points}
 
 
 @pytest.mark.parametrize("point", POINTS, ids=lambda point: point.name)
-def test_a_crash_costs_nothing(point, tolls):
+def test_a_crash_costs_nothing(point, results):
     """What was accepted before a kill is stored by the next builds, or named, and is never paid for again."""
-    toll = tolls[point].result()
+    found = results[point].result()
 
-    assert toll.problems == []
-    assert (toll.paid_twice, toll.lost) == (0, 0)
+    assert found.problems == []
+    assert (found.paid_twice, found.lost) == (0, 0)
 
 
 def test_a_loss_is_found_out(loss):
     """Deleting the cache while pictures are in flight is told as what it is: paid for twice, and forgotten."""
-    toll = loss.result()
+    found = loss.result()
 
-    assert toll.paid_twice > 0
-    assert toll.lost > 0
-    assert "the plan takes for not submitted" in toll.problems[0]
+    assert found.paid_twice > 0
+    assert found.lost > 0
+    assert "the plan takes for not submitted" in found.problems[0]

@@ -29,8 +29,8 @@ EIGHT = [f"cat {number}" for number in range(8)]
 
 
 @pytest.fixture(scope="module")
-def scales():
-    with memory_probe.scales() as process:
+def probe():
+    with memory_probe.start_probe() as process:
         yield process
 
 
@@ -136,14 +136,14 @@ class Table:
 
 
 @pytest.fixture(scope="module")
-def submits(scales, tmp_path_factory):
+def submits(probe, tmp_path_factory):
     answers = {**BODIES, **SLOW, **{fault: answer for fault, (answer, _) in ANSWERS.items()}}
 
     def meet(faults, patience):
         with gateways.serving() as service:
             service.submit = lambda request: answers[request.json["prompt"]]
             folder = tmp_path_factory.mktemp("submits")
-            found = scales.weigh(folder, service.base_url, *faults, timeout=timeout(patience))
+            found = probe.measure(folder, service.base_url, *faults, timeout=timeout(patience))
             assert service.counts() == {"submit": len(faults)}
             return found
 
@@ -156,7 +156,7 @@ def test_a_hostile_answer_to_a_submit_is_an_unknown_outcome(submits, fault):
     submits.check(fault, "UNKNOWN", "UNKNOWN", SAID_OF_SUBMITS[fault])
 
 
-def test_a_refusal_without_end_is_a_refusal(scales, service, tmp_path):
+def test_a_refusal_without_end_is_a_refusal(probe, service, tmp_path):
     """A status that proves that nothing was accepted does so however long its body is."""
     faults = ["endless", "a bomb"]
     answers = {
@@ -164,7 +164,7 @@ def test_a_refusal_without_end_is_a_refusal(scales, service, tmp_path):
         for fault in faults
     }
     service.submit = lambda request: answers[request.json["prompt"]]
-    found = scales.weigh(tmp_path, service.base_url, *faults)
+    found = probe.measure(tmp_path, service.base_url, *faults)
 
     assert (found.steps, found.kept, found.files) == (["FAILED"] * 2, ["", ""], []), found
     assert all(problem.startswith("HTTP 422") for problem in found.problems)
@@ -176,14 +176,14 @@ POLLED = [*BODIES, *SLOW, "nested", "as many objects as allowed", "a number for 
 
 
 @pytest.fixture(scope="module")
-def polls(scales, tmp_path_factory):
+def polls(probe, tmp_path_factory):
     def meet(faults, patience):
         with gateways.serving() as service:
             service.submit = lambda request: accepts(f"t{faults.index(request.json['prompt'])}")
             service.poll = lambda request: ALL_ANSWERS[faults[int(request.path.rpartition("t")[2])]]
             service.batch = fails(404)
             folder = tmp_path_factory.mktemp("polls")
-            return scales.weigh(
+            return probe.measure(
                 folder, service.base_url, *faults, patience=patience, max_requests=16, timeout=timeout(60)
             )
 
@@ -199,12 +199,12 @@ def test_a_hostile_answer_to_a_poll_changes_nothing(polls, fault):
 
 
 @pytest.mark.parametrize("fault", ["endless, in chunks", "a bomb", "dripping", "nested"])
-def test_a_hostile_answer_to_a_batch_poll_changes_nothing(scales, service, tmp_path, fault):
+def test_a_hostile_answer_to_a_batch_poll_changes_nothing(probe, service, tmp_path, fault):
     """A batch poll without a sensible answer leaves all tasks in flight, or has them asked for one by one."""
     service.batch = ALL_ANSWERS[fault]
     service.poll = lambda request: says(task(request.path.rpartition("/")[2], "processing"))
     patience = LITTLE_PATIENCE if is_slow(fault) else PATIENCE
-    found = scales.weigh(tmp_path, service.base_url, "a cat", "a dog", patience=patience, timeout=timeout(60))
+    found = probe.measure(tmp_path, service.base_url, "a cat", "a dog", patience=patience, timeout=timeout(60))
 
     assert (found.steps, found.kept, found.files) == (["WAITING"] * 2, ["ACCEPTED"] * 2, []), found
     assert (found.grown < MOST_MEMORY, found.seconds < MOST_SECONDS) == (True, True)
@@ -325,7 +325,7 @@ FROM_LINKS = {
 
 
 @pytest.fixture(scope="module")
-def downloads(scales, tmp_path_factory):
+def downloads(probe, tmp_path_factory):
     other_answers = {
         "a picture, and more without end": endless(head(), picture()),
         "gone": Answer(410),
@@ -358,7 +358,7 @@ def downloads(scales, tmp_path_factory):
             service.download = download
             other.download = lambda request: Answer(302, headers={"Location": f"{service.origin}{request.path}"})
             folder = tmp_path_factory.mktemp("downloads")
-            return scales.weigh(folder, service.base_url, *faults, patience=patience, max_requests=16)
+            return probe.measure(folder, service.base_url, *faults, patience=patience, max_requests=16)
 
     return Table(meet, [*DOWNLOADS, *FROM_LINKS])
 
@@ -387,10 +387,10 @@ def large():
     return noise("PNG", (3840, 2160), compress_level=0)
 
 
-def test_the_largest_pictures_arrive_eight_at_a_time(scales, service, tmp_path, large):
+def test_the_largest_pictures_arrive_eight_at_a_time(probe, service, tmp_path, large):
     """Eight downloads of 25 MB at a time are stored, in the memory of one."""
     service.download = Answer(body=large)
-    found = scales.weigh(tmp_path, service.base_url, *EIGHT, max_requests=8)
+    found = probe.measure(tmp_path, service.base_url, *EIGHT, max_requests=8)
 
     assert (found.steps, found.kept, len(found.files)) == (["STORED"] * 8, [""] * 8, 16), found
     assert found.grown < MOST_MEMORY
@@ -403,17 +403,17 @@ def answered(data, plain="", escape=""):
     return Answer(body=(body % text).encode())
 
 
-def test_the_largest_pictures_arrive_in_answers_eight_at_a_time(scales, service, tmp_path, large):
+def test_the_largest_pictures_arrive_in_answers_eight_at_a_time(probe, service, tmp_path, large):
     """Answers to eight submits that hold 25 MB as base64 are stored, in little memory."""
     service.submit = answered(large)
-    found = scales.weigh(tmp_path, service.base_url, *EIGHT, max_requests=8)
+    found = probe.measure(tmp_path, service.base_url, *EIGHT, max_requests=8)
 
     assert (found.steps, found.kept, len(found.files)) == (["STORED"] * 8, [""] * 8, 16), found
     assert all(path.read_bytes() == large for path in (tmp_path / "gptimage").rglob("*.png"))
     assert found.grown < MOST_MEMORY
 
 
-def test_pictures_in_answers_are_written_in_many_ways(scales, service, tmp_path):
+def test_pictures_in_answers_are_written_in_many_ways(probe, service, tmp_path):
     """A picture arrives whole however a service escapes and breaks its base64, from submits and from polls."""
     data = noise("PNG", (500, 400))
     ways = {"a": ("/", "\\/"), "b": ("+", "\\u002b"), "c": ("A", "\\nA"), "d": ("/", "_"), "e": ("", "")}
@@ -422,7 +422,7 @@ def test_pictures_in_answers_are_written_in_many_ways(scales, service, tmp_path)
     service.batch = fails(404)
     in_a_task = b'{"id": "t", "status": "completed", "result": {"images": [{"b64_json": "%b"}]}}'
     service.poll = Answer(body=in_a_task % encoded(data).encode())
-    found = scales.weigh(tmp_path, service.base_url, *answers)
+    found = probe.measure(tmp_path, service.base_url, *answers)
     stored = [path.read_bytes() for path in (tmp_path / "gptimage").rglob("*.png")]
 
     assert found.steps == ["STORED"] * 6, found
@@ -436,8 +436,8 @@ def test_pictures_in_answers_are_written_in_many_ways(scales, service, tmp_path)
 def test_the_largest_pictures_decode_in_little_memory(service, tmp_path, kind, options):
     """The largest progressive JPEG and the largest lossless WebP that are allowed are stored, one after the other."""
     service.download = Answer(body=saved(kind, (4096, 2160), **options))
-    with memory_probe.scales() as scales:
-        found = scales.weigh(tmp_path, service.base_url, *EIGHT[:3])
+    with memory_probe.start_probe() as probe:
+        found = probe.measure(tmp_path, service.base_url, *EIGHT[:3])
 
     assert (found.steps, found.kept, len(found.files)) == (["STORED"] * 3, [""] * 3, 6), found
     assert found.grown < MOST_MEMORY

@@ -63,7 +63,7 @@ def test_a_fault_costs_leaves_and_says_what_the_table_says(cell, world):
         cell.happens(world)
         step, problems = world.run()
     asked = cells.requests(world.service.counts())
-    charged = len(world.books) - len(cell.prompts) + 1
+    charged = len(world.charges) - len(cell.prompts) + 1
     for mend in world.mends:
         mend()
     world.site.settings = dataclasses.replace(world.healthy, api=dataclasses.replace(world.healthy.api, timeout=LONG))
@@ -78,7 +78,7 @@ def test_a_fault_costs_leaves_and_says_what_the_table_says(cell, world):
     assert charged == cell.end.charged
     assert _says(cell, problems)
     assert _goes_on(cell, again, told, repeated, world)
-    assert len(world.books) - cell.end.refunded <= len(cell.prompts)
+    assert len(world.charges) - cell.end.refunded <= len(cell.prompts)
 
 
 LONG = dict.fromkeys(("1k", "2k", "4k"), 600.0)

@@ -119,28 +119,6 @@ def test_what_no_reader_sees_costs_nothing(site, service, extensions):
     assert "gptimage.css" not in site.page("index.html")
 
 
-def test_words_can_change_without_paying(site, service):
-    """Other alt, caption, class, width, loading and link: the same picture, no request."""
-    site.configure(gptimage={"api": api(service)})
-    site.write({"index.md": block(prompt="Same")})
-    assert site.build(env=KEY).code == 0
-    before = stats(service)
-    words = {"alt": "a", "caption": "c", "class": "d", "width": 300, "loading": "eager", "link": True, "id": "e"}
-
-    site.write({"index.md": block(prompt=" Same ", **words) + "\n[there](#e)\n"})
-    built = site.build("--strict", env=KEY)
-
-    assert built.code == 0, built.err
-    assert stats(service) == before
-    (figure,) = site.figures("index.html")
-    assert figure.startswith(
-        '<figure class="gpt-image d" id="e"><a class="gpt-image__link" href="assets/gptimage/same-'
-    )
-    assert 'sizes="(min-width: 48em) min(300px, 44em), min(300px, 100vw)"' in figure
-    assert 'style="max-width:min(100%,300px);background-color:#' in figure
-    assert "no such anchor" not in built.err
-
-
 @pytest.mark.parametrize("directory_urls", [True, False])
 def test_urls_fit_every_page(site, service, directory_urls):
     """Figures of nested pages, with directory URLs or without, point to files that exist."""
@@ -387,19 +365,6 @@ def test_error_mode_lists_everything(site):
     assert built.code == 1
     for where in ("docs/index.md:1", "docs/index.md:5", "docs/x.md:1"):
         assert f"{where}: the picture " in built.err
-
-
-def test_budget_is_checked_before_the_first_submit(site, service):
-    """A plan over the budget submits nothing at all."""
-    site.configure(gptimage={"budget": {"images": 2}, "api": api(service)})
-    site.write({"index.md": "\n".join(block(prompt=str(number)) for number in "abc")})
-    before = stats(service)
-
-    built = site.build(env=KEY)
-
-    assert built.code == 1
-    assert "3 pictures are missing, more than the budget of 2 images per run; nothing was submitted" in built.err
-    assert stats(service) == before
 
 
 def test_failed_picture_does_not_take_others_along(site, service):

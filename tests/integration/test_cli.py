@@ -9,11 +9,9 @@ import re
 import signal
 import subprocess
 import sys
-import time
 
 import httpx
 import pytest
-import scripted_service as gateways
 from sites import FAST, Site, block, environment
 
 from mkdocs_gptimage import emulator
@@ -211,31 +209,6 @@ def test_emulator_command(site):
 
         assert refused.status_code == 401
     assert process.returncode == 0
-
-
-@pytest.mark.parametrize("arguments", [[], ["--clean"]])
-def test_serve_never_pays_unasked(site, service, arguments):
-    """`mkdocs serve`, with a key and pictures missing, shows cards and submits nothing."""
-    text = (site.root / "mkdocs.yml").read_text("utf-8").replace("http://127.0.0.1:9/v1", service)
-    (site.root / "mkdocs.yml").write_text(text, encoding="utf-8")
-    port = gateways.unused_port()
-    before = httpx.get(service.replace("/v1", "/stats")).json()
-    with running("-m", "mkdocs", "serve", "-a", f"127.0.0.1:{port}", *arguments, cwd=site.root, env=KEY):
-        page = wait_for(f"http://127.0.0.1:{port}/")
-
-        assert re.search(r'src="assets/gptimage/plain-[0-9a-f]{12}\.svg"', page)
-    assert httpx.get(service.replace("/v1", "/stats")).json() == before
-
-
-def wait_for(url: str) -> str:
-    deadline = time.monotonic() + 20
-    while True:
-        try:
-            return httpx.get(url).text
-        except httpx.HTTPError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.1)
 
 
 def test_commands_work_from_another_folder(site):

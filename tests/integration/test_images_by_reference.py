@@ -6,7 +6,7 @@ import base64
 import re
 
 import pytest
-from paying_service import Books
+from paying_service import PayingService
 from scripted_service import KEY, fails
 from sites import FAST, Site, block
 
@@ -24,8 +24,8 @@ SRC = re.compile(r'<img[^>]*\ssrc="([^"#]*)')
 
 
 @pytest.fixture
-def books(service):
-    return Books(service, honours_keys=False)
+def paying_service(service):
+    return PayingService(service, honours_keys=False)
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def sent(service):
     }
 
 
-def test_a_chain_is_drawn_in_its_order(site, service, books):
+def test_a_chain_is_drawn_in_its_order(site, service, paying_service):
     """Whatever the order of the pages, each picture is drawn from those that it names, once, and shown by its file."""
     made, _ = site
     made.write(
@@ -73,10 +73,10 @@ def test_a_chain_is_drawn_in_its_order(site, service, books):
     )
     built = made.build("--strict", env=ENV)
     again = made.build("--strict", env=ENV)
-    pictures = {each.prompt: books.picture(each.task_id) for each in books.payments}
+    pictures = {each.prompt: paying_service.picture(each.task_id) for each in paying_service.payments}
 
     assert (built.code, again.code) == (0, 0), built.err
-    assert [each.prompt for each in books.payments] == ["First", "Second", "Third"]
+    assert [each.prompt for each in paying_service.payments] == ["First", "Second", "Third"]
     assert sent(service) == {
         "First": [],
         "Second": [pictures["First"]],
@@ -88,7 +88,7 @@ def test_a_chain_is_drawn_in_its_order(site, service, books):
     assert "gpt-image:" not in "".join(path.read_text() for path in (made.root / "site").rglob("*.html"))
 
 
-def test_parents_with_twins_and_twins_of_children(site, service, books):
+def test_parents_with_twins_and_twins_of_children(site, service, paying_service):
     """A child is drawn from the light picture of its parent, and its own twin from itself."""
     made, configure = site
     configure(theme={"name": "material"})
@@ -99,7 +99,7 @@ def test_parents_with_twins_and_twins_of_children(site, service, books):
         }
     )
     built = made.build("--strict", env=ENV)
-    pictures = {each.prompt: books.picture(each.task_id) for each in books.payments}
+    pictures = {each.prompt: paying_service.picture(each.task_id) for each in paying_service.payments}
     found = sent(service)
 
     assert built.code == 0, built.err
@@ -109,7 +109,7 @@ def test_parents_with_twins_and_twins_of_children(site, service, books):
     assert made.page("a/index.html").count("#only-dark") == 1
 
 
-def test_parents_in_specs_files(site, service, books):
+def test_parents_in_specs_files(site, service, paying_service):
     """A picture may be drawn from one of a specs file, which no page shows, and that from one of a page."""
     made, configure = site
     configure(options={"specs": ["specs.yml"], "styles": {"like": {"image_urls": ["gpt-image:middle"]}}})
@@ -119,7 +119,7 @@ def test_parents_in_specs_files(site, service, books):
     made.write({"a.md": block(prompt="Last", style="like"), "b.md": block(prompt="First", id="first")})
     built = made.build("--strict", env=ENV)
     planned = made.gptimage("plan", "--json")
-    pictures = {each.prompt: books.picture(each.task_id) for each in books.payments}
+    pictures = {each.prompt: paying_service.picture(each.task_id) for each in paying_service.payments}
 
     assert built.code == planned.code == 0, built.err
     assert sent(service) == {"First": [], "Middle": [pictures["First"]], "Last": [pictures["Middle"]]}
@@ -149,7 +149,7 @@ def test_what_is_drawn_from_specs_only_is_known_at_once(tmp_path):
     assert pending is other
 
 
-def test_a_failed_parent_fails_its_children_by_name(site, service, books):
+def test_a_failed_parent_fails_its_children_by_name(site, service, paying_service):
     """What is drawn from a picture that fails is not submitted, and told with the parent's name; the rest is made."""
     made, _ = site
     accept = service.submit
@@ -163,13 +163,13 @@ def test_a_failed_parent_fails_its_children_by_name(site, service, books):
     built = made.build(env=ENV)
 
     assert built.code == 1
-    assert [each.prompt for each in books.payments] == ["Good"]
+    assert [each.prompt for each in paying_service.payments] == ["Good"]
     for child, parent in ((r"a\.md:1", r"b\.md:1"), (r"a\.md:7", r"a\.md:1")):
         said = rf"docs/{child}: not submitted: its reference, the picture [0-9a-f]{{12}} at docs/{parent},"
         assert re.search(said, built.err)
 
 
-def test_a_stored_child_needs_no_parent(site, books):
+def test_a_stored_child_needs_no_parent(site, paying_service):
     """When a child is in the store, a parent that no page shows is not made again."""
     made, configure = site
     configure(options={"specs": ["specs.yml"]})
@@ -183,7 +183,7 @@ def test_a_stored_child_needs_no_parent(site, books):
     again = made.build("--strict", env=ENV)
 
     assert (first.code, again.code, len(parents)) == (0, 0, 1), again.err
-    assert books.paid() == {"Parent": 1, "Child": 1}
+    assert paying_service.paid() == {"Parent": 1, "Child": 1}
 
 
 @pytest.mark.parametrize(
@@ -295,7 +295,7 @@ def test_without_generating(site, service, on_missing):
     assert [name.endswith(".webp") for name in files_of(made, "a/index.html")] == [True]
 
 
-def test_the_page_for_not_found(site, books):
+def test_the_page_for_not_found(site, paying_service):
     """404.html is shown at any depth, so the URL of its figure starts at the site's root."""
     made, configure = site
     configure(site_url="https://docs.example/manual/", use_directory_urls=False)
@@ -306,10 +306,10 @@ def test_the_page_for_not_found(site, books):
     assert built.code == 0, built.err
     assert lost.startswith("/manual/assets/gptimage/lost-")
     assert (made.root / "site" / lost.removeprefix("/manual/")).is_file()
-    assert books.paid() == {"Parent": 1, "Lost": 1}
+    assert paying_service.paid() == {"Parent": 1, "Lost": 1}
 
 
-def test_excerpts_of_a_blog(site, books):
+def test_excerpts_of_a_blog(site, paying_service):
     """An excerpt that Material renders again on another page shows the same file from there."""
     made, configure = site
     configure(
@@ -330,10 +330,10 @@ def test_excerpts_of_a_blog(site, books):
 
     assert built.code == 0, built.err
     assert files_of(made, "blog/index.html") == files_of(made, "blog/2026/01/01/one/index.html")
-    assert books.paid() == {"Parent": 1, "Child": 1}
+    assert paying_service.paid() == {"Parent": 1, "Child": 1}
 
 
-def test_beside_neighbours_that_copy_figures(site, books):
+def test_beside_plugins_that_copy_figures(site, paying_service):
     """A lightbox and a print page, which take the name of the file early, end with the one that is there."""
     made, configure = site
     configure(plugins=["search", "glightbox", "print-site"], nav=[{"A": "a.md"}, {"B": "index.md"}])
@@ -346,10 +346,10 @@ def test_beside_neighbours_that_copy_figures(site, books):
         named = set(re.findall(r'assets/gptimage/([^"#\s]*)', made.page(path)))
         assert any(name.startswith("child-") for name in named)
         assert all((site_folder / "assets/gptimage" / name).is_file() for name in named)
-    assert books.paid()["Child"] == 1
+    assert paying_service.paid()["Child"] == 1
 
 
-def test_in_several_languages(site, books):
+def test_in_several_languages(site, paying_service):
     """Each language means its own pages, all of them are read before the first picture is paid for, and checked."""
     made, configure = site
     languages = [{"locale": "en", "default": True, "name": "English"}, {"locale": "de", "name": "Deutsch"}]
@@ -368,5 +368,5 @@ def test_in_several_languages(site, books):
     assert built.code == 0, built.err
     assert checked.code == 0, checked.err
     assert "4 pictures" in checked.out
-    assert books.paid() == {"Parent": 1, "Child": 1, "Elternbild": 1, "Kind": 1}
+    assert paying_service.paid() == {"Parent": 1, "Child": 1, "Elternbild": 1, "Kind": 1}
     assert [name.split("-")[0] for name in files_of(made, "de/a/index.html")] == ["kind"]

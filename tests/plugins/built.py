@@ -72,7 +72,7 @@ class Page:
 
 
 class _Reader(HTMLParser):
-    """Finds figures; what neighbours do to the markup is what is tested, so nothing else is expected of it."""
+    """Finds figures; what plugins do to the markup is what is tested, so nothing else is expected of it."""
 
     _VOID = frozenset({"img", "source", "link", "meta", "br", "hr", "input", "path", "base", "wbr", "col", "area"})
 

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 import scripted_service as gateways
-from plugins.plugin_sites import OUTPUT, PAID, PICTURE, PICTURES, Street, shown
+from plugins.plugin_sites import OUTPUT, PAID, PICTURE, PICTURES, PluginSite, shown
 from sites import FAST
 
 
@@ -18,7 +18,7 @@ def service():
 @pytest.fixture(scope="session")
 def store(tmp_path_factory, service):
     """A store with all pictures, filled by a build."""
-    site = Street(tmp_path_factory.mktemp("first"), {"api": {"base_url": service.base_url, **FAST}})
+    site = PluginSite(tmp_path_factory.mktemp("first"), {"api": {"base_url": service.base_url, **FAST}})
     site.configure()
     site.write({"index.md": "".join(map(shown, PICTURES))})
     built_once = site.build(env=PAID)
@@ -30,4 +30,4 @@ def store(tmp_path_factory, service):
 def site(tmp_path, store):
     """A site with all pictures in its store, which fails when one is missing."""
     shutil.copytree(store, tmp_path / "gptimage")
-    return Street(tmp_path, {"on_missing": "error", "output": OUTPUT})
+    return PluginSite(tmp_path, {"on_missing": "error", "output": OUTPUT})

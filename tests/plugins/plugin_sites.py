@@ -1,4 +1,4 @@
-"""Sites on which other plugins live beside ours, and the pictures that all of them show."""
+"""Sites that list other plugins beside gptimage, and the images they show."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 OURS = "gptimage"
 PAID = {"APIMASTER_API_KEY": KEY}
-# What some neighbours print about MkDocs' future.
+# What some plugins print about MkDocs' future.
 QUIET = {"DISABLE_MKDOCS_2_WARNING": "true"}
 
 # As the pictures are 400 pixels wide, where twice as much is expected until they are there, names change on the way.
@@ -50,8 +50,8 @@ def shown(name: str, **changes: Any) -> str:
 
 
 @dataclass(frozen=True)
-class Street(Site):
-    """A site beside whose plugin others live."""
+class PluginSite(Site):
+    """A site with gptimage and other plugins."""
 
     options: dict = field(default_factory=dict)
 

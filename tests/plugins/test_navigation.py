@@ -1,4 +1,4 @@
-"""Neighbours that move pages or make them: awesome-nav, awesome-pages, redirects, macros."""
+"""Plugins that move pages or make them: awesome-nav, awesome-pages, redirects, macros."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All neighbours that a large site may have, at once."""
+"""Many plugins, at once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OTHERS = [
 
 @pytest.mark.parametrize("plugins", [["gptimage", *OTHERS], [*OTHERS, "gptimage"]], ids=["ours first", "ours last"])
 def test_all_at_once(site, plugins):
-    """With eight neighbours, in whatever order, every figure of every page is whole."""
+    """With eight plugins, in whatever order, every figure of every page is whole."""
     site.configure(plugins=plugins, theme=THEMES["material"], markdown_extensions=["pymdownx.superfences"])
     post = "---\ndate: 2026-01-02\n---\n\n# Post\n" + shown("linked") + "\n<!-- more -->\n"
     site.write(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from paying_service import Strike
+from paying_service import ServiceKill
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +17,7 @@ class Kill:
 
     share: float | None = None
     """After this share of the time that an uninterrupted build takes."""
-    strike: Strike | None = None
+    at_request: ServiceKill | None = None
     """At a moment of the service."""
     inside: str = ""
     """Before or after a call inside the process, as `crash.py` takes it."""
@@ -38,7 +38,7 @@ class Point:
 
 
 def _at(kind: str, number: int, moment: str, *, retries: bool = False) -> Kill:
-    return Kill(strike=Strike(kind, number, moment), retries=retries)
+    return Kill(at_request=ServiceKill(kind, number, moment), retries=retries)
 
 
 def _inside(function: str, number: int, side: str, *, retries: bool = False) -> Kill:
@@ -68,7 +68,7 @@ _CRASHED = _at("submit", 4, "answered")
 _UNSURE = _at("submit", 4, "done")
 
 _SHARES = 16
-_STRIKES = [
+_REQUESTS = [
     *[_at("submit", number, moment) for number in (1, 4, 8) for moment in ("arrived", "done", "middle", "answered")],
     *[_at("batch", number, moment) for number in (1, 3) for moment in ("arrived", "middle", "answered")],
     *[_at("download", number, moment) for number in (1, 4, 8) for moment in ("arrived", "middle", "answered")],
@@ -120,8 +120,8 @@ _IN_COMPANY = [
 def _named(kill: Kill) -> str:
     if kill.share is not None:
         text = f"{kill.share:.0%} of the time"
-    elif kill.strike is not None:
-        text = f"{kill.strike.kind} {kill.strike.number} {kill.strike.moment}"
+    elif kill.at_request is not None:
+        text = f"{kill.at_request.kind} {kill.at_request.number} {kill.at_request.moment}"
     else:
         function, number, side = kill.inside.split()
         text = f"{side} {next(name for name, path in _FUNCTIONS.items() if path == function)} {number}"
@@ -138,7 +138,7 @@ def _points(*kills: Kill, in_company: bool = False) -> Iterator[Point]:
 
 ALL = (
     *[point for number in range(1, _SHARES + 1) for point in _points(Kill(number / (_SHARES + 1)))],
-    *[point for kill in _STRIKES for point in _points(kill)],
+    *[point for kill in _REQUESTS for point in _points(kill)],
     *[point for inside in _INSIDE for point in _points(_inside(*inside))],
     *[point for kills in _TWICE for point in _points(*kills)],
     *[point for kill in _IN_COMPANY for point in _points(kill, in_company=True)],

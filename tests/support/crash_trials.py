@@ -1,4 +1,4 @@
-"""Where trials take place: the site, the time that it takes undisturbed, and several trials at a time."""
+"""Runs crash trials side by side, each with a site and a service of its own."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import scripted_service
-from crashes import KEY, MAX_REQUESTS, Toll, Trial
-from forkserver import warm
-from paying_service import Books
+from crashes import KEY, MAX_REQUESTS, Trial, TrialResult
+from forkserver import start_forkserver
+from paying_service import PayingService
 from sites import FAST, Site, block
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from crash_points import Point
-    from forkserver import Warm
-    from scripted_service import Gateway
+    from forkserver import Forkserver
+    from scripted_service import ScriptedService
 
 _AT_A_TIME = 3
 """Trials; most of the time of each is waiting."""
@@ -29,21 +29,23 @@ _PAGES = {"index.md": (1, 2, 3), "guide/first.md": (4, 1, 5, 6), "guide/second.m
 _WITH_REFERENCE = 8
 
 
-class Ground:
+class TrialRunner:
     """Starts trials, each in an empty folder."""
 
-    def __init__(self, root: Path, pool: ThreadPoolExecutor, commands: queue.SimpleQueue[Warm], seconds: float) -> None:
+    def __init__(
+        self, root: Path, pool: ThreadPoolExecutor, commands: queue.SimpleQueue[Forkserver], seconds: float
+    ) -> None:
         self._root = root
         self._pool = pool
         self._commands = commands
         self._seconds = seconds
         self._numbers = itertools.count(1)
 
-    def start(self, point: Point, after_kill: Callable[[Path], None] = lambda _: None) -> Future[Toll]:
+    def start(self, point: Point, after_kill: Callable[[Path], None] = lambda _: None) -> Future[TrialResult]:
         """Begin a trial; `after_kill` is done to the folder of the project after the last crash."""
         return self._pool.submit(self._try, point, after_kill)
 
-    def _try(self, point: Point, after_kill: Callable[[Path], None]) -> Toll:
+    def _try(self, point: Point, after_kill: Callable[[Path], None]) -> TrialResult:
         commands = self._commands.get()
         folder = self._root / f"{next(self._numbers)}"
         try:
@@ -54,20 +56,20 @@ class Ground:
 
 
 @contextlib.contextmanager
-def ground(root: Path) -> Iterator[Ground]:
+def trial_runner(root: Path) -> Iterator[TrialRunner]:
     """Measure an undisturbed build below a folder, then take trials; all that began are finished at the end."""
     with contextlib.ExitStack() as stack:
-        commands: queue.SimpleQueue[Warm] = queue.SimpleQueue()
+        commands: queue.SimpleQueue[Forkserver] = queue.SimpleQueue()
         for _ in range(_AT_A_TIME):
-            commands.put(stack.enter_context(warm()))
+            commands.put(stack.enter_context(start_forkserver()))
         seconds = _undisturbed(root / "undisturbed")
-        yield Ground(root, stack.enter_context(ThreadPoolExecutor(_AT_A_TIME)), commands, seconds)
+        yield TrialRunner(root, stack.enter_context(ThreadPoolExecutor(_AT_A_TIME)), commands, seconds)
 
 
 def _undisturbed(folder: Path) -> float:
-    """Seconds that a build takes which nobody kills."""
+    """Seconds that a build takes without a kill."""
     with scripted_service.serving() as service:
-        Books(service, honours_keys=True)
+        PayingService(service, honours_keys=True)
         site = _site(folder, service)
         began = time.monotonic()
         done = site.build(env=KEY)
@@ -75,7 +77,7 @@ def _undisturbed(folder: Path) -> float:
         return time.monotonic() - began
 
 
-def _site(root: Path, service: Gateway) -> Site:
+def _site(root: Path, service: ScriptedService) -> Site:
     """Nine blocks on three pages for eight pictures, one of them with a local reference image."""
     root.mkdir()
     site = Site(root)

@@ -1,4 +1,4 @@
-"""Real builds that are killed, and what became of the money: one trial per point, with a service of its own."""
+"""One crash trial: build a site, kill the build, build again, and account for every payment."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import scripted_service
-from paying_service import Books
+from paying_service import PayingService
 from sites import block, environment
 
 from mkdocs_gptimage.journal.journal import read_submissions
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from crash_points import Kill, Point
-    from forkserver import Warm
-    from scripted_service import Gateway
+    from forkserver import Forkserver
+    from scripted_service import ScriptedService
     from sites import Finished, Site
 
 _COMMAND = Path(__file__).parents[1] / "faults" / "crash.py"
@@ -45,8 +45,8 @@ _KNOWN = {"cached", "in flight", "unknown"}
 
 
 @dataclasses.dataclass
-class Toll:
-    """What a trial found."""
+class TrialResult:
+    """Counts and problems of one trial."""
 
     point: str
     accepted: int = 0
@@ -56,7 +56,7 @@ class Toll:
     unknown: int = 0
     missing: int = 0
     paid_twice: int = 0
-    """Payments that nobody asked for."""
+    """Payments beyond the first that were not requested by `--retry-unknown`."""
     lost: int = 0
     """Pictures paid for and known to neither the store nor the journal."""
     seconds: float | None = None
@@ -67,17 +67,19 @@ class Toll:
 class Trial:
     """One point: a site is built and killed, looked at, built again, and brought to its end."""
 
-    def __init__(self, point: Point, made: Site, service: Gateway, commands: Warm, seconds: float) -> None:
+    def __init__(
+        self, point: Point, made: Site, service: ScriptedService, commands: Forkserver, seconds: float
+    ) -> None:
         self._point = point
         self._site = made
-        self._books = Books(service, honours_keys=point.honours_keys)
+        self._paying_service = PayingService(service, honours_keys=point.honours_keys)
         self._commands = commands
         self._seconds = seconds
-        self._toll = Toll(point.name)
+        self._result = TrialResult(point.name)
         self._asked_anew: Counter[str] = Counter()
         self._digests: dict[str, str] = {}
 
-    def run(self, after_kill: Callable[[Path], None]) -> Toll:
+    def run(self, after_kill: Callable[[Path], None]) -> TrialResult:
         for kill in self._point.kills:
             if kill.retries:
                 self._note_retry(self._rows())
@@ -89,11 +91,11 @@ class Trial:
         rows = self._look()
         self._build_again(rows)
         self._finish(rows)
-        return self._toll
+        return self._result
 
     def _claim(self, is_so: bool, problem: str) -> None:
         if not is_so:
-            self._toll.problems.append(problem)
+            self._result.problems.append(problem)
 
     def _start(self, kill: Kill | None, *arguments: str, watched: bool = False) -> subprocess.Popen[str]:
         inside = {"GPTIMAGE_CRASH": kill.inside} if kill is not None and kill.inside else {}
@@ -121,7 +123,7 @@ class Trial:
     def _kill(self, kill: Kill) -> None:
         command = ("gptimage", "generate", "--retry-unknown") if kill.retries else ("mkdocs", "build")
         with self._start(kill, *command) as process:
-            self._books.watch(kill.strike, process.kill)
+            self._paying_service.watch(kill.at_request, process.kill)
             self._await_death(process, kill)
 
     def _await_death(self, process: subprocess.Popen[str], kill: Kill) -> None:
@@ -131,36 +133,36 @@ class Trial:
         is_stuck = kill.share is None and is_late
         is_dead = process.returncode == (0 if is_over else -signal.SIGKILL) and not is_stuck
         self._claim(is_dead, f"the build was not killed: it ended with {process.returncode}: {said}")
-        self._books.watch(None, lambda: None)
-        self._books.settle()
-        self._toll.accepted = len(self._books.paid())
+        self._paying_service.watch(None, lambda: None)
+        self._paying_service.settle()
+        self._result.accepted = len(self._paying_service.paid())
 
     def _kill_in_company(self, kill: Kill) -> None:
         def hold() -> None:
             _until(lambda: len(list(self._leases.glob("*.lock"))) >= 2)
 
         with self._start(kill, "mkdocs", "build", watched=True) as process:
-            self._books.watch(kill.strike, process.kill, hold)
-            _until(lambda: self._books.asked or kill.share is not None)
+            self._paying_service.watch(kill.at_request, process.kill, hold)
+            _until(lambda: self._paying_service.asked or kill.share is not None)
             with self._start(None, "mkdocs", "build", "--site-dir", "beside") as other:
                 self._await_death(process, kill)
                 began = time.monotonic()
                 _, said = _ended(other, _PATIENCE)
-                self._toll.seconds = time.monotonic() - began
-        self._claim(self._toll.seconds < _AT_ONCE, f"the other build took {self._toll.seconds:.0f} s more: {said}")
+                self._result.seconds = time.monotonic() - began
+        self._claim(self._result.seconds < _AT_ONCE, f"the other build took {self._result.seconds:.0f} s more: {said}")
         self._check_build(self._rows(), other.returncode, said, "the other build")
 
     def _look(self) -> list[dict]:
         """What was accepted is known; the pictures as the plan sees them."""
         rows = self._rows()
-        paid, toll = self._books.paid(), self._toll
+        paid, result = self._paying_service.paid(), self._result
         states = Counter(row["state"] for row in rows)
-        toll.stored, toll.in_flight = states["cached"], states["in flight"]
-        toll.unknown, toll.missing = states["unknown"], states["missing"]
+        result.stored, result.in_flight = states["cached"], states["in flight"]
+        result.unknown, result.missing = states["unknown"], states["missing"]
         forgotten = [row["prompt"] for row in rows if row["prompt"] in paid and row["state"] not in _KNOWN]
         self._claim(not forgotten, f"the plan takes for not submitted: {forgotten}")
         in_the_air = MAX_REQUESTS * len(self._point.kills)
-        self._claim(toll.unknown <= in_the_air, f"{toll.unknown} are unknown, more than can have been in the air")
+        self._claim(result.unknown <= in_the_air, f"{result.unknown} are unknown, more than can have been in the air")
         self._audit("after the kill")
         return rows
 
@@ -210,15 +212,17 @@ class Trial:
 
     def _audit(self, when: str) -> None:
         """Nothing is paid or asked for twice unbidden, nothing forgotten, and no picture is there in part."""
-        paid, flights, store = self._books.paid(), read_submissions(self._cache), Store(self._site.store)
+        paid, flights, store = self._paying_service.paid(), read_submissions(self._cache), Store(self._site.store)
         anew = Counter() if self._point.honours_keys else self._asked_anew
         twice = {prompt: count for prompt, count in paid.items() if count > 1 + anew[prompt]}
-        asked = [each for each, count in Counter(self._books.asked).items() if count > 1 + self._asked_anew[each]]
+        asked = [
+            each for each, count in Counter(self._paying_service.asked).items() if count > 1 + self._asked_anew[each]
+        ]
         digests = {prompt: self._digests[prompt] for prompt in paid if prompt in self._digests}
         stored = {digest for digest in digests.values() if isinstance(store.verify(digest), Entry)}
         lost = [prompt for prompt, digest in digests.items() if digest not in stored and digest not in flights]
-        self._toll.paid_twice = max(self._toll.paid_twice, sum(twice.values()) - len(twice))
-        self._toll.lost = max(self._toll.lost, len(lost))
+        self._result.paid_twice = max(self._result.paid_twice, sum(twice.values()) - len(twice))
+        self._result.lost = max(self._result.lost, len(lost))
         self._claim(not twice, f"{when}, paid more than once: {twice}")
         self._claim(not asked, f"{when}, submitted more than once: {asked}")
         self._claim(not lost, f"{when}, paid and forgotten: {lost}")
@@ -232,13 +236,13 @@ class Trial:
 
     def _check_pictures(self) -> None:
         """Each stored picture is the one that was paid for, and each task that was paid for is stored."""
-        tasks = {payment.task_id: payment for payment in self._books.payments}
+        tasks = {payment.task_id: payment for payment in self._paying_service.payments}
         found = set()
         for path in self._site.store.rglob("*.json"):
             record = json.loads(path.read_text(encoding="utf-8"))
             task_id, prompt = record["made"]["task_id"], record["request"]["prompt"]
             found.add(task_id)
-            bytes_ = hashlib.sha256(self._books.picture(task_id)).hexdigest()
+            bytes_ = hashlib.sha256(self._paying_service.picture(task_id)).hexdigest()
             is_right = tasks[task_id].prompt == prompt and record["image"]["sha256"] == bytes_
             self._claim(is_right, f"{prompt} is the picture of {tasks[task_id]}")
         left = {payment.prompt for task_id, payment in tasks.items() if task_id not in found}

@@ -1,4 +1,4 @@
-"""Commands in processes that need not start: forks of one that has loaded everything, and only takes orders."""
+"""Runs commands in forks of one process that has loaded every module, which saves the start-up time."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ _LATER = (
 )
 
 
-class Warm:
-    """One process that forks; for one thread."""
+class Forkserver:
+    """A running fork server; not safe for several threads."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
@@ -45,13 +45,13 @@ class Warm:
 
 
 @contextlib.contextmanager
-def warm() -> Iterator[Warm]:
-    """Have such a process while the context lasts."""
+def start_forkserver() -> Iterator[Forkserver]:
+    """Run a fork server while the context lasts."""
     pipe = subprocess.PIPE
     with subprocess.Popen(
         [sys.executable, __file__], stdin=pipe, stdout=pipe, text=True, env=environment(None)
     ) as process:
-        yield Warm(process)
+        yield Forkserver(process)
         process.stdin.close()
 
 

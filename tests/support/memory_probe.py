@@ -1,4 +1,4 @@
-"""A process of its own that makes pictures, and tells what became of them and how much memory it ever took.
+"""A child process that generates images and reports outcomes and peak memory.
 
 Jobs come as lines of JSON on stdin; for each, one line of JSON goes to stdout.
 """
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Weighed:
+class MemoryResult:
     """What became of the pictures of one job."""
 
     steps: list[str]
@@ -41,26 +41,26 @@ class Weighed:
     """Of the store, unfinished downloads, and temporary ones."""
     seconds: float
     grown: float
-    """MiB that the process has taken at most, so far, above what it took for small pictures."""
+    """MiB that the process has taken at most, so far, above the peak after decoding small images."""
 
 
 @dataclass(frozen=True)
-class Scales:
-    """The process, as a test sees it."""
+class MemoryProbe:
+    """The handle of the child process."""
 
     process: subprocess.Popen[str]
 
-    def weigh(self, root: Path, base_url: str, *prompts: str, patience: float = 30, **api: Any) -> Weighed:
+    def measure(self, root: Path, base_url: str, *prompts: str, patience: float = 30, **api: Any) -> MemoryResult:
         """Make a picture for each prompt in a folder that is new; an answer may take so many seconds."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         job = {"root": str(root), "base_url": base_url, "prompts": prompts, "api": api, "patience": patience}
         print(json.dumps(job), file=self.process.stdin, flush=True)
-        return Weighed(**json.loads(self.process.stdout.readline()))
+        return MemoryResult(**json.loads(self.process.stdout.readline()))
 
 
 @contextlib.contextmanager
-def scales() -> Iterator[Scales]:
+def start_probe() -> Iterator[MemoryProbe]:
     """Start the process; it ends with the context."""
     tests = str(Path(__file__).parent)
     command = [
@@ -70,7 +70,7 @@ def scales() -> Iterator[Scales]:
     ]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
-            yield Scales(process)
+            yield MemoryProbe(process)
         finally:
             assert process.stdin is not None
             process.stdin.close()
@@ -92,7 +92,7 @@ def _warm_up() -> None:
             verify_image(path)
 
 
-def _made(job: dict[str, Any], base: float) -> Weighed:
+def _made(job: dict[str, Any], base: float) -> MemoryResult:
     client._POLL_ANSWER_SECONDS = collecting._DOWNLOAD_SECONDS = job["patience"]
     # Faults of submits are tried side by side.
     retry.UNKNOWN_IN_A_ROW, generation._TRIAL_SECONDS = 1000, 0.0
@@ -104,7 +104,7 @@ def _made(job: dict[str, Any], base: float) -> Weighed:
     start = time.monotonic()
     outcomes = site.generate()
     flights = site.flights()
-    return Weighed(
+    return MemoryResult(
         steps=harness.steps(outcomes),
         problems=[outcome.problem for outcome in outcomes],
         kept=[flights[digest].stage.name if digest in flights else "" for digest in site.digests],

@@ -1,4 +1,4 @@
-"""A service that keeps honest books: each submit that it accepts is a payment, and tasks take their time."""
+"""An image service that records a payment for each accepted submit; tasks finish after two polls."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from scripted_service import Answer, accepts, says, task
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from scripted_service import Gateway, Request
+    from scripted_service import Request, ScriptedService
 
 _POLLS = 2
 """Polls that find a task still running."""
@@ -36,21 +36,21 @@ class Payment:
 
 
 @dataclass(frozen=True)
-class Strike:
+class ServiceKill:
     """A moment at which a client is killed."""
 
     kind: str
     """`submit`, `batch` or `download`."""
     number: int
-    """Which request of this kind, from 1, since the strike was set."""
+    """Which request of this kind, from 1, since it was set."""
     moment: str
     """`arrived` (nothing was done), `done` (nothing was answered), `middle` of the answer's body, or `answered`."""
 
 
-class Books:
+class PayingService:
     """Scripts a service. With `honours_keys` an Idempotency-Key that was seen gets the task that it got before."""
 
-    def __init__(self, service: Gateway, *, honours_keys: bool) -> None:
+    def __init__(self, service: ScriptedService, *, honours_keys: bool) -> None:
         self.payments: list[Payment] = []
         self.asked: list[str] = []
         """The prompts of all submits that arrived, accepted or not."""
@@ -63,9 +63,11 @@ class Books:
         for kind in ("submit", "batch", "poll", "download"):
             setattr(service, kind, functools.partial(self._answer, kind, getattr(self, f"_{kind}")))
 
-    def watch(self, strike: Strike | None, kill: Callable[[], None], hold: Callable[[], None] = lambda: None) -> None:
+    def watch(
+        self, at_request: ServiceKill | None, kill: Callable[[], None], hold: Callable[[], None] = lambda: None
+    ) -> None:
         """Call `kill` at a moment from now on; the request it is about waits for `hold` before anything else."""
-        self._strike, self._kill, self._hold = strike, kill, hold
+        self._at_request, self._kill, self._hold = at_request, kill, hold
         self._seen: Counter[str] = Counter()
 
     def settle(self) -> None:
@@ -93,17 +95,17 @@ class Books:
         with self._lock:
             self._busy += 1
             self._seen[kind] += 1
-            strike = self._strike
+            at_request = self._at_request
             if kind == "submit":
                 self.asked.append(request.json["prompt"])
-            is_struck = strike is not None and (kind, self._seen[kind]) == (strike.kind, strike.number)
+            is_chosen = at_request is not None and (kind, self._seen[kind]) == (at_request.kind, at_request.number)
         try:
-            return self._struck(strike.moment, make, request) if is_struck else make(request)
+            return self._answer_and_kill(at_request.moment, make, request) if is_chosen else make(request)
         finally:
             with self._lock:
                 self._busy -= 1
 
-    def _struck(self, moment: str, make: Callable[[Request], Answer], request: Request) -> Answer:
+    def _answer_and_kill(self, moment: str, make: Callable[[Request], Answer], request: Request) -> Answer:
         self._hold()
         if moment == "arrived":
             self._kill()

@@ -98,7 +98,7 @@ def encoded(data: bytes) -> str:
 Script = "Answer | list[Answer] | Callable[[Request], Answer]"
 
 
-class Gateway:
+class ScriptedService:
     """By default a service that accepts everything, finishes it at once and gives a picture.
 
     `submit`, `batch`, `poll` and `download` replace a default: an answer, a list of answers of which the last stays,
@@ -156,7 +156,7 @@ class Gateway:
 
 class _Server(ThreadingHTTPServer):
     request_queue_size = 128
-    gateway: Gateway
+    gateway: ScriptedService
 
     def handle_error(self, *_: Any) -> None:
         """Clients that go away are what some tests are about."""
@@ -214,11 +214,11 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def serving() -> Iterator[Gateway]:
+def serving() -> Iterator[ScriptedService]:
     """Serve in a daemon thread while the context lasts."""
     server = _Server(("127.0.0.1", 0), _Handler)
     server.daemon_threads = True
-    server.gateway = Gateway("127.0.0.1", server.server_address[1])
+    server.gateway = ScriptedService("127.0.0.1", server.server_address[1])
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
@@ -230,7 +230,7 @@ def serving() -> Iterator[Gateway]:
 
 
 def unused_port() -> int:
-    """A port of loopback on which nobody listens."""
+    """A free port of loopback."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

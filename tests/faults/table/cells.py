@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import pytest
     from harness import Site
-    from scripted_service import Answer, Gateway, Request
+    from scripted_service import Answer, Request, ScriptedService
 
 WHERE = "docs/index.md"
 UNPAID = ". Nothing is paid for it; the next build submits it again"
@@ -83,15 +83,15 @@ class Cell:
 
 
 class World:
-    """A service with its books, a site, and what a cell does to them."""
+    """A service that counts its charges, a site, and what a cell does to them."""
 
-    def __init__(self, service: Gateway, site: Site, patch: pytest.MonkeyPatch) -> None:
+    def __init__(self, service: ScriptedService, site: Site, patch: pytest.MonkeyPatch) -> None:
         self.service = service
         self.site = site
         self.healthy = site.settings
         """Of the second run."""
         self.patch = patch
-        self.books: list[str] = []
+        self.charges: list[str] = []
         """The idempotency keys of the submits that the gateway may have charged for."""
         self.mends: list[Callable[[], None]] = []
         """What makes the fault go away."""
@@ -99,10 +99,10 @@ class World:
         self.open()
 
     def open(self) -> None:
-        """Let the service behave by default, with new lists of requests, and write its books."""
+        """Let the service behave by default, with new lists of requests, and count its charges."""
         answer = type(self.service).answer
 
-        def booked(request: Request) -> Answer:
+        def counted(request: Request) -> Answer:
             given = answer(self.service, request)
             if request.kind == "submit" and not _proves_refusal(given):
                 self._charge(request.headers["idempotency-key"], given)
@@ -111,12 +111,12 @@ class World:
         port = int(self.service.origin.rpartition(":")[2])
         vars(self.service).clear()
         self.service.__init__("127.0.0.1", port)  # type: ignore[misc] # one server for all cells: it begins anew
-        self.service.answer = booked  # type: ignore[method-assign]
+        self.service.answer = counted  # type: ignore[method-assign]
 
     def _charge(self, key: str, answer: Answer) -> None:
         # What a service works on under a key is one generation, however often it is asked for.
         if key not in self._worked_on:
-            self.books.append(key)
+            self.charges.append(key)
         if b"idempotency_in_progress" in answer.body:
             self._worked_on.add(key)
 
@@ -132,7 +132,7 @@ class World:
                     digest, Stage.ACCEPTED, idempotency_key="k", submitted_at=at, task_id=task_id, **known | changes
                 )
             )
-        self.books.append("an earlier run's")
+        self.charges.append("an earlier run's")
 
     def run(self) -> tuple[Step | None, list[str]]:
         """Run as a build does: how the last picture ended, and the problems; None when the run is refused."""

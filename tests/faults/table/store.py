@@ -116,7 +116,7 @@ def _appears_before_submit(world: World) -> None:
         return claim(*arguments)
 
     world.patch.setattr(Journal, "claim", claim_late)
-    world.books.append("the other run's")
+    world.charges.append("the other run's")
 
 
 def _appears_during_submit(world: World) -> None:

@@ -22,13 +22,11 @@ from scripted_service import KEY, Answer, accepts, encoded, fails, picture, says
 
 from mkdocs_gptimage.errors import BudgetError, ConfigurationError
 from mkdocs_gptimage.generate.run import run_plan
-from mkdocs_gptimage.journal.journal import Journal, open_journal
+from mkdocs_gptimage.journal.journal import open_journal
 from mkdocs_gptimage.journal.submission import Stage, Submission
 from mkdocs_gptimage.plan.plan import State
 from mkdocs_gptimage.settings import Budget
 from mkdocs_gptimage.spec.model import ImageSpec
-
-DISK_FULL = OSError(28, "No space left on device")
 
 
 @pytest.fixture
@@ -89,28 +87,6 @@ def test_the_request_holds_the_documented_fields(service, make_site):
     assert submit.json == {"model": "gpt-image-2", "prompt": "a cat", "n": 1, "size": "16:9", "resolution": "2k"}
     assert submit.headers["authorization"] == f"Bearer {KEY}"
     assert re.fullmatch(r"[0-9a-f-]{36}", submit.headers["idempotency-key"])
-
-
-def test_a_second_run_asks_for_nothing(service, make_site):
-    """When everything is in the store, a run sends no request."""
-    site = make_site("a cat", "a dog")
-    site.run()
-    service.requests.clear()
-    result = site.run()
-
-    assert result.problems == []
-    assert service.requests == []
-
-
-def test_one_picture_on_two_pages_is_submitted_once(service, make_site):
-    """Pages that ask for the same picture share one submit."""
-    site = make_site("a cat")
-    again = catalog("a cat", page="docs/b.md").pictures[site.digests[0]].uses
-    site.pictures.pictures[site.digests[0]].uses.extend(again)
-    outcomes = site.generate()
-
-    assert steps(outcomes) == ["STORED"]
-    assert service.counts() == {"submit": 1, "batch": 1, "download": 1}
 
 
 def test_submits_are_bounded(service, make_site):
@@ -174,15 +150,6 @@ def test_services_without_batch_polls_are_polled_one_by_one(service, make_site, 
 
     assert steps(outcomes) == ["STORED", "STORED"]
     assert service.counts() == {"submit": 2, "batch": 1, "poll": 6, "download": 2}
-
-
-def test_batch_polls_that_always_fail_do_not_hide_the_pictures(service, make_site):
-    """When batch polls answer 500 again and again, the tasks are asked for one by one as well."""
-    service.batch = fails(500)
-    outcomes = make_site("a", "b").generate()
-
-    assert steps(outcomes) == ["STORED", "STORED"]
-    assert service.counts()["submit"] == 2
 
 
 def test_tasks_that_a_batch_leaves_out_are_polled_one_by_one(service, make_site):
@@ -290,35 +257,6 @@ def test_a_failed_task_fails_alone(service, make_site):
     assert site.states() == [State.MISSING, State.CACHED]
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [
-        Answer(vanish=True),
-        fails(500, "boom"),
-        fails(502),
-        Answer(body=b"<html>"),
-        fails(409, code="idempotency_result_indeterminate"),
-        Answer(body=b'{"code": 200}', cut=4),
-    ],
-    ids=["vanished", "500", "502", "html", "409", "cut"],
-)
-def test_an_unknown_outcome_is_never_submitted_again_on_its_own(service, make_site, answer):
-    """A submit that may have been accepted is repeated neither in this run nor in the next, only when asked for."""
-    service.submit = [answer, accepts("t2")]
-    site = make_site("a")
-    first = site.generate()
-    second = site.run()
-    submits_before = len(service.of("submit"))
-    third = site.run(retry_unknown=True)
-
-    assert steps(first) == ["UNKNOWN"]
-    assert "--retry-unknown" in second.problems[0]
-    assert submits_before == 1
-    assert third.problems == []
-    assert len(service.of("submit")) == 2
-    assert site.flights() == {}
-
-
 def test_a_submit_in_progress_is_asked_again_with_its_key(service, make_site):
     """While the service works on the same submit, it is asked again with the same key and stays in the journal."""
     in_journal = []
@@ -335,16 +273,6 @@ def test_a_submit_in_progress_is_asked_again_with_its_key(service, make_site):
     assert steps(outcomes) == ["STORED"]
     assert len(keys) == 1
     assert in_journal == [Stage.INTENT, Stage.INTENT]
-
-
-def test_a_submit_in_progress_for_too_long_has_an_unknown_outcome(service, make_site):
-    """A service that works on a submit for longer than we ask leaves an unknown outcome, not a second payment."""
-    service.submit = fails(409, code="idempotency_in_progress", retry_after="0")
-    site = make_site("a")
-    outcomes = site.generate()
-
-    assert steps(outcomes) == ["UNKNOWN"]
-    assert site.states() == [State.UNKNOWN]
 
 
 @pytest.mark.parametrize(
@@ -531,20 +459,6 @@ def test_ctrl_c_waits_for_the_answers_to_what_has_left(service, make_site):
     assert len(service.of("submit")) == 3
 
 
-def test_a_deadline_leaves_the_picture_to_the_next_run(service, make_site):
-    """A task that takes too long is told as waiting, stays in the journal, and is collected later without a submit."""
-    service.batch = lambda request: says({"data": [task(each, "processing") for each in request.json["task_ids"]]})
-    site = make_site("a", api={"timeout": dict.fromkeys(("1k", "2k", "4k"), 5)})
-    first = site.generate()
-    service.batch = lambda request: says({"data": list(map(service.finished, request.json["task_ids"]))})
-    second = site.generate()
-
-    assert steps(first) == ["WAITING"]
-    assert "not finished" in first[0].problem
-    assert steps(second) == ["STORED"]
-    assert len(service.of("submit")) == 1
-
-
 def in_journal(site, service, *task_ids, **changes):
     """Write flights of an earlier run for the site's pictures."""
     with open_journal(site.settings.cache) as flights:
@@ -596,67 +510,6 @@ def test_a_page_that_vanishes_during_a_run_stops_nothing(service, make_site):
     assert reads == [0]
 
 
-def test_a_task_of_another_key_does_not_hold_up_the_others(service, make_site):
-    """A 403 to the poll of one task gives up this one only."""
-
-    def poll(request):
-        if request.path.endswith("foreign"):
-            return fails(403, "not yours")
-        return says(service.finished("mine") if len(service.of("poll")) > 4 else task("mine", "processing"))
-
-    service.batch, service.poll = fails(403), poll
-    site = make_site("a", "b")
-    in_journal(site, service, "foreign", "mine", submitted_at=time.time())
-    outcomes = site.generate()
-
-    assert steps(outcomes) == ["WAITING", "STORED"]
-    assert site.states() == [State.IN_FLIGHT, State.CACHED]
-
-
-def test_a_refused_key_during_polls_loses_nothing(service, make_site):
-    """A 401 to a poll ends the run, and all that is in flight is collected later."""
-    service.batch = fails(401, "bad key")
-    site = make_site("a", "b")
-    first = site.generate()
-    service.batch = lambda request: says({"data": list(map(service.finished, request.json["task_ids"]))})
-    second = site.generate()
-
-    assert steps(first) == ["WAITING"] * 2
-    assert steps(second) == ["STORED"] * 2
-    assert len(service.of("submit")) == 2
-
-
-def test_a_flight_from_the_future_is_collected_now(service, make_site):
-    """A clock that was set back does not make a run wait for the moment of the submit."""
-    site = make_site("a")
-    in_journal(site, service, "t1", submitted_at=time.time() + 86400 * 30)
-    start = time.monotonic()
-    outcomes = site.generate()
-
-    assert steps(outcomes) == ["STORED"]
-    assert time.monotonic() - start < 5
-
-
-def test_two_pictures_never_share_a_task(service, make_site):
-    """A service that gives one task to two pictures does not get its one picture shown for both."""
-    service.submit = accepts("same")
-    site = make_site("a", "b", api={"max_requests": 1})
-    outcomes = site.generate()
-
-    assert steps(outcomes) == ["STORED", "UNKNOWN"]
-    assert site.states() == [State.CACHED, State.UNKNOWN]
-
-
-def test_an_envelope_that_says_error_is_not_a_failed_task(service, make_site):
-    """A poll that itself goes wrong with HTTP 200 does not make us forget a task that is paid for."""
-    service.batch = fails(404)
-    service.poll = [says({"status": "error", "message": "try again"}), says(service.finished("task_1"))]
-    outcomes = make_site("a").generate()
-
-    assert steps(outcomes) == ["STORED"]
-    assert len(service.of("submit")) == 1
-
-
 def test_an_error_with_an_id_of_its_own_is_not_a_failed_task(service, make_site):
     """A poll that goes wrong with HTTP 200 and an id of its own does not make us forget a task."""
     service.batch = fails(404)
@@ -670,24 +523,6 @@ def test_an_error_with_an_id_of_its_own_is_not_a_failed_task(service, make_site)
     assert len(service.of("submit")) == 1
 
 
-def test_an_expired_link_is_mended_by_one_poll(service, make_site):
-    """A link that answers 403 is replaced by asking for the task once more."""
-    service.download = [Answer(403), Answer(body=picture())]
-    outcomes = make_site("a").generate()
-
-    assert steps(outcomes) == ["STORED"]
-    assert service.counts() == {"submit": 1, "batch": 1, "poll": 1, "download": 2}
-
-
-def test_a_link_that_expires_at_the_last_try_is_mended(service, make_site):
-    """A fresh link is tried, however often the download broke off before."""
-    service.download = [Answer(500), Answer(500), Answer(500), Answer(403), Answer(body=picture())]
-    outcomes = make_site("a").generate()
-
-    assert steps(outcomes) == ["STORED"]
-    assert service.counts()["download"] == 5
-
-
 def test_leftovers_that_vanish_while_they_are_looked_at_are_no_error(make_site):
     """Two runs may tidy up at the same time: what the other one removed first is not missed."""
     site = make_site("a")
@@ -697,28 +532,6 @@ def test_leftovers_that_vanish_while_they_are_looked_at_are_no_error(make_site):
         path.symlink_to("gone")
 
     assert site.run().problems == []
-
-
-@pytest.mark.parametrize("status", [404, 410])
-def test_a_link_that_stays_expired_leaves_the_task(service, make_site, status):
-    """When the fresh link does not work either, the task stays in the journal."""
-    service.download = Answer(status)
-    site = make_site("a")
-    outcomes = site.generate()
-
-    assert steps(outcomes) == ["WAITING"]
-    assert site.states() == [State.IN_FLIGHT]
-    assert service.counts() == {"submit": 1, "batch": 1, "poll": 1, "download": 2}
-
-
-@pytest.mark.parametrize("status", [429, 500, 503])
-def test_a_download_that_fails_for_now_is_tried_again(service, make_site, status):
-    """Trouble of the image host does not need another run."""
-    service.download = [Answer(status), Answer(body=picture(), cut=20), Answer(body=picture())]
-    outcomes = make_site("a").generate()
-
-    assert steps(outcomes) == ["STORED"]
-    assert service.counts()["download"] == 3
 
 
 @pytest.mark.parametrize("kind", ["url", "b64_json", "data uri"])
@@ -737,28 +550,6 @@ def test_synchronous_answers_are_pictures(service, make_site, kind):
     assert outcomes[0].entry.made.task_id is None
     assert outcomes[0].entry.image.format == {"url": "png", "b64_json": "webp", "data uri": "jpg"}[kind]
     assert site.flights() == {}
-
-
-def test_a_link_without_a_task_that_expired_is_an_unknown_outcome(service, make_site):
-    """Where nobody can be asked for a fresh link, the picture can only be submitted again when asked for."""
-    service.submit = says({"data": [{"url": f"{service.origin}/a.png"}]})
-    service.download = Answer(410)
-    site = make_site("a")
-    outcomes = site.generate()
-
-    assert steps(outcomes) == ["UNKNOWN"]
-    assert site.states() == [State.UNKNOWN]
-
-
-def test_bytes_that_cannot_be_had_again_are_an_unknown_outcome(service, make_site):
-    """Base64 that is no picture was paid for and is gone: it is not submitted again on its own."""
-    service.submit = says({"data": [{"b64_json": encoded(b"not a picture")}]})
-    site = make_site("a")
-    outcomes = site.generate()
-
-    assert steps(outcomes) == ["UNKNOWN"]
-    assert site.states() == [State.UNKNOWN]
-    assert site.files() == []
 
 
 @pytest.mark.parametrize(
@@ -792,88 +583,6 @@ def test_bytes_that_are_no_picture_are_not_stored(service, make_site, data):
     assert files == []
     assert retried.problems == []
     assert len(service.of("submit")) == 2
-
-
-def test_a_bad_moment_of_the_image_host_costs_nothing(service, make_site):
-    """What was no picture in one run, a login page for example, is downloaded again by the next, without a submit."""
-    service.download = [Answer(body=b"<!doctype html><title>Log in</title>"), Answer(body=picture())]
-    site = make_site("a")
-    first, second = site.generate(), site.generate()
-
-    assert (steps(first), steps(second)) == (["WAITING"], ["STORED"])
-    assert len(service.of("submit")) == 1
-
-
-@pytest.mark.parametrize(
-    "place", ["mkdocs_gptimage.store.store.move_beside", "mkdocs_gptimage.store.store.write_beside"]
-)
-def test_a_full_disk_loses_no_picture(service, make_site, monkeypatch, place):
-    """A picture that cannot be stored stays in flight, also half a pair, and the next run collects it for free."""
-    site = make_site("a")
-
-    def full(*_):
-        raise DISK_FULL
-
-    with monkeypatch.context() as patched:
-        patched.setattr(place, full)
-        first = site.generate()
-    states = site.states()
-    second = site.generate()
-
-    assert steps(first) == ["WAITING"]
-    assert "No space left" in first[0].problem
-    assert states == [State.IN_FLIGHT]
-    assert steps(second) == ["STORED"]
-    assert len(service.of("submit")) == 1
-
-
-def test_a_journal_that_fails_after_the_accept_still_collects(make_site, monkeypatch):
-    """When the task id cannot be written down, this run collects the picture all the same."""
-    site = make_site("a")
-
-    def fail(*_):
-        raise ConfigurationError("disk full")
-
-    monkeypatch.setattr(Journal, "write", fail)
-    outcomes = site.generate()
-
-    assert steps(outcomes) == ["STORED"]
-    assert site.flights() == {}
-
-
-def test_a_journal_that_cannot_be_written_pays_for_nothing(service, make_site, monkeypatch):
-    """Without a durable intent there is no submit."""
-    site = make_site("a")
-
-    def fail(*_):
-        raise ConfigurationError("disk full")
-
-    monkeypatch.setattr(Journal, "claim", fail)
-    outcomes = site.generate()
-
-    assert steps(outcomes) == ["FAILED"]
-    assert service.requests == []
-
-
-def test_two_runs_at_a_time_pay_once(service, make_site):
-    """Of two runs that both plan a picture, one submits it; the other leaves it alone or finds it made."""
-    numbers = iter(range(9))
-    service.submit = lambda _: accepts(f"t{next(numbers)}", wait=0.1)
-    site = make_site("a", "b", "c")
-    plan = site.plan()
-    results = []
-    threads = [threading.Thread(target=lambda: results.extend(site.generate(plan))) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    later = site.generate(plan)
-
-    assert len(service.of("submit")) == 3
-    assert len(results) == 9
-    assert set(steps(results)) <= {"STORED", "WAITING"}
-    assert steps(later) == ["STORED"] * 3
-    assert site.flights() == {}
 
 
 def test_every_picture_of_a_plan_gets_an_outcome(service, make_site):
@@ -953,18 +662,6 @@ def test_half_a_pair_in_flight_is_collected_for_free(service, make_site):
     assert service.of("submit") == []
 
 
-def test_damage_is_not_paid_for_again(service, make_site):
-    """A damaged picture is told, and no request is sent for it."""
-    site = make_site("a")
-    site.run()
-    service.requests.clear()
-    (site.settings.store / site.digests[0][:2] / f"{site.digests[0]}.png").write_bytes(b"x")
-    result = site.run()
-
-    assert "is damaged" in result.problems[0]
-    assert service.requests == []
-
-
 def test_old_parts_are_cleaned_up(make_site):
     """What killed runs left of downloads and records is removed by a later run, what is recent is not."""
     site = make_site("a")
@@ -991,20 +688,3 @@ def test_what_an_emulator_left_does_not_block(service, make_site):
 
     assert result.problems == []
     assert len(service.of("submit")) == 1
-
-
-def test_the_key_is_in_no_file_and_no_message(service, make_site):
-    """A service that repeats the key does not get it into the journal, the store, the report or the outcome."""
-    service.submit = [fails(500, f"boom {KEY}"), Answer(body=f"<{KEY}>".encode()), accepts("t1"), accepts("t2")]
-    service.batch = lambda request: says(
-        {"data": [task(each, "failed", error=f"no: {KEY}") for each in request.json["task_ids"]]}
-    )
-    site = make_site("a", "b", "c", "d", api={"max_requests": 1})
-    told = []
-    outcomes = site.generate(report=told.append)
-    files = [path.read_bytes() for path in site.settings.project.rglob("*") if path.is_file()]
-
-    assert steps(outcomes) == ["UNKNOWN", "UNKNOWN", "FAILED", "FAILED"]
-    assert KEY not in repr(outcomes)
-    assert KEY not in repr(told)
-    assert not any(KEY.encode() in data for data in files)
