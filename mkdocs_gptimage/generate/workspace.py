@@ -1,4 +1,4 @@
-"""What a run works with, bundled: settings, store, journal, environment and log."""
+"""What a run works with, bundled: settings, store, environment and log, and the context of its open journal."""
 
 from __future__ import annotations
 

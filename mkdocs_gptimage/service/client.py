@@ -131,7 +131,7 @@ class Client:
         headers = {"Idempotency-Key": idempotency_key}
         url = f"{self._base}{self._api.submit_path}"
         content = json.dumps(body, ensure_ascii=False).encode()
-        answer = await self._call("POST", url, content, waits, seconds, headers)
+        answer = await self._call(url, content, waits, seconds, headers)
         found = await self._understood(answer, _submitted)
         if isinstance(found, protocol.Image):
             self._check_secret(found.link, "the answer's image link")
@@ -143,29 +143,30 @@ class Client:
         """Ask for one task; raise `GatewayError`, with the HTTP status if there is one."""
         if not task_id.strip("."):
             raise GatewayError(f"'{task_id}' is no task id")  # it would leave its place in the path
-        answer = await self._ask("GET", f"{self._base}/tasks/{quote(task_id, safe='')}", b"")
+        answer = await self._ask(f"{self._base}/tasks/{quote(task_id, safe='')}")
         return await self._understood(answer, lambda body: self._clean(protocol.task(body, task_id)))
 
     async def poll_many(self, task_ids: Iterable[str]) -> dict[str, protocol.Task]:
         """Ask for up to 100 tasks in one request; tasks that the service leaves out are left out here."""
         wanted = list(task_ids)
         content = json.dumps({"task_ids": wanted}).encode()
-        answer = await self._ask("POST", f"{self._base}/tasks/batch", content)
+        answer = await self._ask(f"{self._base}/tasks/batch", content)
         return await self._understood(
             answer, lambda body: {task_id: self._clean(task) for task_id, task in protocol.tasks(body, wanted).items()}
         )
 
-    async def _ask(self, method: str, url: str, content: bytes) -> answers.Body:
+    async def _ask(self, url: str, content: bytes = b"") -> answers.Body:
         waits = httpx.Timeout(_POLL_SECONDS, connect=_CONNECT_SECONDS, pool=None)
-        return await self._call(method, url, content, waits, _POLL_ANSWER_SECONDS, {})
+        return await self._call(url, content, waits, _POLL_ANSWER_SECONDS, {})
 
-    async def _call(  # noqa: PLR0913 - the parts of one request
-        self, method: str, url: str, content: bytes, waits: httpx.Timeout, seconds: float, headers: dict[str, str]
+    async def _call(
+        self, url: str, content: bytes, waits: httpx.Timeout, seconds: float, headers: dict[str, str]
     ) -> answers.Body:
-        """Send one request to the API; return its answer, or raise what it proves.
+        """Send one request to the API, a POST if it has content; return its answer, or raise what it proves.
 
         `seconds` bounds the answer as a whole.
         """
+        method = "POST" if content else "GET"
         if content:
             headers = {**headers, "Content-Type": "application/json"}
         client = next(self._turn)
