@@ -91,7 +91,7 @@ def read_settings(config_file: str) -> Settings:
 
 
 def plan_site(site: Site) -> Plan:
-    return make_plan(site.catalog, site.snapshot, site.settings, with_strays=True)
+    return make_plan(site.catalog, site.snapshot, site.settings, include_unclaimed=True)
 
 
 def site_status(plan: Plan, site: Site, drafts: Collection[Digest] = ()) -> SiteStatus:

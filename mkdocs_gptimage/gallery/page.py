@@ -172,7 +172,7 @@ def _told(exhibit: GalleryItem) -> dict[str, Any]:
     width, height = (entry.image.width, entry.image.height) if entry else (0, 0)
     return {
         "digest": exhibit.digest,
-        "state": exhibit.standing.value,
+        "state": exhibit.status.value,
         "prompt": str(request.get("prompt", "")),
         "shape": shape,
         "resolution": resolution,

@@ -149,10 +149,10 @@ class _Generation:
         """What is free comes first: to collect what is in flight, and to wait for what others make."""
         self._queue.begin()
         for row in self._plan.only(State.IN_FLIGHT):
-            self._resume(job_of(row.picture, row.flight))
-        for flight in self._plan.strays:
+            self._resume(job_of(row.picture, row.submission))
+        for flight in self._plan.unclaimed:
             self._resume(stray_job(flight))
-        for row in self._plan.only(State.IN_HAND):
+        for row in self._plan.only(State.LEASED):
             self._waits.start_soon(self._wait_for_other, job_of(row.picture), False)
 
     def _refuse_child(self, job: Job, parent: Digest) -> None:

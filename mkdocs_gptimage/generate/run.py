@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 EMULATOR_SPEED = 10.0
 """How much faster than the real service the built-in emulator is."""
-_TO_DO = (State.MISSING, State.IN_FLIGHT, State.IN_HAND)
+_TO_DO = (State.MISSING, State.IN_FLIGHT, State.LEASED)
 
 
 @dataclass(frozen=True)
@@ -87,14 +87,14 @@ def run_plan(  # noqa: PLR0913 - the world is passed in
     if retry_unknown:
         plan = with_unknown_as_missing(plan, settings.prices)
     to_do = plan.only(*_TO_DO)
-    if not to_do and not (plan.strays and has_key(settings, environment)):
+    if not to_do and not (plan.unclaimed and has_key(settings, environment)):
         return RunResult(plan)
     key = _key(settings, environment)
     try:
         check_budget(plan, settings.budget)
     except BudgetError:
         free = collect_only(plan)
-        if free.only(*_TO_DO) or free.strays:
+        if free.only(*_TO_DO) or free.unclaimed:
             store.check_writable()
             _generate(free, settings, store, key, log, watcher)
         raise
@@ -111,7 +111,7 @@ def _generate(  # noqa: PLR0913 - the world is passed in
     from mkdocs_gptimage.generate.executor import execute  # noqa: PLC0415
     from mkdocs_gptimage.journal.journal import open_journal  # noqa: PLC0415
 
-    total = len(plan.only(*_TO_DO)) + len(plan.strays)
+    total = len(plan.only(*_TO_DO)) + len(plan.unclaimed)
     with (
         open_journal(settings.cache) as flights,
         _service(settings) as base_url,

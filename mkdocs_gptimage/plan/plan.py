@@ -33,9 +33,9 @@ class State(enum.Enum):
     """In the store in part, or damaged; never paid for again without being asked."""
     UNKNOWN = "unknown"
     """Submitted with an unknown outcome; never submitted again on its own."""
-    ELSEWHERE = "in flight elsewhere"
+    OTHER_GATEWAY = "in flight elsewhere"
     """Submitted to another service than this run's; never submitted to this one."""
-    IN_HAND = "in hand"
+    LEASED = "in hand"
     """Another run is making it at this moment; this one waits for it and uses it."""
 
 
@@ -51,7 +51,7 @@ class Row:
     """USD that a submit would cost; None when the site sets no price for its resolution."""
     entry: Entry | None = None
     damage: Damage | None = None
-    flight: Submission | None = None
+    submission: Submission | None = None
     """What the journal has of it; beside `MISSING`, the submit with an unknown outcome that is to be repeated."""
 
     @property
@@ -63,7 +63,7 @@ class Row:
 class Plan:
     """What is to be done for each picture of a site."""
 
-    candidates: tuple[Row, ...]
+    all_rows: tuple[Row, ...]
     """One per picture of the catalog, in the order of the pages; what a picture is drawn from stands before it."""
     collectable: tuple[Submission, ...] = ()
     """In flight, and can be brought home by what the journal has of it, whoever asks for it."""
@@ -77,16 +77,16 @@ class Plan:
         A picture in the store needs nothing any more, so what only it was drawn from may be gone.
         """
         needed: set[Digest] = set()
-        for row in reversed(self.candidates):
+        for row in reversed(self.all_rows):
             if row.picture.is_shown or row.digest in needed:
                 needed.add(row.digest)
                 if row.state is State.MISSING:
                     needed.update(parent.spec.digest for parent in row.picture.parents)
         chosen = needed if self.selection is None else needed & self.selection
-        return tuple(row for row in self.candidates if row.digest in chosen)
+        return tuple(row for row in self.all_rows if row.digest in chosen)
 
     @functools.cached_property
-    def strays(self) -> tuple[Submission, ...]:
+    def unclaimed(self) -> tuple[Submission, ...]:
         """In flight for pictures that no page needs any more; paid for, so they are collected too."""
         needed = {row.digest for row in self.rows}
         return tuple(flight for flight in self.collectable if flight.digest not in needed)
@@ -97,7 +97,7 @@ class Plan:
     @property
     def blocked(self) -> list[Row]:
         """The pictures that no run makes on its own: somebody has to decide."""
-        return self.only(State.BROKEN, State.UNKNOWN, State.ELSEWHERE)
+        return self.only(State.BROKEN, State.UNKNOWN, State.OTHER_GATEWAY)
 
     def count(self, state: State) -> int:
         return sum(row.state is state for row in self.rows)
@@ -130,7 +130,7 @@ def decide(
     def row(digest: Digest, picture: Picture) -> Row:
         flight, found = known.submissions.get(digest), snapshot.get(digest)
         if flight is not None and known.is_leased(flight) and not isinstance(found, Entry):
-            return Row(picture, State.IN_HAND, f"process {process_of(flight.run)}", flight=flight)
+            return Row(picture, State.LEASED, f"process {process_of(flight.run)}", submission=flight)
         return _row(picture, found, flight, costs, base_url)
 
     return Plan(
@@ -155,11 +155,11 @@ def _row(
     if isinstance(found, Entry):
         return Row(picture, State.CACHED, entry=found)
     if flight is not None and flight.base_url not in ("", base_url):
-        return Row(picture, State.ELSEWHERE, flight.base_url, flight=flight)
+        return Row(picture, State.OTHER_GATEWAY, flight.base_url, submission=flight)
     if flight is not None and flight.stage is Stage.ACCEPTED:
-        return Row(picture, State.IN_FLIGHT, flight.task_id or "", flight=flight)
+        return Row(picture, State.IN_FLIGHT, flight.task_id or "", submission=flight)
     if flight is not None:
-        return Row(picture, State.UNKNOWN, why_unknown(flight), flight=flight)
+        return Row(picture, State.UNKNOWN, why_unknown(flight), submission=flight)
     if isinstance(found, Damage):
         return Row(picture, State.BROKEN, found.reason, damage=found)
     return Row(picture, State.MISSING, price=prices.get(picture.spec.resolution))
@@ -168,17 +168,17 @@ def _row(
 def with_unknown_as_missing(plan: Plan, prices: Mapping[str, float]) -> Plan:
     """Return the plan that submits again what has an unknown outcome; the flights stay with their rows."""
     rows = (
-        Row(row.picture, State.MISSING, price=prices.get(row.picture.spec.resolution), flight=row.flight)
+        Row(row.picture, State.MISSING, price=prices.get(row.picture.spec.resolution), submission=row.submission)
         if row.state is State.UNKNOWN
         else row
-        for row in plan.candidates
+        for row in plan.all_rows
     )
-    return replace(plan, candidates=tuple(rows))
+    return replace(plan, all_rows=tuple(rows))
 
 
 def collect_only(plan: Plan) -> Plan:
     """Return the plan that only collects, and pays for nothing."""
-    return replace(plan, candidates=tuple(row for row in plan.candidates if row.state is not State.MISSING))
+    return replace(plan, all_rows=tuple(row for row in plan.all_rows if row.state is not State.MISSING))
 
 
 def restrict_to(plan: Plan, digests: Collection[Digest]) -> Plan:
@@ -226,7 +226,7 @@ def make_plan(
     snapshot: StoreSnapshot,
     settings: Settings,
     *,
-    with_strays: bool = False,
+    include_unclaimed: bool = False,
     warn: Callable[[str], object] | None = None,
 ) -> Plan:
     """Plan without changing anything; the journal is only read when something is missing, or for strays.
@@ -235,7 +235,7 @@ def make_plan(
     cannot be read raises `ConfigurationError`; with `warn`, for plans on which nothing is paid, it is set aside.
     """
     plan = decide(catalog, snapshot, prices=settings.prices, base_url=settings.api.base_url)
-    if plan.is_complete and not with_strays:
+    if plan.is_complete and not include_unclaimed:
         return plan
     from mkdocs_gptimage.journal.journal import read_submissions  # noqa: PLC0415 - only when something is missing
     from mkdocs_gptimage.journal.lease import is_held  # noqa: PLC0415 - as above

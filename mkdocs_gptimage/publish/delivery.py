@@ -137,7 +137,7 @@ def _show_card(row: Row, settings: Settings, delivery: Delivery) -> None:
 _NOTES = {
     State.MISSING: "not generated yet",
     State.IN_FLIGHT: "being generated",
-    State.IN_HAND: "being generated",
+    State.LEASED: "being generated",
     State.BROKEN: "damaged in the store",
     State.UNKNOWN: "outcome unknown",
 }

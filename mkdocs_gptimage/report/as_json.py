@@ -30,7 +30,7 @@ def status_json(found: SiteStatus, problems: Sequence[Problem], condition: Store
     """
     told = _plan(found.plan, problems)
     for picture, row in zip(told["pictures"], found.plan.rows, strict=True):
-        former = found.formers.get(row.digest)
+        former = found.replaced.get(row.digest)
         picture["changed"], picture["former"] = list(found.changed(row)), former.digest if former else None
         if condition is not None:
             picture["damage"] = _damage(condition.damages.get(row.digest))
@@ -80,7 +80,7 @@ def _plan(plan: Plan, problems: Sequence[Problem | str]) -> dict[str, Any]:
         "pictures": [_picture(row) for row in plan.rows],
         "counts": {state.value: plan.count(state) for state in State},
         "price_usd": plan.price,
-        "strays": [{"digest": flight.digest, "where": flight.where} for flight in plan.strays],
+        "strays": [{"digest": flight.digest, "where": flight.where} for flight in plan.unclaimed],
         "problems": [str(problem) for problem in problems],
     }
 

@@ -34,7 +34,7 @@ _STYLES = {
     NEW: "yellow",
     CHANGED: "yellow",
     State.IN_FLIGHT.value: "cyan",
-    State.IN_HAND.value: "cyan",
+    State.LEASED.value: "cyan",
     OUTDATED: "dim",
     ORPHANED: "dim",
     CANDIDATE: "magenta",

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mkdocs_gptimage.store.entry import Damage, Leftover
 
 
-BLOCKED = (State.BROKEN, State.UNKNOWN, State.ELSEWHERE)
+BLOCKED = (State.BROKEN, State.UNKNOWN, State.OTHER_GATEWAY)
 """Somebody has to decide: they are told with their reason."""
 _PROMPT_COLUMNS = 50
 
@@ -69,7 +69,7 @@ def leftover_lines(found: Iterable[Leftover]) -> list[str]:
 def status_notes(survey: SiteStatus) -> list[str]:
     """What there is beyond what pages ask for, a line each: in flight, and in the store."""
     said = []
-    count = len(survey.plan.strays)
+    count = len(survey.plan.unclaimed)
     if count:
         verb, them = ("is", "it") if count == 1 else ("are", "them")
         said.append(

@@ -36,7 +36,7 @@ SETTLED_SECONDS = 5.0
 """So long a block must be unchanged before its picture is made without being asked for."""
 _CLOSING_SECONDS = 2.0
 _SIGNAL = "stored"
-_FREE = (State.IN_FLIGHT, State.IN_HAND)
+_FREE = (State.IN_FLIGHT, State.LEASED)
 _PHASES = {
     Step.SUBMITTED: "running",
     Step.RESUMED: "running",
@@ -138,7 +138,7 @@ class BackgroundGenerator:
             for digest in [digest for digest, work in self._works.items() if work.phase == "ready"]:
                 del self._works[digest]
             free = [row.digest for row in plan.only(*_FREE) if row.digest not in self._works]
-            if (free or plan.strays) and has_key(settings, self._environment):
+            if (free or plan.unclaimed) and has_key(settings, self._environment):
                 self._start(part, free, is_free=True)
             self._wait_for(unasked, part)
 
@@ -245,7 +245,7 @@ class BackgroundGenerator:
         watcher = Watcher(lambda event: self._tell(event, run), self._closing.is_set)
         unknown: set[Digest] = set()
         try:
-            whole = make_plan(run.catalog, StoreSnapshot(store), run.settings, with_strays=run.is_free)
+            whole = make_plan(run.catalog, StoreSnapshot(store), run.settings, include_unclaimed=run.is_free)
             plan = run.plan(whole)
             result = run_plan(
                 plan,
@@ -307,9 +307,9 @@ class _Run:
 
     def plan(self, whole: Plan) -> Plan:
         """The part of a plan for these pictures and those that they are drawn from; with all strays, if it is free."""
-        lines = (row.picture.lineage for row in whole.candidates if row.digest in self.works)
+        lines = (row.picture.lineage for row in whole.all_rows if row.digest in self.works)
         wanted = set().union(*lines)
-        kept = (row for row in whole.candidates if row.digest in wanted)
+        kept = (row for row in whole.all_rows if row.digest in wanted)
         if not self.is_free:
             return Plan(tuple(kept))
         return Plan(tuple(row for row in kept if row.state in (*_FREE, State.CACHED)), whole.collectable)

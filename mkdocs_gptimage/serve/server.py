@@ -45,7 +45,7 @@ class DevelopmentServer:
         """
         self._approvals.update(part, reader.collector.catalog, plan, settings, unasked)
         known = find_previous(reader.collector.catalog, reader.snapshot, settings.cache)
-        rows = {row.digest: row for row in plan.candidates}
+        rows = {row.digest: row for row in plan.all_rows}
         return PlaceholderContext(functools.partial(self._approvals.card, rows=rows, settings=settings), known)
 
     def attach(self, server: Any, host: str, port: int, settings: Settings) -> None:

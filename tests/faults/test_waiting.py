@@ -63,7 +63,7 @@ def test_a_task_is_taken_over(service, site):
     """A task that a dead run has left is collected, and nothing is submitted."""
     plan, outcomes = beside(site)
 
-    assert plan.rows[0].state is State.IN_HAND
+    assert plan.rows[0].state is State.LEASED
     assert steps(outcomes) == ["STORED"]
     assert service.of("submit") == []
     assert site.flights() == {}
@@ -86,7 +86,7 @@ def test_a_task_of_another_service_is_left_to_it(service, site):
     assert steps(outcomes) == ["WAITING"]
     assert "it was submitted to https://other.example/v1" in outcomes[0].problem
     assert service.requests == []
-    assert site.states() == [State.ELSEWHERE]
+    assert site.states() == [State.OTHER_GATEWAY]
 
 
 def test_a_run_that_hangs_is_not_waited_for_longer_than_its_task_may_take(service, site):

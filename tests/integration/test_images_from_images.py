@@ -236,9 +236,9 @@ def test_a_parent_in_flight_that_nothing_needs_is_collected_as_a_stray():
     _, painting = catalog.pictures
     needed, spare = plan(catalog, flights=[flight(SKETCH)]), plan(catalog, painting, flights=[flight(SKETCH)])
 
-    assert (needed.count(State.IN_FLIGHT), needed.strays) == (1, ())
-    assert (spare.count(State.IN_FLIGHT), [each.digest for each in spare.strays]) == (0, [SKETCH.digest])
-    assert [each.digest for each in collect_only(needed).strays] == [SKETCH.digest]
+    assert (needed.count(State.IN_FLIGHT), needed.unclaimed) == (1, ())
+    assert (spare.count(State.IN_FLIGHT), [each.digest for each in spare.unclaimed]) == (0, [SKETCH.digest])
+    assert [each.digest for each in collect_only(needed).unclaimed] == [SKETCH.digest]
 
 
 def test_a_picture_that_is_tried_again_needs_its_parents_again():
@@ -590,7 +590,7 @@ def test_a_parent_that_another_run_makes_is_waited_for(service, studio, make_sit
             opened.forget(held)
         thread.join(20)
 
-    assert made.count(State.IN_HAND) == 1
+    assert made.count(State.LEASED) == 1
     assert steps(outcomes) == (["STORED", "STORED"] if is_made else ["FAILED", "SKIPPED"])
     assert studio.submitted.count("a cat by night") == is_made
     assert len(service.of("submit")) == 2 * is_made

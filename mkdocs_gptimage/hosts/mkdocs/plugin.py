@@ -290,7 +290,7 @@ class GptImagePlugin(BasePlugin[Options]):
         is_first = self._offers and not self._has_looked_for_strays
         self._has_looked_for_strays |= is_first
         plan = make_plan(
-            self.reader.collector.catalog, self.reader.snapshot, self.settings, with_strays=is_first, warn=warn
+            self.reader.collector.catalog, self.reader.snapshot, self.settings, include_unclaimed=is_first, warn=warn
         )
         if self._on_missing == "error":
             require_all(plan)

@@ -50,8 +50,8 @@ def make(*prompts, found=None, flights=None, prices=None):
         (None, flight(Stage.ACCEPTED, link="https://x"), State.IN_FLIGHT, ""),
         (None, flight(Stage.INTENT), State.UNKNOWN, "ended before the answer came"),
         (None, flight(Stage.UNKNOWN, reason="HTTP 500"), State.UNKNOWN, "HTTP 500"),
-        (None, flight(Stage.ACCEPTED, "https://other/v1", task_id="t"), State.ELSEWHERE, "https://other/v1"),
-        (None, flight(Stage.UNKNOWN, "https://other/v1"), State.ELSEWHERE, "https://other/v1"),
+        (None, flight(Stage.ACCEPTED, "https://other/v1", task_id="t"), State.OTHER_GATEWAY, "https://other/v1"),
+        (None, flight(Stage.UNKNOWN, "https://other/v1"), State.OTHER_GATEWAY, "https://other/v1"),
     ],
 )
 def test_states(found, known, state, detail):

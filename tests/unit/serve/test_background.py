@@ -159,7 +159,7 @@ def test_a_card_says_what_a_click_pays_for(tmp_path, service, approvals):
     dark = ImageSpec("b", references=(reference_to(light),))
     site = harness.Site(settings, harness.catalog(light, dark))
     plan = update(approvals, site)
-    rows = {row.digest: row for row in plan.candidates}
+    rows = {row.digest: row for row in plan.all_rows}
 
     assert approvals.card(rows[dark.digest], rows, settings)["pays"] == {light.digest: 0.25, dark.digest: 0.25}
     assert approvals.card(rows[light.digest], rows, settings)["pays"] == {light.digest: 0.25}
@@ -169,7 +169,7 @@ def test_a_server_without_a_key_says_what_it_lacks(site):
     """The card names the variable, so that nobody clicks in vain."""
     approvals = BackgroundGenerator({}, logging.getLogger("test"))
     plan = update(approvals, site)
-    rows = {row.digest: row for row in plan.candidates}
+    rows = {row.digest: row for row in plan.all_rows}
 
     assert approvals.card(plan.rows[0], rows, site.settings)["lacks"] == "APIMASTER_API_KEY"
 
@@ -209,7 +209,7 @@ def test_what_nobody_asks_for_any_more_is_collected(site, service, approvals):
     service.batch = finishes
 
     edited = harness.Site(site.settings, harness.catalog("edited"))
-    plan = make_plan(edited.pictures, StoreSnapshot(edited.store), edited.settings, with_strays=True)
+    plan = make_plan(edited.pictures, StoreSnapshot(edited.store), edited.settings, include_unclaimed=True)
     approvals.update("", edited.pictures, plan, edited.settings, ())
     until(lambda: isinstance(site.store.get(first), Entry))
 
