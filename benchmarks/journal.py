@@ -27,7 +27,7 @@ PICTURES = 1000
 ROUNDS = 5
 
 
-def flights() -> list[Submission]:
+def submissions() -> list[Submission]:
     """Intents as a run writes them."""
     request = ImageSpec("A quiet harbour at sunset, sailing boats and gulls, watercolor on rough paper").canonical
     return [
@@ -65,7 +65,7 @@ def syncs(folder: Path) -> float:
 
 def measure(folder: Path) -> dict[str, float]:
     """Seconds for 1,000 of each."""
-    intents = flights()
+    intents = submissions()
     accepted = [dataclasses.replace(each, stage=Stage.ACCEPTED, task_id="task_01KPQ7J7DWB7QZ3W") for each in intents]
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
         cache = Path(temporary)
@@ -75,7 +75,7 @@ def measure(folder: Path) -> dict[str, float]:
             found["write"] = seconds(opened.write, accepted)
             found["note"] = seconds(opened.note, accepted)
             start = time.perf_counter()
-            opened.flights()
+            opened.submissions()
             found["reading all, once"] = time.perf_counter() - start
             found["look at a lease"] = seconds(lambda _: is_held(cache, opened.run), intents)
             found["forget"] = seconds(opened.forget, accepted)

@@ -1,4 +1,4 @@
-"""What can go wrong, as one tree.
+"""The errors of this package.
 
 GptImageError
 ├── ConfigurationError     the options, the folders or the environment: exit code 2

@@ -83,7 +83,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def check_room(folder: Path, count: int) -> None:
-    """Write `count` bytes that nobody sees into a folder; raise `OSError` where they do not fit."""
+    """Write `count` bytes to an unnamed file in a folder; raise `OSError` where they do not fit."""
     with tempfile.TemporaryFile(dir=folder) as file:
         file.write(bytes(count))
         file.flush()

@@ -1,4 +1,4 @@
-"""What a site has set, as plain values: paths absolute, times in seconds, money in USD."""
+"""Settings of a site as plain values: absolute paths, times in seconds, money in USD."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Words of messages: quoting, shortening, the nearest spelling."""
+"""Text of messages: problems, quoting, shortening, the nearest spelling."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def check(config_file: str, as_json: bool, allow_orphans: bool, github: bool, st
         _check_store(config_file, as_json=as_json, github=github)
     site = common.read_site_with_drafts(config_file)
     verified = verify_all(site.store, site.catalog.pictures)
-    plan = make_plan(site.catalog, StoreSnapshot(site.store, verified), site.settings, with_strays=True)
+    plan = make_plan(site.catalog, StoreSnapshot(site.store, verified), site.settings, include_unclaimed=True)
     found = common.site_status(plan, site, site.drafts)
     used = {row.digest for row in plan.rows}
     condition = StoreCondition(

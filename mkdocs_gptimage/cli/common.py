@@ -1,4 +1,4 @@
-"""What the commands share: options, exit codes, the site that they read, and whether somebody can be asked."""
+"""Shared parts of the commands: options, exit codes, reading the site, and the question before paying."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ config_file_option = click.option(
     help="The site's configuration file.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
-yes_option = click.option("-y", "--yes", is_flag=True, help="Pay without asking; where nobody can be asked, so it is.")
+yes_option = click.option("-y", "--yes", is_flag=True, help="Don't ask before paying (the default without a terminal).")
 retry_option = click.option(
     "--retry-unknown",
     is_flag=True,
@@ -91,7 +91,7 @@ def read_settings(config_file: str) -> Settings:
 
 
 def plan_site(site: Site) -> Plan:
-    return make_plan(site.catalog, site.snapshot, site.settings, with_strays=True)
+    return make_plan(site.catalog, site.snapshot, site.settings, include_unclaimed=True)
 
 
 def site_status(plan: Plan, site: Site, drafts: Collection[Digest] = ()) -> SiteStatus:
@@ -111,7 +111,7 @@ def stop_at_problems(site: Site, *, as_json: bool = False) -> None:
 
 
 def may_pay(plan: Plan, settings: Settings, environment: Mapping[str, str], *, yes: bool) -> bool:
-    """Say what a run would pay for, and ask where somebody can answer; whether to go on."""
+    """Print what a run would pay for, ask in a terminal, and return whether to go on."""
     missing = plan.only(State.MISSING)
     if settings.api.emulated:
         return True

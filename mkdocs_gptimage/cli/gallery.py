@@ -1,4 +1,4 @@
-"""The command `gallery`: it looks at everything that there is, and needs neither a key nor a network."""
+"""`gptimage gallery`: write one page that shows every picture."""
 
 from __future__ import annotations
 

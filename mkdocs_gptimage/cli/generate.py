@@ -1,4 +1,4 @@
-"""The commands that pay: `generate` and `regenerate`."""
+"""`gptimage generate`: make every picture that is missing."""
 
 from __future__ import annotations
 

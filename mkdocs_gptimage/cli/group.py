@@ -1,4 +1,4 @@
-"""The command line, `gptimage`: what is here needs no site, the rest is in the modules beside it.
+"""The command group `gptimage`, and the commands that need no site: `schema` and `emulator`.
 
 Reports go to stdout, everything else to stderr. Exit codes: 0 fine, 1 something is missing, broken or failed, 2 wrong
 usage or configuration.

@@ -1,4 +1,4 @@
-"""The commands that look and change nothing: `plan`, `check`, `list`; none needs a key or a network."""
+"""`gptimage plan`: show what a build would generate, and what it would cost."""
 
 from __future__ import annotations
 

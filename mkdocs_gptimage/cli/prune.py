@@ -1,4 +1,4 @@
-"""The command `prune`: lists unused pictures and files of the cache, and deletes them with `--apply`."""
+"""`gptimage prune`: list unused pictures and cache files, and delete them with `--apply`."""
 
 from __future__ import annotations
 

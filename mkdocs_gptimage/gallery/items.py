@@ -1,4 +1,4 @@
-"""Survey → what the gallery shows: every picture of a site, how it stands, and what it replaces. Pure."""
+"""The items of the gallery: every picture of a site, its status, and what it replaces."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Status(enum.Enum):
     MISSING = "missing"
     IN_FLIGHT = "in flight"
     UNKNOWN = "unknown"
-    """Submitted, and nobody knows what came of it."""
+    """Submitted, with an unknown outcome."""
     BROKEN = "broken"
     OUTDATED = "outdated"
     """Stored, and what a block showed before it was edited."""
@@ -45,8 +45,8 @@ _STATUS_OF = {
     State.CACHED: Status.USED,
     State.MISSING: Status.MISSING,
     State.IN_FLIGHT: Status.IN_FLIGHT,
-    State.IN_HAND: Status.IN_FLIGHT,
-    State.ELSEWHERE: Status.IN_FLIGHT,
+    State.LEASED: Status.IN_FLIGHT,
+    State.OTHER_GATEWAY: Status.IN_FLIGHT,
     State.UNKNOWN: Status.UNKNOWN,
     State.BROKEN: Status.BROKEN,
 }
@@ -71,7 +71,7 @@ class GalleryItem:
     """One picture."""
 
     digest: Digest
-    standing: Status
+    status: Status
     request: Mapping[str, Any]
     """The canonical form of what was asked for; empty where a damaged journal does not tell."""
     places: tuple[UseLocation, ...] = ()
@@ -104,18 +104,18 @@ def gallery_items(survey: SiteStatus, mentions: Mapping[Digest, Sequence[Mention
     by_ids = mentions or {}
     shown = [
         _of_row(row, survey, by_ids.get(row.digest, ()))
-        for row in plan.candidates
+        for row in plan.all_rows
         if row.digest in needed or row.entry is not None
     ]
-    replaced_by = {orphan.digest: digest for digest, orphan in survey.formers.items()}
+    replaced_by = {orphan.digest: digest for digest, orphan in survey.replaced.items()}
     others = [_of_orphan(orphan, survey, replaced_by.get(orphan.digest)) for orphan in survey.orphans]
-    flown = [_of_flight(flight) for flight in plan.strays]
+    flown = [_of_submission(submission) for submission in plan.unclaimed]
     return _grouped(shown, sorted([*others, *flown], key=lambda each: (each.number, each.digest)))
 
 
 def mark_damaged(exhibit: GalleryItem, reason: str) -> GalleryItem:
     """Return the exhibit of a stored picture whose bytes turn out not to be those of its record."""
-    return replace(exhibit, standing=Status.BROKEN, entry=None, detail=reason)
+    return replace(exhibit, status=Status.BROKEN, entry=None, detail=reason)
 
 
 def _grouped(shown: Sequence[GalleryItem], others: Sequence[GalleryItem]) -> list[GalleryItem]:
@@ -156,12 +156,12 @@ def _place(use: Use, picture: Picture) -> UseLocation:
 
 def _of_orphan(orphan: Orphan, survey: SiteStatus, replaced_by: str | None) -> GalleryItem:
     number, of = parse_candidate(orphan.request) or (0, replaced_by)
-    standing = Status(survey.state_of_orphan(orphan))
-    return GalleryItem(orphan.digest, standing, orphan.request, entry=orphan.entry, of=of, number=number)
+    status = Status(survey.state_of_orphan(orphan))
+    return GalleryItem(orphan.digest, status, orphan.request, entry=orphan.entry, of=of, number=number)
 
 
-def _of_flight(flight: Submission) -> GalleryItem:
+def _of_submission(submission: Submission) -> GalleryItem:
     """A picture that is paid for and on its way, and that no page asks for any more."""
-    number, of = parse_candidate(flight.request) or (0, None)
-    asked = f"asked for at {flight.where}" if flight.where else ""
-    return GalleryItem(flight.digest, Status.IN_FLIGHT, flight.request, detail=asked, of=of, number=number)
+    number, of = parse_candidate(submission.request) or (0, None)
+    asked = f"asked for at {submission.where}" if submission.where else ""
+    return GalleryItem(submission.digest, Status.IN_FLIGHT, submission.request, detail=asked, of=of, number=number)

@@ -1,4 +1,4 @@
-"""The gallery: one HTML page that shows every picture, what it cost and how it stands; it needs nothing beside it."""
+"""The gallery as one self-contained HTML page: every picture, its status and its cost."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _IN_SCRIPT = {ord(character): f"\\u{ord(character):04x}" for character in "<>&"}
 def write_gallery(target: Path, found: Sequence[GalleryItem], problems: Sequence[Problem], settings: Settings) -> None:
     """Write the gallery of a project as one file, thumbnails inside, whole or not at all.
 
-    The large view takes the stored pictures where they lie, and the thumbnails where the file was sent to somebody.
+    The large view loads the stored pictures; where they are missing, because only the page was sent, it shows thumbnails.
     Raises `ConfigurationError` where the file or the cache cannot be written to.
     """
     try:
@@ -172,7 +172,7 @@ def _told(exhibit: GalleryItem) -> dict[str, Any]:
     width, height = (entry.image.width, entry.image.height) if entry else (0, 0)
     return {
         "digest": exhibit.digest,
-        "state": exhibit.standing.value,
+        "state": exhibit.status.value,
         "prompt": str(request.get("prompt", "")),
         "shape": shape,
         "resolution": resolution,

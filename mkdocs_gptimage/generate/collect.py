@@ -1,4 +1,4 @@
-"""A finished picture → the store: download to a temporary file, check that it decodes, move it in, forget the task."""
+"""Collects finished pictures: download to a temporary file, verify, move into the store, forget the task."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Collector:
 
     async def collect(self, job: Job, image: Image, cost_usd: float | None) -> Entry:
         """Store a job's picture; raise `LinkError`, `PictureError`, `GatewayError` or `OSError`."""
-        assert job.flight is not None
+        assert job.submission is not None
         # Runs in containers that share a cache may have the same process id.
         part = self._parts / f"{job.digest}-{secrets.token_hex(8)}"
         try:
@@ -75,12 +75,12 @@ class Collector:
             part.unlink(missing_ok=True)
         # It is in the store, which is looked at before the journal.
         with contextlib.suppress(ConfigurationError):
-            self._journal.forget(job.flight)
+            self._journal.forget(job.submission)
         return entry
 
     async def _bring(self, job: Job, image: Image, part: Path) -> Downloaded:
         try:
-            # Whoever tidies up while a picture is made deletes the cache.
+            # The cache may have been deleted while the picture was made.
             self._parts.mkdir(parents=True, exist_ok=True)
             return await self._fetch(job, image, part)
         except OSError as error:
@@ -110,10 +110,10 @@ class Collector:
 
     async def _fresh_link(self, job: Job, expired: LinkError) -> str | None:
         """Ask for the task once more: an expired link is mended by one poll."""
-        if job.flight is None or job.flight.task_id is None:
+        if job.submission is None or job.submission.task_id is None:
             return None
         try:
-            task = await self._client.poll(job.flight.task_id)
+            task = await self._client.poll(job.submission.task_id)
         except GatewayError as error:
             raise GatewayError(f"{expired}, and no fresh one could be had: {error}", status=error.status) from None
         return task.image.link if task.image else None
@@ -126,13 +126,13 @@ class Collector:
             height=info.height,
             format=info.format,
         )
-        assert job.flight is not None
+        assert job.submission is not None
         now = self._clock.now()
         made = Provenance(
             at=dt.datetime.fromtimestamp(now, dt.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
             gateway=self._gateway,
-            task_id=job.flight.task_id,
-            seconds=round(now - job.flight.submitted_at, 1),
+            task_id=job.submission.task_id,
+            seconds=round(now - job.submission.submitted_at, 1),
             cost_usd=cost_usd,
         )
         return self._store.put(job.request, job.digest, part, facts, made)

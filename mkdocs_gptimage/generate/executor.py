@@ -1,4 +1,4 @@
-"""Plan → pictures: bounded submits, one loop that polls everything in flight, bounded downloads, the store.
+"""Runs a plan: bounded submits, one loop that polls all tasks, bounded downloads, the store.
 
 Whatever happens to one picture, what was accepted of the others is collected. Nothing here fails as a whole: every
 picture of the plan gets an outcome.
@@ -20,7 +20,7 @@ from mkdocs_gptimage.errors import (
 )
 from mkdocs_gptimage.generate import shutdown
 from mkdocs_gptimage.generate.in_flight import InFlight
-from mkdocs_gptimage.generate.job import Clock, Job, Outcome, Step, job_of, stray_job
+from mkdocs_gptimage.generate.job import Clock, Job, Outcome, Step, job_of, unclaimed_job
 from mkdocs_gptimage.generate.outcomes import Outcomes, Report
 from mkdocs_gptimage.generate.ready_queue import ReadyQueue
 from mkdocs_gptimage.generate.submit import ClaimedError, Submitter, explain_refusal, parent_name
@@ -49,19 +49,19 @@ def execute(
     context: RunContext,
     *,
     report: Report,
-    wants_end: Callable[[], bool] | None = None,
+    is_cancelled: Callable[[], bool] | None = None,
     clock: Clock | None = None,
 ) -> list[Outcome]:
     """Collect what the plan has in flight, submit what it misses, and store all of it; an outcome per picture.
 
     The store must be writable and the budget checked. Raises `SystemExit` after a SIGTERM, and when another thread
-    makes `wants_end` true.
+    makes `is_cancelled` true.
     """
 
     async def run() -> list[Outcome] | None:
         shutdown.look_up_names_in_daemon_threads()
         async with Client(context.base_url, context.settings.api, context.key) as client:
-            return await _until_ended(_Generation(plan, context, client, report, clock or Clock()), wants_end)
+            return await _until_ended(_Generation(plan, context, client, report, clock or Clock()), is_cancelled)
 
     outcomes = anyio.run(run)
     if outcomes is None:
@@ -69,13 +69,13 @@ def execute(
     return outcomes
 
 
-async def _until_ended(generation: _Generation, wants_end: Callable[[], bool] | None) -> list[Outcome] | None:
+async def _until_ended(generation: _Generation, is_cancelled: Callable[[], bool] | None) -> list[Outcome] | None:
     """Run a generation to its end; None when SIGTERM or another thread cancelled it, as Ctrl-C does."""
     with anyio.CancelScope() as scope:
         async with anyio.create_task_group() as group:
             group.start_soon(shutdown.cancel_at_sigterm, scope)
-            if wants_end is not None:
-                group.start_soon(shutdown.cancel_when_asked, scope, wants_end)
+            if is_cancelled is not None:
+                group.start_soon(shutdown.cancel_when_asked, scope, is_cancelled)
             outcomes = await generation.run()
             group.cancel_scope.cancel()
         return outcomes
@@ -99,7 +99,7 @@ class _Generation:
 
     async def run(self) -> list[Outcome]:
         async with self._in_flight, anyio.create_task_group() as watch:
-            watch.start_soon(self._hurry_at_the_end)
+            watch.start_soon(self._begin_shutdown_at_the_end)
             async with self._waits:
                 self._begin()
                 await self._submit_all()
@@ -110,28 +110,28 @@ class _Generation:
         """What is free comes first: to collect what is in flight, and to wait for what others make."""
         self._queue.begin()
         for row in self._plan.only(State.IN_FLIGHT):
-            self._resume(job_of(row.picture, row.flight))
-        for flight in self._plan.strays:
-            self._resume(stray_job(flight))
-        for row in self._plan.only(State.IN_HAND):
+            self._resume(job_of(row.picture, row.submission))
+        for submission in self._plan.unclaimed:
+            self._resume(unclaimed_job(submission))
+        for row in self._plan.only(State.LEASED):
             self._waits.start_soon(self._wait_for_other, job_of(row.picture), False)
 
     def _refuse_child(self, job: Job, parent: Digest) -> None:
         """A picture that another is drawn from was not made."""
         self._outcomes.refused(Step.SKIPPED, job, f"{parent_name(parent, job.parents[parent])} was not made")
 
-    async def _hurry_at_the_end(self) -> None:
+    async def _begin_shutdown_at_the_end(self) -> None:
         try:
             await anyio.sleep_forever()
         finally:
-            self._submitter.hurry()
+            self._submitter.begin_shutdown()
 
     def _resume(self, job: Job) -> None:
-        assert job.flight is not None
+        assert job.submission is not None
         if job.spec is None and isinstance(self._context.store.get(job.digest), Entry):
-            self._context.journal.forget(job.flight)
+            self._context.journal.forget(job.submission)
             return
-        taken = self._waiter.take_over(job.flight)
+        taken = self._waiter.take_over(job.submission)
         if taken is None:
             self._waits.start_soon(self._wait_for_other, job, False)
         else:
@@ -146,7 +146,7 @@ class _Generation:
             group.start_soon(self._submit_each)
             await self._queue.wait()
             with anyio.move_on_after(_TRIAL_SECONDS):
-                await self._submitter.trusted.wait()
+                await self._submitter.gateway_verified.wait()
             for _ in range(1, min(self._api.max_requests, self._queue.total)):
                 group.start_soon(self._submit_each)
 
@@ -154,7 +154,7 @@ class _Generation:
         """One of the workers that share the queue."""
         while (job := await self._queue.next()) is not None:
             await self._submit(job)
-        self._submitter.trusted.set()
+        self._submitter.gateway_verified.set()
 
     async def _submit(self, job: Job) -> None:
         if self._submitter.stopped is not None:
@@ -180,21 +180,21 @@ class _Generation:
 
     def _go_on(self, job: Job, image: protocol.Image | None) -> None:
         """A submit was accepted."""
-        assert job.flight is not None
-        self._outcomes.tell(Step.SUBMITTED, job, " ".join(filter(None, (_describe(job), job.flight.task_id))))
+        assert job.submission is not None
+        self._outcomes.tell(Step.SUBMITTED, job, " ".join(filter(None, (_describe(job), job.submission.task_id))))
         if image is None:
             self._in_flight.follow(job)
         else:
             self._in_flight.collect(job, image)
 
     async def _wait_for_other(self, job: Job, may_submit: bool) -> None:
-        """Wait for the run that has a picture in hand; `may_submit` when this run's budget has room for it."""
-        self._outcomes.tell(Step.IN_HAND, job)
+        """Wait for the run that is making a picture; `may_submit` when this run's budget has room for it."""
+        self._outcomes.tell(Step.LEASED, job)
         seconds = self._api.timeout[job.resolution]
         try:
             left = await self._waiter.wait(job.digest, seconds)
         except TimeoutError:
-            self._outcomes.ended(Step.WAITING, job, f"another run has had it in hand for {seconds:.0f} s")
+            self._outcomes.ended(Step.WAITING, job, f"another run has been making it for {seconds:.0f} s")
         except ConfigurationError as error:
             self._outcomes.ended(Step.WAITING, job, str(error))
         else:
@@ -205,20 +205,20 @@ class _Generation:
             self._outcomes.stored(job, left, "by another run")
         elif left is None and parse_candidate(job.request):
             # A candidate that was taken in place of its picture is gone as well, and is paid for.
-            problem = "another 'gptimage regenerate' has just had it in hand; look at the picture first"
-            self._outcomes.ended(Step.OVERTAKEN, job, problem)
+            problem = "another 'gptimage regenerate' has just drawn it; look at the picture first"
+            self._outcomes.ended(Step.LEASE_LOST, job, problem)
         elif left is None and may_submit:
-            job.flight = None
+            job.submission = None
             await self._submit(job)
         elif left is None:
-            problem = "the run that had it in hand did not make it; nothing is paid, build again"
+            problem = "the run that was making it did not finish it; nothing is paid, build again"
             self._outcomes.ended(Step.FAILED, job, problem)
         elif left.base_url != self._api.base_url:
             self._outcomes.ended(Step.WAITING, job, f"it was submitted to {left.base_url}")
         elif left.stage is Stage.ACCEPTED:
             self._in_flight.resume(job, left)
         else:
-            job.flight = left
+            job.submission = left
             self._outcomes.unknown(job)
 
 

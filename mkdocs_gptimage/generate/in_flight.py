@@ -46,20 +46,20 @@ class InFlight:
         self._poller.close()
         return await self._group.__aexit__(kind, error, trace)
 
-    def resume(self, job: Job, flight: Submission) -> None:
+    def resume(self, job: Job, submission: Submission) -> None:
         """Go on with a submission of an earlier run, which is free."""
         # A clock that was set back would make us wait for the moment of the submit.
-        job.flight = dataclasses.replace(flight, submitted_at=min(flight.submitted_at, self._clock.now()))
-        self._outcomes.tell(Step.RESUMED, job, flight.task_id or "")
-        if flight.task_id is not None:
+        job.submission = dataclasses.replace(submission, submitted_at=min(submission.submitted_at, self._clock.now()))
+        self._outcomes.tell(Step.RESUMED, job, submission.task_id or "")
+        if submission.task_id is not None:
             self.follow(job)
         else:
-            self.collect(job, protocol.Image(link=flight.link))
+            self.collect(job, protocol.Image(link=submission.link))
 
     def follow(self, job: Job) -> None:
         """Poll a job's task until it ends, unless the same task belongs to another picture."""
-        assert job.flight is not None
-        task_id = job.flight.task_id
+        assert job.submission is not None
+        task_id = job.submission.task_id
         assert task_id is not None
         if task_id in self._task_ids:
             self._outcomes.unknown(job, f"the service gave it the task of another picture, {task_id}")
@@ -81,8 +81,8 @@ class InFlight:
             self.collect(job, task.image, task.cost_usd)
 
     def _on_given_up(self, job: Job, reason: str, is_lost: bool) -> None:
-        assert job.flight is not None
-        if is_lost or retry.is_overdue(job.flight.submitted_at, self._clock.now(), retry.ABANDONED_AFTER):
+        assert job.submission is not None
+        if is_lost or retry.is_overdue(job.submission.submitted_at, self._clock.now(), retry.ABANDONED_AFTER):
             self._outcomes.unknown(job, reason)
         else:
             self._outcomes.waiting(job, reason)
@@ -102,12 +102,12 @@ class InFlight:
 
     def _end_uncollected(self, job: Job, error: Exception, problem: str) -> None:
         """The next run tries again, where there is a task to ask or a link that may still work."""
-        flight = job.flight
-        assert flight is not None
-        is_abandoned = retry.is_overdue(flight.submitted_at, self._clock.now(), retry.ABANDONED_AFTER)
-        has_expired = isinstance(error, LinkError) and (is_abandoned or (error.expired and flight.task_id is None))
+        submission = job.submission
+        assert submission is not None
+        is_abandoned = retry.is_overdue(submission.submitted_at, self._clock.now(), retry.ABANDONED_AFTER)
+        has_expired = isinstance(error, LinkError) and (is_abandoned or (error.expired and submission.task_id is None))
         is_spoiled = isinstance(error, PictureError)
-        if has_expired or flight.stage is Stage.UNKNOWN or (is_spoiled and flight.reason):
+        if has_expired or submission.stage is Stage.UNKNOWN or (is_spoiled and submission.reason):
             self._outcomes.unknown(job, problem)
         else:
             # Spoiled: its host may have had a bad moment. The next run asks once more, for free, and then believes it.

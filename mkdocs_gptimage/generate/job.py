@@ -1,4 +1,4 @@
-"""One picture on its way from submit to store, and what is told about it."""
+"""A picture on its way from submit to store, and the events that report its progress."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Step(enum.Enum):
 
     SUBMITTED = "submitted"
     RESUMED = "in flight since an earlier run"
-    IN_HAND = "waits for another run"
+    LEASED = "waits for another run"
     RUNNING = "running"
     STORED = "stored"
     FAILED = "failed"
@@ -31,15 +31,15 @@ class Step(enum.Enum):
     WAITING = "still in flight"
     """It may be paid for, and the next run collects it."""
     UNKNOWN = "unknown outcome"
-    """It may be paid for, and nobody knows."""
+    """It may be paid for."""
     SKIPPED = "not submitted"
-    OVERTAKEN = "overtaken"
-    """Another run had it in hand and has perhaps paid for it; this one submitted nothing."""
+    LEASE_LOST = "overtaken"
+    """Another run was making it and may have paid for it; this run submitted nothing."""
 
 
 @dataclass(frozen=True)
 class Event:
-    """One change of state, for whoever watches."""
+    """One change of state, for progress reports."""
 
     step: Step
     where: str
@@ -50,10 +50,10 @@ class Event:
 
 @dataclass(frozen=True)
 class Watcher:
-    """Whoever follows a run from another thread, and may end it."""
+    """Follows a run from another thread, and may cancel it."""
 
     tell: Callable[[Event], None]
-    wants_end: Callable[[], bool]
+    is_cancelled: Callable[[], bool]
     """Asked several times a second; once it is true, the run ends as after Ctrl-C."""
 
 
@@ -82,7 +82,7 @@ class Job:
     """The page and line that ask for it; known before anything is paid, as reading the page may fail later."""
     spec: ImageSpec | None = None
     """None for one that no page asks for any more: it is collected, never submitted."""
-    flight: Submission | None = None
+    submission: Submission | None = None
     parents: Mapping[Digest, str] = field(default_factory=dict)
     """Digests of the pictures that it is drawn from, and the page and line that ask for them."""
     is_running: bool = False
@@ -98,16 +98,16 @@ class Job:
         return str(self.request["resolution"])
 
 
-def job_of(picture: Picture, flight: Submission | None = None) -> Job:
+def job_of(picture: Picture, submission: Submission | None = None) -> Job:
     """Return the job for a picture of the catalog, with what the journal has of it."""
     spec = picture.spec
     parents = {parent.spec.digest: parent.where for parent in picture.parents}
-    return Job(spec.digest, spec.canonical, picture.where, spec, flight, parents)
+    return Job(spec.digest, spec.canonical, picture.where, spec, submission, parents)
 
 
-def stray_job(flight: Submission) -> Job:
+def unclaimed_job(submission: Submission) -> Job:
     """Return the job for a picture that is paid for, but that no page asks for any more."""
-    return Job(flight.digest, flight.request, flight.where, flight=flight)
+    return Job(submission.digest, submission.request, submission.where, submission=submission)
 
 
 async def _sleep(seconds: float) -> None:

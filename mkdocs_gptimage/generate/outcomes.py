@@ -1,4 +1,4 @@
-"""What became of the pictures of one run: told as it happens, left in the journal for the next run, and kept."""
+"""Records the outcome of each picture of a run, reports it, and updates the journal for the next run."""
 
 from __future__ import annotations
 
@@ -52,40 +52,40 @@ class Outcomes:
 
     def refused(self, step: Step, job: Job, problem: str) -> None:
         """Nothing was accepted now; a submit before this one may have been."""
-        if job.flight is None:
+        if job.submission is None:
             self.ended(step, job, problem)
         else:
-            self.ended(Step.UNKNOWN, job, f"{why_unknown(job.flight)}; not submitted again: {problem}")
+            self.ended(Step.UNKNOWN, job, f"{why_unknown(job.submission)}; not submitted again: {problem}")
 
     def failed(self, job: Job, words: str) -> None:
         """The service could not make it, and has given the money back."""
-        assert job.flight is not None
+        assert job.submission is not None
         with contextlib.suppress(ConfigurationError):
-            self._journal.forget(job.flight)
+            self._journal.forget(job.submission)
         self.ended(Step.FAILED, job, words)
 
     def waiting(self, job: Job, problem: str, *, spoiled: bool = False) -> None:
         """It may be paid for, and the next run collects it; that one knows when this one got a spoiled picture."""
-        assert job.flight is not None
-        if not self._let_go(job, dataclasses.replace(job.flight, reason=problem) if spoiled else job.flight):
-            task = job.flight.task_id or job.flight.link
+        assert job.submission is not None
+        if not self._let_go(job, dataclasses.replace(job.submission, reason=problem) if spoiled else job.submission):
+            task = job.submission.task_id or job.submission.link
             problem += f"; the journal cannot be written, and the next run may not know of it: note its task {task}"
         self.ended(Step.WAITING, job, problem)
 
     def unknown(self, job: Job, reason: str | None = None) -> None:
-        """Nobody can collect it any more, or knows what became of it, for this reason or the journal's."""
-        flight = job.flight
-        assert flight is not None
+        """Its outcome is unknown, for this reason or the one in the journal."""
+        submission = job.submission
+        assert submission is not None
         if reason is not None:
-            flight = dataclasses.replace(flight, stage=Stage.UNKNOWN, reason=reason)
-        self._let_go(job, flight)
-        self.ended(Step.UNKNOWN, job, why_unknown(flight))
+            submission = dataclasses.replace(submission, stage=Stage.UNKNOWN, reason=reason)
+        self._let_go(job, submission)
+        self.ended(Step.UNKNOWN, job, why_unknown(submission))
 
-    def _let_go(self, job: Job, flight: Submission) -> bool:
+    def _let_go(self, job: Job, submission: Submission) -> bool:
         """This run does nothing more for a picture: another one need not wait for it; whether that is written down."""
-        job.flight = dataclasses.replace(flight, run="")
+        job.submission = dataclasses.replace(submission, run="")
         try:
-            self._journal.note(job.flight)
+            self._journal.note(job.submission)
         except ConfigurationError:  # the end of the run says as much
             return False
         return True

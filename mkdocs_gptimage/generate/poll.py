@@ -1,4 +1,4 @@
-"""One loop that asks for everything in flight: one batch request per interval for up to 100 tasks.
+"""Polls all tasks in one loop: one batch request per interval for up to 100 tasks.
 
 Tasks that a batch answer leaves out are asked for one by one, and so is everything once the service turns out to have
 no batch polls. A poll that fails changes nothing; the tasks' own deadlines bound the wait.
@@ -49,9 +49,9 @@ class Poller:
 
     def add(self, job: Job) -> None:
         """Watch a job's task."""
-        assert job.flight is not None
-        assert job.flight.task_id is not None
-        self._flights[job.flight.task_id] = job
+        assert job.submission is not None
+        assert job.submission.task_id is not None
+        self._flights[job.submission.task_id] = job
         self._changed.set()
 
     def close(self) -> None:
@@ -82,8 +82,8 @@ class Poller:
 
     @staticmethod
     def _submitted_at(job: Job) -> float:
-        assert job.flight is not None
-        return job.flight.submitted_at
+        assert job.submission is not None
+        return job.submission.submitted_at
 
     def _pause(self, started: float, failure: GatewayError | None) -> float:
         """Seconds until the next poll: the interval from start to start, longer while polls fail."""

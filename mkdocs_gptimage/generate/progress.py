@@ -1,4 +1,4 @@
-"""What is told while pictures are made: a line per change of state, and in a terminal a display that moves."""
+"""Progress of a run: a log line per change of state, and a live display in a terminal."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mkdocs_gptimage.journal.submission import Submission
 
 
-_ENDS = frozenset({Step.STORED, Step.FAILED, Step.WAITING, Step.UNKNOWN, Step.SKIPPED, Step.OVERTAKEN})
+_ENDS = frozenset({Step.STORED, Step.FAILED, Step.WAITING, Step.UNKNOWN, Step.SKIPPED, Step.LEASE_LOST})
 
 
 @contextlib.contextmanager
@@ -43,7 +43,7 @@ def line(event: Event) -> str:
 
 @contextlib.contextmanager
 def _display(total: int) -> Iterator[Callable[[Event], None]]:
-    from rich.console import Console  # noqa: PLC0415 - only when work is long and somebody watches
+    from rich.console import Console  # noqa: PLC0415 - only for long work in a terminal
     from rich.file_proxy import FileProxy  # noqa: PLC0415
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
 
@@ -70,12 +70,12 @@ _UNMADE = {
     "still in flight": Step.WAITING,
     "unknown": Step.UNKNOWN,
     "not submitted": Step.SKIPPED,
-    "overtaken": Step.OVERTAKEN,
+    "overtaken": Step.LEASE_LOST,
 }
 _COLUMN_OF = {
     Step.SUBMITTED: "submitted",
     Step.RESUMED: "submitted",
-    Step.IN_HAND: "submitted",
+    Step.LEASED: "submitted",
     Step.RUNNING: "running",
     Step.STORED: "ready",
 }
@@ -124,9 +124,9 @@ def summary(plan: Plan, outcomes: Sequence[Outcome]) -> str:
     return f"{len(plan.rows)} {'picture' if len(plan.rows) == 1 else 'pictures'}: {text}"
 
 
-def left_behind(flights: Iterable[Submission]) -> str:
+def left_behind(submissions: Iterable[Submission]) -> str:
     """What becomes of the pictures that the journal holds when a run is interrupted."""
-    accepted = [flight.stage is Stage.ACCEPTED for flight in flights]
+    accepted = [submission.stage is Stage.ACCEPTED for submission in submissions]
     collected, unknown = sum(accepted), len(accepted) - sum(accepted)
     said = f"{collected} in flight, which the next build collects without paying again"
     if unknown:

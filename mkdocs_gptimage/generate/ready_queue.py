@@ -33,9 +33,9 @@ class ReadyQueue:
         self._hopeless: list[tuple[Job, Digest]] = []
         self._changed = anyio.Event()
         self._stored = {row.digest for row in plan.only(State.CACHED)}
-        jobs = [job_of(row.picture, row.flight) for row in plan.only(State.MISSING)]
+        jobs = [job_of(row.picture, row.submission) for row in plan.only(State.MISSING)]
         self.total = len(jobs)
-        expected = self._stored | {row.digest for row in plan.only(State.IN_FLIGHT, State.IN_HAND)}
+        expected = self._stored | {row.digest for row in plan.only(State.IN_FLIGHT, State.LEASED)}
         for number, job in enumerate(jobs):
             never = next((parent for parent in job.parents if parent not in expected), None)
             if never is not None:

@@ -1,4 +1,4 @@
-"""How long to wait, and when to give up: pure functions of numbers."""
+"""Retry policy: delays, numbers of attempts and deadlines, as pure functions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a catalog to pictures in the store: everything that has to be in order before money is spent, then the run."""
+"""Entry point of a run: checks the key, the budget and the store, then executes the plan."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 EMULATOR_SPEED = 10.0
 """How much faster than the real service the built-in emulator is."""
-_TO_DO = (State.MISSING, State.IN_FLIGHT, State.IN_HAND)
+_TO_DO = (State.MISSING, State.IN_FLIGHT, State.LEASED)
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class RunResult:
 def _next(step: Step, row: Row) -> str:
     """What becomes of a picture that a run did not make; of the others, the end of the list of problems tells."""
     if step is Step.FAILED:
-        again = "the next build submits it again" if not row.picture.role else "nobody submits it again on its own"
+        again = "the next build submits it again" if not row.picture.role else "it is not submitted again on its own"
         return f". Nothing is paid for it; {again}"
     if step is Step.UNKNOWN:
         return f". It may be paid for already, and is not submitted again on its own; {retry_command(row)} does"
@@ -82,14 +82,14 @@ def run_plan(
     if retry_unknown:
         plan = with_unknown_as_missing(plan, settings.prices)
     to_do = plan.only(*_TO_DO)
-    if not to_do and not (plan.strays and has_key(settings, workspace.environment)):
+    if not to_do and not (plan.unclaimed and has_key(settings, workspace.environment)):
         return RunResult(plan)
     key = _key(settings, workspace.environment)
     try:
         check_budget(plan, settings.budget)
     except BudgetError:
         free = collect_only(plan)
-        if free.only(*_TO_DO) or free.strays:
+        if free.only(*_TO_DO) or free.unclaimed:
             store.check_writable()
             _generate(free, workspace, key, watcher)
         raise
@@ -105,7 +105,7 @@ def _generate(plan: Plan, workspace: Workspace, key: Secret, watcher: Watcher | 
     from mkdocs_gptimage.journal.journal import open_journal  # noqa: PLC0415
 
     settings, store, log = workspace.settings, workspace.store, workspace.log
-    total = len(plan.only(*_TO_DO)) + len(plan.strays)
+    total = len(plan.only(*_TO_DO)) + len(plan.unclaimed)
     with (
         open_journal(settings.cache) as journal,
         _service(settings) as base_url,
@@ -115,20 +115,20 @@ def _generate(plan: Plan, workspace: Workspace, key: Secret, watcher: Watcher | 
         gateway = EMULATOR if settings.api.emulated else urlsplit(base_url).hostname or base_url
         context = RunContext(settings, store, journal, base_url, gateway, key)
         try:
-            return execute(plan, context, report=report, wants_end=watcher.wants_end if watcher else None)
+            return execute(plan, context, report=report, is_cancelled=watcher.is_cancelled if watcher else None)
         except (KeyboardInterrupt, SystemExit):
-            log.warning("Interrupted: %s", progress.left_behind(journal.flights().values()))
+            log.warning("Interrupted: %s", progress.left_behind(journal.submissions().values()))
             raise
 
 
-def _forget_what_is_over(flights: Journal, settings: Settings, store: Store) -> None:
+def _forget_what_is_over(submissions: Journal, settings: Settings, store: Store) -> None:
     """Remove what dead runs have left of pictures that are stored, or that the built-in emulator has forgotten."""
     from mkdocs_gptimage.journal.lease import is_held  # noqa: PLC0415 - as above
 
-    for flight in flights.flights().values():
-        is_over = flight.base_url == EMULATOR or isinstance(store.get(flight.digest), Entry)
-        if is_over and not is_held(settings.cache, flight.run):
-            flights.forget(flight)
+    for submission in submissions.submissions().values():
+        is_over = submission.base_url == EMULATOR or isinstance(store.get(submission.digest), Entry)
+        if is_over and not is_held(settings.cache, submission.run):
+            submissions.forget(submission)
 
 
 def has_key(settings: Settings, environment: Mapping[str, str]) -> bool:

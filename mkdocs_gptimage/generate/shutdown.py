@@ -1,4 +1,4 @@
-"""How a run ends early, and soon: SIGTERM as well as Ctrl-C, and no thread that holds up the exit."""
+"""Early end of a run: SIGTERM and Ctrl-C cancel it, and no thread delays the exit."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ async def cancel_at_sigterm(scope: anyio.CancelScope) -> None:
             scope.cancel()
 
 
-async def cancel_when_asked(scope: anyio.CancelScope, wants_end: Callable[[], bool]) -> None:
+async def cancel_when_asked(scope: anyio.CancelScope, is_cancelled: Callable[[], bool]) -> None:
     """Cancel the scope when another thread wants that."""
-    while not wants_end():  # noqa: ASYNC110 - an event of anyio belongs to this thread
+    while not is_cancelled():  # noqa: ASYNC110 - an event of anyio belongs to this thread
         await anyio.sleep(_LOOK_AGAIN)
     scope.cancel()
 
@@ -41,7 +41,7 @@ def look_up_names_in_daemon_threads() -> None:
 
 
 class _DaemonThreads(ThreadPoolExecutor):
-    """A thread for each call, which nobody waits for at the end."""
+    """An executor with a daemon thread for each call, which does not delay the exit."""
 
     def submit(self, call: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         future: Future[Any] = Future()
@@ -49,7 +49,7 @@ class _DaemonThreads(ThreadPoolExecutor):
         def work() -> None:
             try:
                 result = call(*args, **kwargs)
-            except BaseException as error:  # noqa: BLE001 - whoever waits for the future is told
+            except BaseException as error:  # noqa: BLE001 - passed on through the future
                 future.set_exception(error)
             else:
                 future.set_result(result)
@@ -58,4 +58,4 @@ class _DaemonThreads(ThreadPoolExecutor):
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Wait for nobody."""
+        """Return at once: the threads are daemons."""

@@ -1,4 +1,4 @@
-"""Submits, some at a time: an intent is durable before each leaves, and only what was provably refused is repeated."""
+"""Submits jobs: writes an intent to the journal first, and retries only what the service provably refused."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _NOT_FOUND_THERE = frozenset({301, 307, 308, 404, 405, 410})
 
 
 class ClaimedError(GptImageError):
-    """Another run has the picture in hand at this moment, or has just made it."""
+    """Another run is making the picture, or has just made it."""
 
 
 class Submitter:
@@ -70,24 +70,24 @@ class Submitter:
         self._unknown_in_a_row = 0
         self._sending: set[anyio.CancelScope] = set()
         self.stopped: RejectedError | None = None
-        self.trusted = anyio.Event()
+        self.gateway_verified = anyio.Event()
         """Set once the service has accepted a submit, or has asked for patience: its address and the key are right."""
 
     async def submit(self, job: Job) -> protocol.Image | None:
-        """Submit a job until it is accepted; set its flight, and return the picture if it is there at once.
+        """Submit a job until it is accepted; set its submission, and return the picture if it is there at once.
 
-        A job may come with the flight of a submit whose outcome is unknown. Raises `RejectedError` when nothing was
+        A job may come with the submission of a submit whose outcome is unknown. Raises `RejectedError` when nothing was
         accepted, `GatewayError` when that cannot be known, `ClaimedError` when another run was faster,
         `UnusableReferenceError` when a picture that it is drawn from cannot be sent, and `ConfigurationError` when a
         reference image changed since the pages were read or the journal cannot be written. A job that still has a
-        flight then may have been accepted before.
+        submission then may have been accepted before.
         """
         body = await self._body(job)
-        is_repeated = job.flight is not None and job.flight.can_repeat and job.flight.idempotency_key
-        key = job.flight.idempotency_key if job.flight is not None and is_repeated else str(uuid.uuid4())
+        is_repeated = job.submission is not None and job.submission.can_repeat and job.submission.idempotency_key
+        key = job.submission.idempotency_key if job.submission is not None and is_repeated else str(uuid.uuid4())
         for attempt in range(1, retry.SUBMIT_ATTEMPTS + 1):
             await self._wait_until_open()
-            unknown = job.flight
+            unknown = job.submission
             self._intend(job, key)
             answer = await self._send(job, body, unknown)
             if not isinstance(answer, GatewayError):
@@ -114,42 +114,42 @@ class Submitter:
         self, job: Job, body: dict[str, Any], unknown: Submission | None
     ) -> protocol.Image | GatewayError | None:
         """Send a submit once; the journal knows what came of it, and of an `unknown` one before, when this returns."""
-        assert job.flight is not None
+        assert job.submission is not None
         # A submit that has left is not abandoned when the run is being ended: its answer says what is paid for.
         with anyio.CancelScope(shield=True) as scope:
             self._sending.add(scope)
             try:
                 seconds = self._api.timeout[job.resolution]
-                answer = await self._client.submit(body, job.flight.idempotency_key, seconds)
+                answer = await self._client.submit(body, job.submission.idempotency_key, seconds)
             except RejectedError as error:
-                self._trust_if(isinstance(error, BusyError) and error.status is not None)
-                self._take_back(job, job.flight, unknown, is_key_spent=error.status == _CONFLICT)
+                self._verify_gateway_if(isinstance(error, BusyError) and error.status is not None)
+                self._take_back(job, job.submission, unknown, is_key_spent=error.status == _CONFLICT)
                 return error
             except GatewayError as error:
-                self._trust_if(isinstance(error, InProgressError))
-                self._leave_unknown(job, job.flight, error)
+                self._verify_gateway_if(isinstance(error, InProgressError))
+                self._leave_unknown(job, job.submission, error)
                 return error
             else:
-                self._trust_if(True)
-                return self._accept(job, job.flight, answer)
+                self._verify_gateway_if(True)
+                return self._accept(job, job.submission, answer)
             finally:
                 self._sending.discard(scope)
         # Only the end of the run ends the scope; the intent stays in the journal, as an unknown outcome.
         await anyio.sleep_forever()
         raise AssertionError("a run that is being ended does not wait")
 
-    def _trust_if(self, condition: bool) -> None:
+    def _verify_gateway_if(self, condition: bool) -> None:
         if condition:
-            self.trusted.set()
+            self.gateway_verified.set()
 
-    def hurry(self) -> None:
+    def begin_shutdown(self) -> None:
         """The run is being ended: wait for the answers to what has left, but not for long."""
         for scope in self._sending:
             scope.deadline = anyio.current_time() + _GRACE
 
     def _intend(self, job: Job, key: str) -> None:
         """Claim the picture; the claim is durable when this returns."""
-        flight = Submission(
+        submission = Submission(
             digest=job.digest,
             stage=Stage.INTENT,
             base_url=self._api.base_url,
@@ -159,38 +159,42 @@ class Submitter:
             run=self._journal.run,
             request=job.request,
         )
-        is_ours = self._journal.claim(flight) if job.flight is None else self._journal.replace(job.flight, flight)
+        is_ours = (
+            self._journal.claim(submission)
+            if job.submission is None
+            else self._journal.replace(job.submission, submission)
+        )
         if not is_ours:
-            raise ClaimedError("another run has it in hand")
-        if job.flight is None and isinstance(self._store.get(job.digest), Entry):
-            self._journal.forget(flight)
+            raise ClaimedError("another run is making it")
+        if job.submission is None and isinstance(self._store.get(job.digest), Entry):
+            self._journal.forget(submission)
             raise ClaimedError("another run has just made it")
-        job.flight = flight
+        job.submission = submission
 
-    def _take_back(self, job: Job, flight: Submission, unknown: Submission | None, *, is_key_spent: bool) -> None:
+    def _take_back(self, job: Job, submission: Submission, unknown: Submission | None, *, is_key_spent: bool) -> None:
         """Nothing was accepted this time; that proves nothing about a submit before, whose outcome is unknown."""
         if unknown is None:
-            job.flight = None
-            self._journal.forget(flight)
+            job.submission = None
+            self._journal.forget(submission)
             return
-        job.flight = dataclasses.replace(unknown, is_key_spent=unknown.is_key_spent or is_key_spent)
+        job.submission = dataclasses.replace(unknown, is_key_spent=unknown.is_key_spent or is_key_spent)
         with contextlib.suppress(ConfigurationError):  # the intent in the journal says as much
-            self._journal.replace(flight, job.flight)
+            self._journal.replace(submission, job.submission)
 
-    def _leave_unknown(self, job: Job, flight: Submission, error: GatewayError) -> None:
-        """Write down that nobody knows, and let go of it, unless the same submit is about to be asked again."""
+    def _leave_unknown(self, job: Job, submission: Submission, error: GatewayError) -> None:
+        """Record an unknown outcome and release the claim, unless the same submit is about to be repeated."""
         is_asked_again = isinstance(error, InProgressError)
         if not is_asked_again:
             self._count_unknown(error)
-        job.flight = dataclasses.replace(
-            flight,
+        job.submission = dataclasses.replace(
+            submission,
             stage=Stage.UNKNOWN,
             reason=str(error),
-            run=flight.run if is_asked_again else "",
+            run=submission.run if is_asked_again else "",
             is_key_spent=error.status == _CONFLICT and not is_asked_again,
         )
         with contextlib.suppress(ConfigurationError):  # the intent in the journal says as much
-            self._journal.write(job.flight)
+            self._journal.write(job.submission)
 
     def _count_unknown(self, error: GatewayError) -> None:
         self._unknown_in_a_row += 1
@@ -199,19 +203,21 @@ class Submitter:
             self.stopped = RejectedError(said)
 
     def _accept(
-        self, job: Job, flight: Submission, answer: protocol.Accepted | protocol.Image
+        self, job: Job, submission: Submission, answer: protocol.Accepted | protocol.Image
     ) -> protocol.Image | None:
         self._unknown_in_a_row = 0
         if isinstance(answer, protocol.Accepted):
-            job.flight = dataclasses.replace(flight, stage=Stage.ACCEPTED, task_id=answer.task_id)
+            job.submission = dataclasses.replace(submission, stage=Stage.ACCEPTED, task_id=answer.task_id)
         elif answer.link:
-            job.flight = dataclasses.replace(flight, stage=Stage.ACCEPTED, link=answer.link)
+            job.submission = dataclasses.replace(submission, stage=Stage.ACCEPTED, link=answer.link)
         else:
-            # Bytes without a task or a link cannot be had again: if this run ends now, nobody knows them.
-            job.flight = dataclasses.replace(flight, stage=Stage.UNKNOWN, reason="answered with a picture, not stored")
+            # Bytes without a task or a link cannot be fetched again: if this run ends now, they are lost.
+            job.submission = dataclasses.replace(
+                submission, stage=Stage.UNKNOWN, reason="answered with a picture, not stored"
+            )
         # If the journal fails now, the intent in it still prevents a second payment, and this run can collect.
         with contextlib.suppress(ConfigurationError):
-            self._journal.write(job.flight)
+            self._journal.write(job.submission)
         return answer if isinstance(answer, protocol.Image) else None
 
     async def _wait_until_open(self) -> None:

@@ -1,4 +1,4 @@
-"""A picture that another run has in hand: wait for it, and take over what a dead run has left."""
+"""Waits for pictures that another run is making, and takes over the submissions of dead runs."""
 
 from __future__ import annotations
 
@@ -32,29 +32,29 @@ class Waiter:
     async def wait(self, digest: Digest, seconds: float) -> Entry | Submission | None:
         """Wait until another run is done with a picture.
 
-        Returns what it has stored; else the flight that it has left, now this run's when it can be collected; None
+        Returns what it has stored; else the submission that it has left, now this run's when it can be collected; None
         when it has let go of it, and nothing is paid. Raises `ConfigurationError`, and `TimeoutError` after `seconds`.
         """
         until = self._clock.now() + seconds
         while self._clock.now() < until:
             # In this order: a run stores a picture before it forgets it.
-            flight = self._journal.read(digest)
+            submission = self._journal.read(digest)
             found = self._store.get(digest)
             if isinstance(found, Entry):
                 return found
-            if flight is None:
+            if submission is None:
                 return None
-            if not is_held(self._cache, flight.run):
-                taken = self.take_over(flight)
+            if not is_held(self._cache, submission.run):
+                taken = self.take_over(submission)
                 if taken is not None:
                     return taken
             await self._clock.sleep(_LOOK_AGAIN)
         raise TimeoutError
 
-    def take_over(self, flight: Submission) -> Submission | None:
-        """Take a flight in hand whose run is dead, so that no third run does; None when one was faster."""
-        taken = dataclasses.replace(flight, run=self._journal.run)
+    def take_over(self, submission: Submission) -> Submission | None:
+        """Take a submission in hand whose run is dead, so that no third run does; None when one was faster."""
+        taken = dataclasses.replace(submission, run=self._journal.run)
         try:
-            return taken if self._journal.replace(flight, taken) else None
-        except ConfigurationError:  # to collect it is free, whoever does
-            return flight
+            return taken if self._journal.replace(submission, taken) else None
+        except ConfigurationError:  # collecting is free for any run
+            return submission

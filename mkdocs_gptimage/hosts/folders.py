@@ -1,4 +1,4 @@
-"""Where the store and the cache may lie: never where a build publishes, empties or ignores what was paid for."""
+"""Checks the folders of store and cache: a build must not publish, empty or ignore paid pictures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A site whose pages were read, whichever site generator read them."""
+"""A site whose pages were read, independent of the site generator."""
 
 from __future__ import annotations
 

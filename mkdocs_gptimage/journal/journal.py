@@ -1,4 +1,4 @@
-"""The journal: what was submitted and is not yet in the store, so that nothing is paid twice or forgotten.
+"""The journal of submitted work that is not stored yet; it prevents double payment and lost pictures.
 
 An intent is written before a submit leaves, the task id as soon as it is known, and the entry is removed once the
 bytes are stored. An intent is also a claim: of builds that run at the same time, only one can write it, and the others
@@ -51,7 +51,7 @@ _ADVICE = (
 
 
 class Journal:
-    """The flights of one project, by digest.
+    """The submissions of one project, by digest.
 
     A change survives the end of the process when a method returns, and a loss of power unless the method says
     otherwise. All of them raise `ConfigurationError` when the journal cannot be used.
@@ -60,23 +60,23 @@ class Journal:
     def __init__(self, cache: Any, run: str) -> None:
         self._cache = cache
         self.run = run
-        """The lease of this run, for the flights that it writes."""
+        """The lease of this run, for the submissions that it writes."""
 
-    def claim(self, flight: Submission) -> bool:
-        """Write a flight if there is none for its picture; whether there was none."""
+    def claim(self, submission: Submission) -> bool:
+        """Write a submission if there is none for its picture; whether there was none."""
         with self._durably():
-            return bool(self._cache.add(flight.digest, _to_text(flight)))
+            return bool(self._cache.add(submission.digest, _to_text(submission)))
 
-    def write(self, flight: Submission) -> None:
-        """Write a flight in place of the one there is, on a full disk into the room that was kept for that."""
+    def write(self, submission: Submission) -> None:
+        """Write a submission in place of the one there is, on a full disk into the room that was kept for that."""
         try:
             with self._durably():
-                self._cache.set(flight.digest, _to_text(flight))
+                self._cache.set(submission.digest, _to_text(submission))
         except ConfigurationError:
             if not self._give_room():
                 raise
             with self._durably():
-                self._cache.set(flight.digest, _to_text(flight))
+                self._cache.set(submission.digest, _to_text(submission))
 
     def keep_room(self) -> None:
         """Keep some of the disk for what must be written when it is full: which task was accepted."""
@@ -95,40 +95,40 @@ class Journal:
     def _reserve(self) -> Path:
         return Path(self._cache.directory) / _RESERVE
 
-    def note(self, flight: Submission) -> None:
-        """Write a flight in place of the one there is, when it costs nothing if a loss of power undoes that."""
+    def note(self, submission: Submission) -> None:
+        """Write a submission in place of the one there is, when it costs nothing if a loss of power undoes that."""
         with self._usable(_NORMAL):
-            self._cache.set(flight.digest, _to_text(flight))
+            self._cache.set(submission.digest, _to_text(submission))
 
-    def replace(self, known: Submission, flight: Submission) -> bool:
-        """Write a flight in place of this very one; whether it was still there."""
+    def replace(self, known: Submission, submission: Submission) -> bool:
+        """Write a submission in place of this very one; whether it was still there."""
         with self._durably(), self._cache.transact():
             if _from_row(known.digest, self._cache.get(known.digest)) != known:
                 return False
-            self._cache.set(flight.digest, _to_text(flight))
+            self._cache.set(submission.digest, _to_text(submission))
             return True
 
-    def forget(self, flight: Submission) -> None:
-        """Remove a flight, but not a later one for the same picture; a loss of power may bring it back."""
+    def forget(self, submission: Submission) -> None:
+        """Remove a submission, but not a later one for the same picture; a loss of power may bring it back."""
         with self._usable(_NORMAL), self._cache.transact():
-            known = _from_row(flight.digest, self._cache.get(flight.digest))
-            if known is None or (known.idempotency_key, known.run) == (flight.idempotency_key, flight.run):
-                self._cache.delete(flight.digest)
+            known = _from_row(submission.digest, self._cache.get(submission.digest))
+            if known is None or (known.idempotency_key, known.run) == (submission.idempotency_key, submission.run):
+                self._cache.delete(submission.digest)
 
     def read(self, digest: Digest) -> Submission | None:
-        """Return the flight of one picture."""
+        """Return the submission of one picture."""
         with self._usable(_NORMAL):
             return _from_row(digest, self._cache.get(digest))
 
-    def flights(self) -> dict[Digest, Submission]:
-        """Return all flights by digest.
+    def submissions(self) -> dict[Digest, Submission]:
+        """Return all submissions by digest.
 
         A row that is not named by a digest is passed over. One that is, but cannot be read, is a submit of which
         nobody knows what became.
         """
         with self._usable(_NORMAL):
             read = (_from_row(digest, self._cache.get(digest)) for digest in list(self._cache))
-            return {flight.digest: flight for flight in read if flight is not None}
+            return {submission.digest: submission for submission in read if submission is not None}
 
     def _durably(self) -> contextlib.AbstractContextManager[None]:
         return self._usable(_FULL)
@@ -147,38 +147,45 @@ def _why(error: Exception) -> str:
     return str(error) or "another program has locked it"
 
 
-def _to_text(flight: Submission) -> str:
-    return json.dumps({**asdict(flight), "stage": flight.stage.value})
+def _to_text(submission: Submission) -> str:
+    return json.dumps({**asdict(submission), "stage": submission.stage.value})
 
 
 def _from_row(digest: Digest, text: Any) -> Submission | None:
     """Read a row; None where there is none, or its name is no digest."""
     if text is None or not _DIGEST.fullmatch(digest):
         return None
-    flight = _from_text(text)
-    if flight is None or flight.digest != digest:
+    submission = _from_text(text)
+    if submission is None or submission.digest != digest:
         return Submission(Digest(digest), Stage.UNKNOWN, "", "", 0.0, reason="its row in the journal cannot be read")
-    return flight
+    return submission
 
 
 def _from_text(text: Any) -> Submission | None:
     """Read a row's text, fields that a later version has added left out; None for one that is not ours."""
     try:
         record = {name: value for name, value in json.loads(text).items() if name in _FIELDS}
-        flight = Submission(**{**record, "digest": Digest(record["digest"]), "stage": Stage(record["stage"])})
+        submission = Submission(**{**record, "digest": Digest(record["digest"]), "stage": Stage(record["stage"])})
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
-    texts = (flight.digest, flight.base_url, flight.idempotency_key, flight.where, flight.reason, flight.run)
-    targets = (flight.task_id, flight.link)
+    texts = (
+        submission.digest,
+        submission.base_url,
+        submission.idempotency_key,
+        submission.where,
+        submission.reason,
+        submission.run,
+    )
+    targets = (submission.task_id, submission.link)
     is_ours = (
         all(isinstance(text, str) for text in texts)
         and all(target is None or isinstance(target, str) for target in targets)
-        and type(flight.submitted_at) in (int, float)
-        and 0 <= flight.submitted_at <= _LAST_SECOND
-        and isinstance(flight.request, dict)
-        and isinstance(flight.is_key_spent, bool)
+        and type(submission.submitted_at) in (int, float)
+        and 0 <= submission.submitted_at <= _LAST_SECOND
+        and isinstance(submission.request, dict)
+        and isinstance(submission.is_key_spent, bool)
     )
-    return flight if is_ours else None
+    return submission if is_ours else None
 
 
 @contextlib.contextmanager
@@ -198,7 +205,7 @@ def read_submissions(cache: Path) -> dict[Digest, Submission]:
     if not (cache / FOLDER).exists():
         return {}
     with _translated(cache), _database(cache) as store:
-        return Journal(store, "").flights()
+        return Journal(store, "").submissions()
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""Which runs are alive: each holds a lock of the operating system, its lease, for as long as it lasts.
+"""Leases: each run holds a lock of the operating system, so that other runs can tell whether it is alive.
 
 The kernel gives the lock back at any end of a process, `kill -9` and loss of power included. Nobody has to guess from
 an age, or from a process id, which is reused, and means nothing in another container that shares the folder.
@@ -61,7 +61,7 @@ def _is_free(path: Path) -> bool:
             return True
     except filelock.Timeout:
         return False
-    except OSError:  # nobody can tell: to wait is safer than to take over
+    except OSError:  # unknown: waiting is safer than taking over
         return False
 
 

@@ -1,4 +1,4 @@
-"""The journal as one plan sees it."""
+"""A read-only view of the journal, for plans."""
 
 from __future__ import annotations
 

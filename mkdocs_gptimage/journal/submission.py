@@ -1,4 +1,4 @@
-"""What is known of a generation between its submit and the store."""
+"""A submission: a generation between its submit and the store."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Submission:
     reason: str = ""
     """Why the outcome is unknown, or what an earlier run got instead of the picture."""
     run: str = ""
-    """The lease of the run that has it in hand, or had."""
+    """The lease of the run that works on it, or did."""
     request: Mapping[str, Any] = field(default_factory=dict)
     """The canonical form of what was asked for: a picture is kept also when no page asks for it any more."""
     is_key_spent: bool = False

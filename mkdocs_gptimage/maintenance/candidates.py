@@ -1,4 +1,4 @@
-"""Candidates: pictures that were drawn to replace a stored one, and wait for somebody to choose.
+"""Candidates: pictures drawn to replace a stored one, kept beside it until one is accepted or discarded.
 
 A candidate is an ordinary picture of the store, whose `variant` says what it may replace. So the journal, the budget
 and the end of a killed process know it as they know any other, and it is paid for once.
@@ -45,11 +45,11 @@ class CandidateSet:
         return flying + list(range(last + 1, last + 1 + max(0, wanted - len(flying))))
 
 
-def candidates_of(digest: Digest, stored: Iterable[Orphan], flights: Iterable[Submission]) -> CandidateSet:
+def candidates_of(digest: Digest, stored: Iterable[Orphan], submissions: Iterable[Submission]) -> CandidateSet:
     """Return the candidates of the picture with this digest."""
     landed = {found[0]: each for each in stored if (found := parse_candidate(each.request)) and found[1] == digest}
-    flying = {found[0]: each for each in flights if (found := parse_candidate(each.request)) and found[1] == digest}
-    return CandidateSet(landed, {number: flight for number, flight in flying.items() if number not in landed})
+    flying = {found[0]: each for each in submissions if (found := parse_candidate(each.request)) and found[1] == digest}
+    return CandidateSet(landed, {number: submission for number, submission in flying.items() if number not in landed})
 
 
 def candidate_picture(original: Picture, number: int) -> Picture:

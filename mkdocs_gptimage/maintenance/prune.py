@@ -1,4 +1,4 @@
-"""What can be deleted: stored pictures that nobody asks for, and files of the cache that no used picture needs."""
+"""Finds and deletes unused pictures of the store and unused files of the cache."""
 
 from __future__ import annotations
 

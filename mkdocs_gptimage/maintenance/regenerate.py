@@ -1,4 +1,4 @@
-"""Stored pictures drawn anew: their candidates are a site of their own, made as any picture, then taken or kept."""
+"""Draws stored pictures anew: makes candidates, then accepts them or keeps them for a decision."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Regeneration:
     pictures: Sequence[Picture]
     """The stored pictures that are drawn anew."""
     keeps: bool
-    """Whether somebody chooses later."""
+    """Whether the candidates are kept for a later decision."""
 
 
 @dataclass(frozen=True)
@@ -70,13 +70,13 @@ def prepare_regeneration(
     """Plan so many candidates for each picture; one that is in flight since an earlier run is one of them.
 
     Without `keeps`, a picture that has a stored candidate already is refused with `MissingPicturesError`, as one that
-    is not stored is: that candidate is paid for, and nobody has decided about it.
+    is not stored is: that candidate is paid for and not decided yet.
     """
     there = find_orphans(store, ())
-    flights = _flights(settings)
+    submissions = _flights(settings)
     problems, wanted = [], Catalog()
     for picture in pictures:
-        known = candidates_of(picture.spec.digest, there, flights)
+        known = candidates_of(picture.spec.digest, there, submissions)
         problem = _why_not(picture, known, store, keeps=keeps)
         if problem:
             problems.append(problem)

@@ -1,4 +1,4 @@
-"""Configuration files beside that of a site which may use the same store, by what their text says."""
+"""Finds other configuration files in the folder of a site that may use the same store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two requests → what differs; a new request and stored pictures → the one that it most likely replaces. Pure."""
+"""Compares requests: changed fields, and the stored picture that a new request most likely replaces."""
 
 from __future__ import annotations
 

@@ -39,14 +39,14 @@ def describe(row: Row) -> str:
         return f"{where}: the picture {digest} is not in the store; make it with 'gptimage generate' and commit it"
     if row.state is State.IN_FLIGHT:
         return f"{where}: the picture {digest} is in flight; collect it with 'gptimage generate'"
-    if row.state is State.IN_HAND:
+    if row.state is State.LEASED:
         return f"{where}: the picture {digest} is being made by another run ({row.detail}); build again when it is done"
     if row.state is State.UNKNOWN:
         return (
             f"{where}: the picture {digest} may be paid for already: {row.detail}. It is not submitted again on its "
             f"own; {retry_command(row)} does"
         )
-    if row.state is State.ELSEWHERE:
+    if row.state is State.OTHER_GATEWAY:
         return (
             f"{where}: the picture {digest} was submitted to {row.detail}; set api.base_url to that to collect it. It "
             "is not submitted to another service"

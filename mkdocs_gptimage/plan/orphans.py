@@ -1,4 +1,4 @@
-"""Stored pictures that no page of the site asks for: former ones, those of other branches, and candidates."""
+"""Orphans: stored pictures that no page uses, candidates included."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Catalog, store and journal → a plan: what is there, what would be paid for, what is in the way. Pure."""
+"""The plan: compares catalog, store and journal, and decides what to do for each picture."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class State(enum.Enum):
     """In the store in part, or damaged; never paid for again without being asked."""
     UNKNOWN = "unknown"
     """Submitted with an unknown outcome; never submitted again on its own."""
-    ELSEWHERE = "in flight elsewhere"
+    OTHER_GATEWAY = "in flight elsewhere"
     """Submitted to another service than this run's; never submitted to this one."""
-    IN_HAND = "in hand"
+    LEASED = "in hand"
     """Another run is making it at this moment; this one waits for it and uses it."""
 
 
@@ -46,12 +46,12 @@ class Row:
     picture: Picture
     state: State
     detail: str = ""
-    """Why it is broken or unknown, where it is in flight, or the process that has it in hand."""
+    """Why it is broken or unknown, where it is in flight, or the process that is making it."""
     price: float | None = None
     """USD that a submit would cost; None when the site sets no price for its resolution."""
     entry: Entry | None = None
     damage: Damage | None = None
-    flight: Submission | None = None
+    submission: Submission | None = None
     """What the journal has of it; beside `MISSING`, the submit with an unknown outcome that is to be repeated."""
 
     @property
@@ -63,10 +63,10 @@ class Row:
 class Plan:
     """What is to be done for each picture of a site."""
 
-    candidates: tuple[Row, ...]
+    all_rows: tuple[Row, ...]
     """One per picture of the catalog, in the order of the pages; what a picture is drawn from stands before it."""
     collectable: tuple[Submission, ...] = ()
-    """In flight, and can be brought home by what the journal has of it, whoever asks for it."""
+    """In submission, and can be brought home by what the journal has of it, whoever asks for it."""
     selection: frozenset[Digest] | None = None
     """The digests that this run is asked for; None for all."""
 
@@ -77,27 +77,27 @@ class Plan:
         A picture in the store needs nothing any more, so what only it was drawn from may be gone.
         """
         needed: set[Digest] = set()
-        for row in reversed(self.candidates):
+        for row in reversed(self.all_rows):
             if row.picture.is_shown or row.digest in needed:
                 needed.add(row.digest)
                 if row.state is State.MISSING:
                     needed.update(parent.spec.digest for parent in row.picture.parents)
         chosen = needed if self.selection is None else needed & self.selection
-        return tuple(row for row in self.candidates if row.digest in chosen)
+        return tuple(row for row in self.all_rows if row.digest in chosen)
 
     @functools.cached_property
-    def strays(self) -> tuple[Submission, ...]:
-        """In flight for pictures that no page needs any more; paid for, so they are collected too."""
+    def unclaimed(self) -> tuple[Submission, ...]:
+        """In submission for pictures that no page needs any more; paid for, so they are collected too."""
         needed = {row.digest for row in self.rows}
-        return tuple(flight for flight in self.collectable if flight.digest not in needed)
+        return tuple(submission for submission in self.collectable if submission.digest not in needed)
 
     def only(self, *states: State) -> list[Row]:
         return [row for row in self.rows if row.state in states]
 
     @property
     def blocked(self) -> list[Row]:
-        """The pictures that no run makes on its own: somebody has to decide."""
-        return self.only(State.BROKEN, State.UNKNOWN, State.ELSEWHERE)
+        """Pictures that no run makes on its own; a decision is needed."""
+        return self.only(State.BROKEN, State.UNKNOWN, State.OTHER_GATEWAY)
 
     def count(self, state: State) -> int:
         return sum(row.state is state for row in self.rows)
@@ -128,10 +128,10 @@ def decide(
     known, costs = journal or JournalSnapshot(), prices or {}
 
     def row(digest: Digest, picture: Picture) -> Row:
-        flight, found = known.submissions.get(digest), snapshot.get(digest)
-        if flight is not None and known.is_leased(flight) and not isinstance(found, Entry):
-            return Row(picture, State.IN_HAND, f"process {process_of(flight.run)}", flight=flight)
-        return _row(picture, found, flight, costs, base_url)
+        submission, found = known.submissions.get(digest), snapshot.get(digest)
+        if submission is not None and known.is_leased(submission) and not isinstance(found, Entry):
+            return Row(picture, State.LEASED, f"process {process_of(submission.run)}", submission=submission)
+        return _row(picture, found, submission, costs, base_url)
 
     return Plan(
         tuple(row(digest, picture) for digest, picture in catalog.pictures.items()),
@@ -139,46 +139,46 @@ def decide(
     )
 
 
-def _can_be_collected(flight: Submission, journal: JournalSnapshot, base_url: str) -> bool:
-    """Whether a picture can be brought home by what its flight says, also when no page asks for it."""
-    is_ours = flight.base_url == base_url and not journal.is_leased(flight)
-    return is_ours and flight.stage is Stage.ACCEPTED and digest_of(flight.request) == flight.digest
+def _can_be_collected(submission: Submission, journal: JournalSnapshot, base_url: str) -> bool:
+    """Whether a picture can be brought home by what its submission says, also when no page asks for it."""
+    is_ours = submission.base_url == base_url and not journal.is_leased(submission)
+    return is_ours and submission.stage is Stage.ACCEPTED and digest_of(submission.request) == submission.digest
 
 
 def _row(
     picture: Picture,
     found: Entry | Damage | None,
-    flight: Submission | None,
+    submission: Submission | None,
     prices: Mapping[str, float],
     base_url: str,
 ) -> Row:
     if isinstance(found, Entry):
         return Row(picture, State.CACHED, entry=found)
-    if flight is not None and flight.base_url not in ("", base_url):
-        return Row(picture, State.ELSEWHERE, flight.base_url, flight=flight)
-    if flight is not None and flight.stage is Stage.ACCEPTED:
-        return Row(picture, State.IN_FLIGHT, flight.task_id or "", flight=flight)
-    if flight is not None:
-        return Row(picture, State.UNKNOWN, why_unknown(flight), flight=flight)
+    if submission is not None and submission.base_url not in ("", base_url):
+        return Row(picture, State.OTHER_GATEWAY, submission.base_url, submission=submission)
+    if submission is not None and submission.stage is Stage.ACCEPTED:
+        return Row(picture, State.IN_FLIGHT, submission.task_id or "", submission=submission)
+    if submission is not None:
+        return Row(picture, State.UNKNOWN, why_unknown(submission), submission=submission)
     if isinstance(found, Damage):
         return Row(picture, State.BROKEN, found.reason, damage=found)
     return Row(picture, State.MISSING, price=prices.get(picture.spec.resolution))
 
 
 def with_unknown_as_missing(plan: Plan, prices: Mapping[str, float]) -> Plan:
-    """Return the plan that submits again what has an unknown outcome; the flights stay with their rows."""
+    """Return the plan that submits again what has an unknown outcome; the submissions stay with their rows."""
     rows = (
-        Row(row.picture, State.MISSING, price=prices.get(row.picture.spec.resolution), flight=row.flight)
+        Row(row.picture, State.MISSING, price=prices.get(row.picture.spec.resolution), submission=row.submission)
         if row.state is State.UNKNOWN
         else row
-        for row in plan.candidates
+        for row in plan.all_rows
     )
-    return replace(plan, candidates=tuple(rows))
+    return replace(plan, all_rows=tuple(rows))
 
 
 def collect_only(plan: Plan) -> Plan:
     """Return the plan that only collects, and pays for nothing."""
-    return replace(plan, candidates=tuple(row for row in plan.candidates if row.state is not State.MISSING))
+    return replace(plan, all_rows=tuple(row for row in plan.all_rows if row.state is not State.MISSING))
 
 
 def restrict_to(plan: Plan, digests: Collection[Digest]) -> Plan:
@@ -192,9 +192,11 @@ def limit_to(plan: Plan, most: int) -> Plan:
     return restrict_to(plan, {row.digest for row in plan.rows} - left_out)
 
 
-def why_unknown(flight: Submission) -> str:
-    """When a submit left, and why nobody knows what came of it."""
-    return f"submitted {flight.sent}: {flight.reason or 'the run that submitted it ended before the answer came'}"
+def why_unknown(submission: Submission) -> str:
+    """When a submit was sent, and why its outcome is unknown."""
+    return (
+        f"submitted {submission.sent}: {submission.reason or 'the run that submitted it ended before the answer came'}"
+    )
 
 
 def check_budget(plan: Plan, budget: Budget) -> None:
@@ -226,29 +228,32 @@ def make_plan(
     snapshot: StoreSnapshot,
     settings: Settings,
     *,
-    with_strays: bool = False,
+    include_unclaimed: bool = False,
     warn: Callable[[str], object] | None = None,
 ) -> Plan:
-    """Plan without changing anything; the journal is only read when something is missing, or for strays.
+    """Plan without changing anything; the journal is only read when something is missing, or for unclaimed submissions.
 
-    Strays are pictures in flight that no page asks for any more. A journal that
-    cannot be read raises `ConfigurationError`; with `warn`, for plans on which nothing is paid, it is set aside.
+    Unclaimed are submissions for pictures that no page uses any more. A journal that cannot be read raises `ConfigurationError`; with `warn`, for plans on which nothing is paid, it is set aside.
     """
     plan = decide(catalog, snapshot, prices=settings.prices, base_url=settings.api.base_url)
-    if plan.is_complete and not with_strays:
+    if plan.is_complete and not include_unclaimed:
         return plan
     from mkdocs_gptimage.journal.journal import read_submissions  # noqa: PLC0415 - only when something is missing
     from mkdocs_gptimage.journal.lease import is_held  # noqa: PLC0415 - as above
 
     try:
-        flights = read_submissions(settings.cache)
+        submissions = read_submissions(settings.cache)
     except ConfigurationError as error:
         if warn is None:
             raise
         warn(f"{error}. What is in flight is shown as missing")
         return plan
-    alive = frozenset(flight.run for flight in flights.values() if is_held(settings.cache, flight.run))
+    alive = frozenset(submission.run for submission in submissions.values() if is_held(settings.cache, submission.run))
     # The built-in emulator forgets its tasks when a build ends, and nothing was paid for them.
-    known = {digest: flight for digest, flight in flights.items() if flight.base_url != EMULATOR or flight.run in alive}
+    known = {
+        digest: submission
+        for digest, submission in submissions.items()
+        if submission.base_url != EMULATOR or submission.run in alive
+    }
     journal = JournalSnapshot(known, alive)
     return decide(catalog, snapshot, journal, prices=settings.prices, base_url=settings.api.base_url)

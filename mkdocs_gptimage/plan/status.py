@@ -1,4 +1,4 @@
-"""What a site needs and what its store holds beyond that: the plan, the orphans, and how they belong together."""
+"""The status of a site: its plan, the orphans of its store, and which orphan each new picture replaces."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class SiteStatus:
     orphans: Sequence[Orphan] = ()
 
     @functools.cached_property
-    def formers(self) -> Mapping[Digest, Orphan]:
+    def replaced(self) -> Mapping[Digest, Orphan]:
         """The stored picture that one which is not there replaces, by the digest of the latter."""
         wanted = {row.digest: row.picture.spec.canonical for row in self.plan.rows if row.state is not State.CACHED}
         return find_replaced(wanted, self.orphans)
@@ -41,11 +41,11 @@ class SiteStatus:
     @functools.cached_property
     def outdated(self) -> frozenset[Digest]:
         """The digests of the pictures that edited blocks showed before."""
-        return frozenset(orphan.digest for orphan in self.formers.values())
+        return frozenset(orphan.digest for orphan in self.replaced.values())
 
     def changed(self, row: Row) -> tuple[str, ...]:
         """The fields in which a picture differs from the stored one that it replaces; empty without one."""
-        known = self.formers.get(row.digest)
+        known = self.replaced.get(row.digest)
         return changed_fields(known.request, row.picture.spec.canonical) if known else ()
 
     def state(self, row: Row) -> str:

@@ -1,4 +1,4 @@
-"""Making web versions on all cores: each picture is decoded once, and no more at a time than there are cores."""
+"""Encodes web versions on all cores; decodes each picture once, and at most one picture a core at a time."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ class _Job:
     ) -> dict[str, RenditionFile]:
         sizes = {ask.width: _size(sheet, ask) for ask, _ in missing}
         widths = sorted({ask.width for ask, _ in missing if ask.format != ORIGINAL}, reverse=True)
-        # Whoever waits for a smaller picture stands behind it in the queue, so somebody is at work on it.
+        # An encoder waits for its resized image, which is queued before it, so the pool cannot deadlock.
         smaller = {width: self.work.submit(resize, source.opened(), *sizes[width]) for width in widths}
         packet = source.packet() if widths else b""
         # What takes longest comes first, so that no core is left with it at the end.

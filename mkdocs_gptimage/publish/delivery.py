@@ -41,7 +41,7 @@ class PlaceholderContext:
 
     card: Callable[[Row], dict[str, Any]]
     """What the page says of one, for the script that offers to make it."""
-    formers: Mapping[Digest, Entry]
+    previous: Mapping[Digest, Entry]
     """By digest, what is shown in its place: what its block showed before it was edited."""
 
 
@@ -51,16 +51,16 @@ def deliver(
     settings: Settings,
     *,
     originals: Collection[str] = (),
-    desk: PlaceholderContext | None = None,
+    placeholders: PlaceholderContext | None = None,
 ) -> Delivery:
     """Prepare the files of a site: those of the pictures that are stored, and cards for the others.
 
     `rows` are the pictures of a plan, of which the shown ones are delivered; `entries` are the stored pictures by
-    digest; `originals` are the digests of pictures that are published as they were stored as well. With a `desk`,
-    pages offer to make missing pictures. Raises `ConfigurationError` when the cache cannot be written to.
+    digest; `originals` are the digests of pictures that are published as they were stored as well. With
+    `placeholders`, pages offer to make missing pictures. Raises `ConfigurationError` when the cache cannot be written to.
     """
     try:
-        return _deliver([row for row in rows if row.picture.is_shown], entries, settings, originals, desk)
+        return _deliver([row for row in rows if row.picture.is_shown], entries, settings, originals, placeholders)
     except OSError as error:
         # A build without a cache would have to link the site to the store, which edits of the site would damage.
         raise ConfigurationError(
@@ -74,15 +74,15 @@ def _deliver(
     entries: Mapping[Digest, Entry],
     settings: Settings,
     originals: Collection[str],
-    desk: PlaceholderContext | None,
+    placeholders: PlaceholderContext | None,
 ) -> Delivery:
     sweep_parts(settings.cache)
     delivery = Delivery([], {}, [])
     linked = {row.digest for row in rows if any(use.presentation.link for use in row.picture.shown_by)}
-    formers = desk.formers if desk else {}
+    previous = placeholders.previous if placeholders else {}
     wanted = {row.digest: entries[row.digest] for row in rows if row.digest in entries}
     derived = derive_renditions(
-        [*wanted.values(), *{entry.digest: entry for entry in formers.values()}.values()],
+        [*wanted.values(), *{entry.digest: entry for entry in previous.values()}.values()],
         settings.output,
         settings.cache,
         originals=linked.union(originals),
@@ -95,14 +95,14 @@ def _deliver(
         if found is not None:
             told = Row(row.picture, State.BROKEN, found.reason, damage=found)
             delivery.damaged.append(told)
-        former = derived.get(formers[row.digest].digest) if row.digest in formers else None
-        if former is None or isinstance(former, Damage):
+        previous_digest = derived.get(previous[row.digest].digest) if row.digest in previous else None
+        if previous_digest is None or isinstance(previous_digest, Damage):
             _show_card(row, settings, delivery)
         else:
-            stem = f"outdated-{formers[row.digest].digest.short}"
-            delivery.shown[row.digest] = _shown(stem, former, settings, delivery)
-        if desk is not None:
-            card = {**desk.card(told), "outdated": row.digest in formers}
+            stem = f"outdated-{previous[row.digest].digest.short}"
+            delivery.shown[row.digest] = _shown(stem, previous_digest, settings, delivery)
+        if placeholders is not None:
+            card = {**placeholders.card(told), "outdated": row.digest in previous}
             delivery.shown[row.digest] = replace(delivery.shown[row.digest], card=card)
     return delivery
 
@@ -137,7 +137,7 @@ def _show_card(row: Row, settings: Settings, delivery: Delivery) -> None:
 _NOTES = {
     State.MISSING: "not generated yet",
     State.IN_FLIGHT: "being generated",
-    State.IN_HAND: "being generated",
+    State.LEASED: "being generated",
     State.BROKEN: "damaged in the store",
     State.UNKNOWN: "outcome unknown",
 }

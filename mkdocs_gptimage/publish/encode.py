@@ -1,4 +1,4 @@
-"""The bytes of a stored picture → pixels that every screen shows alike, smaller ones, and the files that hold them."""
+"""Image processing with Pillow: decode to upright sRGB, resize, encode, dominant colour."""
 
 from __future__ import annotations
 

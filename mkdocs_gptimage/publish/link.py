@@ -1,4 +1,4 @@
-"""Files of the cache → the site, without a way back into the store.
+"""Publishes cache files by hard links.
 
 Linking is thirty times faster than copying, but a neighbour that edits the built site in place would edit what is
 linked. So the site gets links to files of the cache, never to the store.

@@ -1,4 +1,4 @@
-"""What web versions of a picture there are: one small file a picture, so that a warm build opens nothing else.
+"""The manifest of a picture: one small JSON file that lists its web versions, the only file that a warm build opens.
 
 A sheet is believed as far as it says what the record says, names Pillow's version, and its files have the sizes and
 the times of change that it lists: sites are linked to these files, and a neighbour may edit them in place, which
@@ -150,7 +150,7 @@ def change_time(status: os.stat_result) -> int:
 
 
 def is_unchanged(cache: Path, made: RenditionFile) -> bool:
-    """Whether a file is there, and nobody has written to it."""
+    """Whether a file exists with the listed size and time of change."""
     try:
         status = stat_regular_file(rendition_path(cache, made.name))
     except OSError:

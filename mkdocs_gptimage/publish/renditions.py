@@ -1,4 +1,4 @@
-"""The web versions of stored pictures: made once, kept in the cache, listed on a sheet that later builds trust."""
+"""Web versions of stored pictures: found by their manifests in the cache, or encoded when missing."""
 
 from __future__ import annotations
 

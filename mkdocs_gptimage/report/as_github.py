@@ -1,4 +1,4 @@
-"""Problems → annotations of a GitHub workflow, which GitHub shows beside the lines of a pull request."""
+"""Prints problems as GitHub workflow annotations, shown beside the lines of a pull request."""
 
 from __future__ import annotations
 

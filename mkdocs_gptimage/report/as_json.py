@@ -1,4 +1,4 @@
-"""Plans, checks and results → JSON for programs."""
+"""Prints plans, checks and results as JSON."""
 
 from __future__ import annotations
 
@@ -30,8 +30,11 @@ def status_json(found: SiteStatus, problems: Sequence[Problem], condition: Store
     """
     told = _plan(found.plan, problems)
     for picture, row in zip(told["pictures"], found.plan.rows, strict=True):
-        former = found.formers.get(row.digest)
-        picture["changed"], picture["former"] = list(found.changed(row)), former.digest if former else None
+        previous_digest = found.replaced.get(row.digest)
+        picture["changed"], picture["former"] = (
+            list(found.changed(row)),
+            previous_digest.digest if previous_digest else None,
+        )
         if condition is not None:
             picture["damage"] = _damage(condition.damages.get(row.digest))
     told["orphans"] = [{**_orphan(each), "state": found.state_of_orphan(each)} for each in found.orphans]
@@ -66,7 +69,7 @@ def regeneration_json(made: RunResult, ends: Iterable[RegenerationResult]) -> st
 
 
 def pruning_json(found: Pruning, known: SiteStatus, *, applied: bool) -> str:
-    """What nobody needs: `orphans` of the store and `files` of the cache, if they were `deleted`; what is `young`."""
+    """Unused `orphans` of the store and `files` of the cache, whether they were `deleted`, and `young` orphans."""
     gone, young = (
         [{**_orphan(each), "state": known.state_of_orphan(each)} for each in group]
         for group in (found.orphans, found.young)
@@ -80,7 +83,7 @@ def _plan(plan: Plan, problems: Sequence[Problem | str]) -> dict[str, Any]:
         "pictures": [_picture(row) for row in plan.rows],
         "counts": {state.value: plan.count(state) for state in State},
         "price_usd": plan.price,
-        "strays": [{"digest": flight.digest, "where": flight.where} for flight in plan.strays],
+        "strays": [{"digest": submission.digest, "where": submission.where} for submission in plan.unclaimed],
         "problems": [str(problem) for problem in problems],
     }
 

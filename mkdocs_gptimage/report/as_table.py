@@ -1,4 +1,4 @@
-"""A plan for somebody who sits before a terminal: page by page, in colour, as wide as the window."""
+"""Prints a plan as a table in a terminal: page by page, in colour, as wide as the window."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _STYLES = {
     NEW: "yellow",
     CHANGED: "yellow",
     State.IN_FLIGHT.value: "cyan",
-    State.IN_HAND.value: "cyan",
+    State.LEASED.value: "cyan",
     OUTDATED: "dim",
     ORPHANED: "dim",
     CANDIDATE: "magenta",

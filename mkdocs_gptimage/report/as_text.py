@@ -1,4 +1,4 @@
-"""Plans, checks and results → text for people and for pipes; `reporting_json.py` has them for programs."""
+"""Prints plans, checks and results as plain text."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from mkdocs_gptimage.store.entry import Damage, Leftover
 
 
-BLOCKED = (State.BROKEN, State.UNKNOWN, State.ELSEWHERE)
-"""Somebody has to decide: they are told with their reason."""
+BLOCKED = (State.BROKEN, State.UNKNOWN, State.OTHER_GATEWAY)
+"""States that need a decision; reports give the reason."""
 _PROMPT_COLUMNS = 50
 
 
@@ -38,7 +38,7 @@ class StoreCondition:
     damages: Mapping[Digest, Damage]
     """By digest; of pictures that pages ask for."""
     leftovers: Sequence[Leftover]
-    """In nobody's way: they do not make a check fail."""
+    """Harmless: they do not make a check fail."""
 
 
 def status_text(survey: SiteStatus, *, condition: StoreCondition | None = None, verbose: bool = False) -> str:
@@ -69,7 +69,7 @@ def leftover_lines(found: Iterable[Leftover]) -> list[str]:
 def status_notes(survey: SiteStatus) -> list[str]:
     """What there is beyond what pages ask for, a line each: in flight, and in the store."""
     said = []
-    count = len(survey.plan.strays)
+    count = len(survey.plan.unclaimed)
     if count:
         verb, them = ("is", "it") if count == 1 else ("are", "them")
         said.append(
@@ -195,7 +195,7 @@ def result_text(result: RunResult) -> str:
 def regeneration_text(
     result: RunResult, ends: Sequence[RegenerationResult], children: Sequence[Picture], project: Path
 ) -> str:
-    """A result, what became of each picture that was drawn anew, and what was drawn from its former."""
+    """A result, the outcome of each picture that was drawn anew, and the pictures drawn from its previous version."""
     lines = [result_text(result)]
     for end in ends:
         digest = end.picture.spec.digest.short
@@ -206,7 +206,7 @@ def regeneration_text(
             taking = f"'gptimage regenerate --accept {orphan.digest.short}' takes it"
             lines.append(f"{end.picture.where}: candidate for {digest}: {file}; {taking}")
     lines += [
-        f"{child.where}: {digest} was drawn from the former picture; 'gptimage regenerate {digest}' draws it anew"
+        f"{child.where}: {digest} was drawn from the previous picture; 'gptimage regenerate {digest}' draws it anew"
         for child in children
         if (digest := child.spec.digest.short)
     ]

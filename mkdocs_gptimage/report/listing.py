@@ -1,4 +1,4 @@
-"""The site's pictures and what else its store holds, one item each, for scripts."""
+"""The list of a site's pictures and orphans, one item each, for scripts."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def list_items(
 ) -> list[ListItem]:
     """Return an item for each picture that a page asks for or one is drawn from, then those of drafts, then orphans."""
     needed = {row.digest for row in survey.plan.rows}
-    found = [_item(row, project, is_needed=row.digest in needed) for row in survey.plan.candidates]
+    found = [_item(row, project, is_needed=row.digest in needed) for row in survey.plan.all_rows]
     found += [_of_draft(picture, entry, project) for picture, entry in drafts]
     return found + [
         ListItem(

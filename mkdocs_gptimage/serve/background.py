@@ -1,4 +1,4 @@
-"""Pictures that are made in the background of a development server, when its user wants them."""
+"""Generates pictures in background threads of a development server, on request."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _CLOSING_SECONDS = 2.0
 _PHASES = {
     Step.SUBMITTED: "running",
     Step.RESUMED: "running",
-    Step.IN_HAND: "running",
+    Step.LEASED: "running",
     Step.RUNNING: "running",
     Step.STORED: "ready",
 }
@@ -86,15 +86,17 @@ class BackgroundGenerator:
         }
 
     def hold(self) -> None:
-        """A build begins, which may fail: until it is there, nobody knows what the pages ask for."""
+        """A build begins, and may fail: what the pages ask for is unknown until it ends."""
         with self._lock:
             self._is_held = True
 
-    def update(self, name: str, catalog: Catalog, plan: Plan, settings: Settings, unasked: Collection[Digest]) -> None:
+    def update(
+        self, name: str, catalog: Catalog, plan: Plan, settings: Settings, auto_generate: Collection[Digest]
+    ) -> None:
         """Take what a part of the site asks for now; a site of one language has one part.
 
-        What is in flight is collected at once, for pictures that no page asks for any more as well. `unasked` are the
-        digests of missing pictures that are made when they have not changed for a while.
+        What is in flight is collected at once, unclaimed submissions included. `auto_generate` are the digests of
+        missing pictures that are made when they have not changed for a while.
         """
         with self._lock:
             self._is_held = False
@@ -103,15 +105,15 @@ class BackgroundGenerator:
             for digest in [digest for digest, work in self._works.items() if work.phase == "ready"]:
                 del self._works[digest]
             free = [row.digest for row in plan.only(*FREE) if row.digest not in self._works]
-            if (free or plan.strays) and has_key(settings, self._environment):
+            if (free or plan.unclaimed) and has_key(settings, self._environment):
                 self._start(part, free, is_free=True)
-            self._wait_for(unasked, part)
+            self._wait_for(auto_generate, part)
 
-    def _wait_for(self, unasked: Collection[Digest], part: SiteBuild) -> None:
+    def _wait_for(self, auto_generate: Collection[Digest], part: SiteBuild) -> None:
         now = time.monotonic()
-        part.seen.update((digest, self._seen.get(digest, now)) for digest in unasked)
+        part.seen.update((digest, self._seen.get(digest, now)) for digest in auto_generate)
         self._seen = {digest: seen for each in self._parts.values() for digest, seen in each.seen.items()}
-        if any(digest not in self._works for digest in unasked):
+        if any(digest not in self._works for digest in auto_generate):
             timer = threading.Timer(SETTLED_SECONDS + 0.1, self._make_settled, [part])
             timer.daemon = True
             timer.start()
@@ -204,7 +206,7 @@ class BackgroundGenerator:
         watcher = Watcher(lambda event: self._tell(event, run), self._closing.is_set)
         unknown: set[Digest] = set()
         try:
-            whole = make_plan(run.catalog, StoreSnapshot(store), run.settings, with_strays=run.is_free)
+            whole = make_plan(run.catalog, StoreSnapshot(store), run.settings, include_unclaimed=run.is_free)
             plan = run.plan(whole)
             workspace = Workspace(run.settings, store, self._environment, self._log)
             result = run_plan(plan, workspace, retry_unknown=run.retry_unknown, watcher=watcher)
@@ -212,7 +214,7 @@ class BackgroundGenerator:
             unknown = {row.digest for row in result.plan.only(State.UNKNOWN)}
         except SystemExit:  # the server ends
             return
-        except Exception as error:  # noqa: BLE001 - whatever it is, no card waits for it for ever
+        except Exception as error:  # noqa: BLE001 - no card may wait for ever
             problems = [str(error) or type(error).__name__]
         for problem in problems:
             # The card says it. A warning, from whatever thread, would fail a strict build that is under way.

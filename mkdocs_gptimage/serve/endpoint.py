@@ -1,4 +1,4 @@
-"""Where the pages of a development server ask for pictures: it spends money, so it answers to nobody else.
+"""The HTTP endpoint that the pages of a development server call to generate pictures.
 
 A page of another site cannot pay: it is of another origin, and it cannot read the token. A name that somebody
 resolves to this machine is not one of the server's hosts. A form cannot set the header, and a script of another origin
@@ -50,11 +50,11 @@ class Endpoint:
     """A WSGI application in front of the server's own: answers below one path, and passes everything else on."""
 
     def __init__(
-        self, site: Callable[..., Iterable[bytes]], approvals: BackgroundGenerator, path: str, port: int
+        self, site: Callable[..., Iterable[bytes]], generator: BackgroundGenerator, path: str, port: int
     ) -> None:
         """`path` starts and ends with `/`; `port` is the server's."""
         self._site = site
-        self._approvals = approvals
+        self._generator = generator
         self._path = path
         names = ("localhost", "127.0.0.1", "[::1]")
         self._hosts = {f"{name}:{port}" for name in names} | (set(names) if port == _HTTP_PORT else set())
@@ -91,10 +91,10 @@ class Endpoint:
         digests = [Digest(each) for each in digests]
         if name == "generate":
             try:
-                self._approvals.ask(digests, retry_unknown=asked.get("retry") is True)
+                self._generator.ask(digests, retry_unknown=asked.get("retry") is True)
             except UnknownPictureError as error:
                 raise _Refusal(404, str(error)) from None
-        return {"states": self._approvals.states(digests)}
+        return {"states": self._generator.states(digests)}
 
     def _require_ours(self, environ: Mapping[str, Any]) -> None:
         """Refuse everything but a script of a page of this server, in a browser on this machine."""
@@ -109,7 +109,7 @@ class Endpoint:
         if environ.get("HTTP_ORIGIN") != f"http://{host}" or came_from != "same-origin":
             raise _Refusal(403, "only for the pages of this server")
         token = environ.get(f"HTTP_{HEADER.upper().replace('-', '_')}", "")
-        if not hmac.compare_digest(token.encode("utf-8", "replace"), self._approvals.token.encode()):
+        if not hmac.compare_digest(token.encode("utf-8", "replace"), self._generator.token.encode()):
             raise _Refusal(403, "the token is not the one of this server; reload the page")
 
 
@@ -129,7 +129,7 @@ def _body(environ: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a name or an address is this machine's own, and nobody else's."""
+    """Whether a name or an address is a loopback address of this machine."""
     if host == "localhost":
         return True
     try:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mkdocs_gptimage.settings import Settings
     from mkdocs_gptimage.spec.digest import Digest
 
-FREE = (State.IN_FLIGHT, State.IN_HAND)
+FREE = (State.IN_FLIGHT, State.LEASED)
 """States of pictures that cost nothing more: they are paid for already, or made by another run."""
 
 
@@ -44,7 +44,7 @@ class SiteBuild:
     cards: frozenset[Digest]
     """Digests of what was not in the store."""
     seen: dict[Digest, float] = field(default_factory=dict)
-    """When each missing picture was asked for first (monotonic clock), where they are made unasked."""
+    """When each missing picture was asked for first (monotonic clock), where they are made automatically."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,10 @@ class BackgroundRun:
     is_free: bool
 
     def plan(self, whole: Plan) -> Plan:
-        """The part of a plan for these pictures and those that they are drawn from; with all strays, if it is free."""
-        lines = (row.picture.lineage for row in whole.candidates if row.digest in self.works)
+        """Return the part of a plan for these pictures and their parents; a free run also collects what is unclaimed."""
+        lines = (row.picture.lineage for row in whole.all_rows if row.digest in self.works)
         wanted = set().union(*lines)
-        kept = (row for row in whole.candidates if row.digest in wanted)
+        kept = (row for row in whole.all_rows if row.digest in wanted)
         if not self.is_free:
             return Plan(tuple(kept))
         return Plan(tuple(row for row in kept if row.state in (*FREE, State.CACHED)), whole.collectable)

@@ -1,4 +1,4 @@
-"""What each place of the pages showed last: a picture whose block is being edited stays until the new one is there.
+"""Remembers the picture that each place of a page showed last, to show it while its block is being edited.
 
 A place is a block with an `id`, wherever it moves on its page, or else the n-th block of its page. The memory is a
 file of the cache: a server that is started again knows what the one before has shown. Losing it costs nothing else.
@@ -37,22 +37,22 @@ def find_previous(catalog: Catalog, snapshot: StoreSnapshot, cache: Path) -> dic
     pages = {use.source.name for use in catalog.uses}
     # Of a site in several languages, each build reads the pages of one.
     now = {place: digest for place, digest in before.items() if re.split("[#:]", place, maxsplit=1)[0] not in pages}
-    formers: dict[Digest, Entry] = {}
+    previous: dict[Digest, Entry] = {}
     for place, digest in _places(catalog):
         if snapshot.entry(digest) is not None:
             now[place] = digest
             continue
-        former = before.get(place)
-        if former is None or former in catalog.pictures:
+        previous_digest = before.get(place)
+        if previous_digest is None or previous_digest in catalog.pictures:
             continue
-        now[place] = former
-        if (entry := snapshot.entry(former)) is not None:
-            formers.setdefault(digest, entry)
+        now[place] = previous_digest
+        if (entry := snapshot.entry(previous_digest)) is not None:
+            previous.setdefault(digest, entry)
     if now != before:
         with contextlib.suppress(OSError):  # a cache that cannot be written to is told by what needs it
             prepare_cache(cache)
             write_text(cache / FILE, json.dumps(now, indent=0, sort_keys=True))
-    return formers
+    return previous
 
 
 def _places(catalog: Catalog) -> Iterator[tuple[str, Digest]]:

@@ -1,4 +1,4 @@
-"""What a development server adds to a site: the script and the endpoint that make pictures on demand."""
+"""Development server support: adds the script, the style sheet and the endpoint for generating pictures."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class DevelopmentServer:
 
     def __init__(self, log: logging.Logger) -> None:
         self._log = log
-        self._approvals = BackgroundGenerator(os.environ, log)
+        self._generator = BackgroundGenerator(os.environ, log)
         self._has_scanned = False
 
     def scans_for_unclaimed(self) -> bool:
@@ -41,19 +41,19 @@ class DevelopmentServer:
 
     def hold(self) -> None:
         """A build begins."""
-        self._approvals.hold()
+        self._generator.hold()
 
-    def desk(
-        self, part: str, reader: PageRenderer, plan: Plan, settings: Settings, unasked: Collection[Digest]
+    def placeholders(
+        self, part: str, reader: PageRenderer, plan: Plan, settings: Settings, auto_generate: Collection[Digest]
     ) -> PlaceholderContext:
         """Take what a part of the site asks for, and say how its pages show what is not there.
 
-        `unasked` are the digests of missing pictures that are made without being asked for.
+        `auto_generate` are the digests of missing pictures that are made without being asked for.
         """
-        self._approvals.update(part, reader.collector.catalog, plan, settings, unasked)
+        self._generator.update(part, reader.collector.catalog, plan, settings, auto_generate)
         known = find_previous(reader.collector.catalog, reader.snapshot, settings.cache)
-        rows = {row.digest: row for row in plan.candidates}
-        return PlaceholderContext(functools.partial(self._approvals.card, rows=rows, settings=settings), known)
+        rows = {row.digest: row for row in plan.all_rows}
+        return PlaceholderContext(functools.partial(self._generator.card, rows=rows, settings=settings), known)
 
     def attach(self, server: Any, host: str, port: int, settings: Settings) -> None:
         """Put the endpoint in front of a WSGI server's application, and have it rebuild when a picture is stored."""
@@ -61,9 +61,9 @@ class DevelopmentServer:
             self._log.info("pictures can be made from the pages of a server that listens on 127.0.0.1 only")
             return
         path = f"{getattr(server, 'mount_path', '/')}{settings.assets}/{ENDPOINT_FOLDER}/"
-        server.set_app(Endpoint(server.get_app(), self._approvals, path, port))
+        server.set_app(Endpoint(server.get_app(), self._generator, path, port))
         server.watch(prepare_watched_folder(settings.cache))
 
     def close(self) -> None:
         """End what is under way; what was accepted is collected by the next build."""
-        self._approvals.close()
+        self._generator.close()

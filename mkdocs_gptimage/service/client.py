@@ -1,4 +1,4 @@
-"""The image API over httpx: submit, poll one, poll many, download. One try each; when to try again is not known here.
+"""Client of the image API over httpx: submit, poll one, poll many, download; one attempt each, without retries.
 
 httpcore's pool grows quadratically more expensive with its connections, so many connections are spread over several
 clients of eight. Downloads have a client of their own, which never holds the key: image links point to other hosts.

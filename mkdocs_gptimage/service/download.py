@@ -1,4 +1,4 @@
-"""Image links → files: only links that lead where a picture may be, without the key, in little memory."""
+"""Downloads images to files: checks links and redirects, sends no key, uses bounded memory."""
 
 from __future__ import annotations
 

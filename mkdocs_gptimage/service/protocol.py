@@ -1,4 +1,4 @@
-"""The image API's answers → values. Pure: bytes and numbers in, values or named errors out.
+"""The image API's wire format: request bodies, and responses parsed to values or errors; no I/O.
 
 Gateways contradict each other and drift; everything documented and everything seen in the wild is understood here,
 and nothing is relied on. What an answer proves about a submit decides about money: only an answer that proves it was

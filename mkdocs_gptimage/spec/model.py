@@ -31,7 +31,7 @@ class Reference:
     path: Path | None = None
     media_type: str = ""
     size: int = 0
-    """Bytes of the image; 0 for a URL, where nobody knows, and for another picture, which may not be there yet."""
+    """Bytes of the image; 0 where unknown: for a URL, and for another picture, which may be missing yet."""
     of: ImageSpec | None = None
     """The picture of this plan that is the reference, its parent."""
     wanted: str | None = None

@@ -1,4 +1,4 @@
-"""An entry of `image_urls` → a reference image: a URL, a data URI, a file inside the project, or another picture."""
+"""Resolves entries of `image_urls`: URLs, data URIs, files inside the project, or other pictures."""
 
 from __future__ import annotations
 

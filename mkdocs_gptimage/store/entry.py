@@ -1,4 +1,4 @@
-"""A stored picture, and what can be wrong with one."""
+"""A stored picture, and the kinds of damage that one can have."""
 
 from __future__ import annotations
 

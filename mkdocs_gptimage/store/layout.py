@@ -1,4 +1,4 @@
-"""Names in the store's folder: which belong to a picture, and which lie where nobody looks for them.
+"""The layout of the store's folder: names of files, and files in unexpected places.
 
 A picture whose files have moved, by a rename of its digest in capitals for example, is paid for already. It must not
 look as if it were missing.
@@ -53,7 +53,7 @@ class DirectoryIndex:
         return sorted(name for name in names if name not in expected and name.lower() not in same)
 
     def elsewhere(self, digest: Digest) -> list[Path]:
-        """Files that are this picture's by their names, and lie where nobody looks for them."""
+        """Files that belong to this picture by name, and lie in an unexpected place."""
         if self._elsewhere is None:
             self._elsewhere = {}
             for path, name_digest in picture_files(self._root):

@@ -1,4 +1,4 @@
-"""A picture's record: what was asked for, what it is, and how it came to be; read as if somebody had planted it."""
+"""The record of a picture: its request, image facts and provenance. Untrusted input: every field is validated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The store as one build sees it: each picture is looked up once."""
+"""A cached view of the store for one build: each picture is looked up once."""
 
 from __future__ import annotations
 

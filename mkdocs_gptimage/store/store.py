@@ -1,4 +1,4 @@
-"""The store: a folder, meant to be committed, that keeps every picture under the digest of what it was asked for.
+"""The content-addressed store: a folder, to be committed, with a picture and a record for each digest.
 
 A picture is a pair of files, `3f/3f9ac2d1….png` and `3f/3f9ac2d1….json`: the bytes as the service gave them, and a
 record. There is no index, so branches that add pictures merge. An entry exists when both files do and agree; what
@@ -122,7 +122,7 @@ class Store:
     def remove(self, digest: Digest) -> None:
         """Delete all files of a picture; raise `ConfigurationError` where that cannot be done."""
         try:
-            # The record goes first: without it, nobody takes what may be left for a picture.
+            # The record goes first: an image without a record is not taken for a picture.
             for ending in ("json", *FORMATS):
                 self._path(digest, ending).unlink(missing_ok=True)
         except OSError as error:
@@ -201,7 +201,7 @@ class Store:
 
     def _why_misplaced(self, digest: Digest, path: Path) -> str:
         found, expected = path.relative_to(self.root).as_posix(), f"{digest[:2]}/{digest}{path.suffix.lower()}"
-        return f"{found} lies where nobody looks for it, expected at {expected}"
+        return f"{found} is misplaced, expected at {expected}"
 
     def _with_record(self, entry: Entry) -> Entry | Damage:
         digest, path = entry.digest, entry.path
@@ -217,7 +217,7 @@ class Store:
             return self._of_wrong_size(entry, size)
         others = self._shelves.others(digest, entry.image.format)
         if others:
-            reason = f"{others[0]} lies beside {path.name}, and the record describes the latter; delete the former"
+            reason = f"{others[0]} lies beside {path.name}, which the record describes; delete {others[0]}"
             return Damage(digest, reason, DamageKind.DUPLICATE, path.with_name(others[0]))
         return entry
 

@@ -1,4 +1,4 @@
-"""Bytes and a record that claims to describe them → what they disagree on."""
+"""Compares the bytes of a stored picture with its record."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def test_a_picture_that_no_page_asks_for_any_more_is_collected(service, make_sit
     assert service.of("submit")[0].json["prompt"] == "an owl at night"
     assert isinstance(after.store.verify(before.digests[0]), Entry)
     assert isinstance(after.store.verify(after.digests[0]), Entry)
-    assert after.flights() == {}
+    assert after.submissions() == {}
 
 
 def test_a_stray_is_collected_by_generate_when_nothing_is_missing(service, tmp_path):
@@ -102,38 +102,38 @@ def test_a_stray_that_fails_fails_nobody(service, make_site):
     result = after.run()
 
     assert result.problems == []
-    assert after.flights() == {}
+    assert after.submissions() == {}
 
 
 def test_what_is_stored_already_is_only_forgotten(service, make_site):
     """A run that died between the store and the journal leaves a row that costs nothing but a look."""
     site = make_site("an owl")
     left_in_flight(service, site)
-    flights = site.flights()
+    submissions = site.submissions()
     site.run()
     with open_journal(site.settings.cache) as journal:
-        for flight in flights.values():
-            journal.write(flight)
+        for submission in submissions.values():
+            journal.write(submission)
     service.requests.clear()
     make_site("a fox").run()
 
     assert [request.json["prompt"] for request in service.of("submit")] == ["a fox"]
     assert len(service.of("download")) == 1
-    assert site.flights() == {}
+    assert site.submissions() == {}
 
 
 def test_a_row_whose_request_is_another_is_left_alone(service, make_site):
-    """A stray is only kept under the digest of what was asked for: a row that disagrees with itself stays."""
+    """An unclaimed picture is only kept under the digest of its request: a row that disagrees with itself stays."""
     site = make_site("an owl")
     left_in_flight(service, site)
-    (flight,) = site.flights().values()
+    (submission,) = site.submissions().values()
     with open_journal(site.settings.cache) as journal:
-        journal.write(dataclasses.replace(flight, request={**flight.request, "prompt": "a fox"}))
+        journal.write(dataclasses.replace(submission, request={**submission.request, "prompt": "a fox"}))
     after = make_site("a hare")
     after.run()
 
     assert [request.path for request in service.of("download")] == ["/images/t1.png"]
-    assert list(after.flights()) == site.digests
+    assert list(after.submissions()) == site.digests
 
 
 def test_in_flight_work_is_collected_although_the_rest_is_over_budget(service, make_site):

@@ -67,13 +67,13 @@ def test_a_fault_costs_leaves_and_says_what_the_table_says(cell, world):
     for mend in world.mends:
         mend()
     world.site.settings = dataclasses.replace(world.healthy, api=dataclasses.replace(world.healthy.api, timeout=LONG))
-    state, flight = world.site.states()[-1], world.flight()
+    state, submission = world.site.states()[-1], world.submission()
     world.open()
     again, told = world.run()
     repeated = world.service.counts()
 
-    assert (step, state, flight and flight.stage) == (cell.end.step, cell.end.state, cell.end.stage), problems
-    assert (flight is None or not flight.run) == cell.end.is_let_go
+    assert (step, state, submission and submission.stage) == (cell.end.step, cell.end.state, cell.end.stage), problems
+    assert (submission is None or not submission.run) == cell.end.is_let_go
     assert cells.pattern(cell.asked).fullmatch(asked), asked
     assert charged == cell.end.charged
     assert _says(cell, problems)
@@ -104,5 +104,5 @@ def _goes_on(cell, step, problems, counts, world):
     assert counts.get("submit", 0) == (cell.end.then == "submits")
     assert (counts == {}) == (cell.end.then == "uses")
     if cell.end.then != "uses":
-        assert world.flight() is None
+        assert world.submission() is None
     return world.site.states()[-1].name == "CACHED"

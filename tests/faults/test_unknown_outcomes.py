@@ -142,11 +142,11 @@ def test_a_task_that_never_ends_is_given_up_after_a_day(service, make_site):
     request = site.pictures.pictures[digest].spec.canonical
     states = []
     for age in (retry.ABANDONED_AFTER - 3600, retry.ABANDONED_AFTER + 1):
-        flight = Submission(
+        submission = Submission(
             digest, Stage.ACCEPTED, service.base_url, "k", time.time() - age, "t1", where="x", request=request
         )
         with open_journal(site.settings.cache) as journal:
-            journal.write(flight)
+            journal.write(submission)
         site.generate()
         states.extend(site.states())
     service.submit = accepts("t2")

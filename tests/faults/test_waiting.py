@@ -23,7 +23,7 @@ def site(service, tmp_path):
 
 
 def flight_of(site, run, **changes):
-    """The flight of the site's picture, in the hands of a run."""
+    """The submission of the site's picture, in the hands of a run."""
     (picture,) = site.pictures.pictures.values()
     spec = picture.spec
     made = Submission(
@@ -40,9 +40,9 @@ def flight_of(site, run, **changes):
     return dataclasses.replace(made, **changes)
 
 
-def written(site, flight):
+def written(site, submission):
     with open_journal(site.settings.cache) as opened:
-        opened.write(flight)
+        opened.write(submission)
 
 
 def beside(site, **changes):
@@ -63,10 +63,10 @@ def test_a_task_is_taken_over(service, site):
     """A task that a dead run has left is collected, and nothing is submitted."""
     plan, outcomes = beside(site)
 
-    assert plan.rows[0].state is State.IN_HAND
+    assert plan.rows[0].state is State.LEASED
     assert steps(outcomes) == ["STORED"]
     assert service.of("submit") == []
-    assert site.flights() == {}
+    assert site.submissions() == {}
 
 
 @pytest.mark.parametrize("stage", [Stage.INTENT, Stage.UNKNOWN])
@@ -86,7 +86,7 @@ def test_a_task_of_another_service_is_left_to_it(service, site):
     assert steps(outcomes) == ["WAITING"]
     assert "it was submitted to https://other.example/v1" in outcomes[0].problem
     assert service.requests == []
-    assert site.states() == [State.ELSEWHERE]
+    assert site.states() == [State.OTHER_GATEWAY]
 
 
 def test_a_run_that_hangs_is_not_waited_for_longer_than_its_task_may_take(service, site):
@@ -97,7 +97,7 @@ def test_a_run_that_hangs_is_not_waited_for_longer_than_its_task_may_take(servic
     with hold_lease(site.settings.cache) as run:
         written(site, flight_of(site, run))
         outcomes = site.generate()
-        kept = site.flights()
+        kept = site.submissions()
 
     assert steps(outcomes) == ["WAITING"]
     assert "another run has had it in hand for 50 s" in outcomes[0].problem
@@ -106,7 +106,7 @@ def test_a_run_that_hangs_is_not_waited_for_longer_than_its_task_may_take(servic
 
 
 def test_of_two_that_take_over_one_does(service, site):
-    """A flight whose row another run has changed meanwhile is not taken over on the strength of the old one."""
+    """A submission whose row another run has changed meanwhile is not taken over on the strength of the old one."""
     written(site, flight_of(site, ""))
     plan = site.plan()
     written(site, flight_of(site, "", reason="seen by another run"))

@@ -38,7 +38,7 @@ def test_every_state_in_the_order_of_the_pages(tmp_path):
     """Pictures stand in the order of the pages, what may replace or was replaced behind its picture, the rest last."""
     found = gallery_items(survey(tmp_path))
 
-    told = [(each.request["prompt"], each.standing.value) for each in found]
+    told = [(each.request["prompt"], each.status.value) for each in found]
     assert told[:10] == [
         (CAT.prompt, "used"),
         (CAT.prompt, "candidate"),
@@ -52,7 +52,7 @@ def test_every_state_in_the_order_of_the_pages(tmp_path):
         (TORN.prompt, "broken"),
     ]
     assert sorted(told[10:]) == [(OLD.prompt, "orphaned"), ("A stray", "in flight")]
-    assert {each.standing for each in found} == set(Status)
+    assert {each.status for each in found} == set(Status)
 
 
 def test_what_is_told(tmp_path):
@@ -164,7 +164,7 @@ def test_roles_of_dark_twins_and_references(tmp_path):
     plan = decide(catalog(child), StoreSnapshot(store), base_url=URL)
     found = gallery_items(SiteStatus(plan))
 
-    assert [(each.request["prompt"], each.standing, each.places[0].role) for each in found] == [
+    assert [(each.request["prompt"], each.status, each.places[0].role) for each in found] == [
         ("A parent", Status.USED, "reference"),
         ("A child", Status.USED, ""),
     ]

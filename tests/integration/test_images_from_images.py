@@ -182,16 +182,16 @@ def test_a_parent_that_a_page_shows_is_named_by_that_page():
 # The plan.
 
 
-def plan(catalog, *stored, flights=(), prices=None):
+def plan(catalog, *stored, submissions=(), prices=None):
     """A plan with these digests in the store."""
-    known = {flight.digest: flight for flight in flights}
+    known = {submission.digest: submission for submission in submissions}
     found = {**dict.fromkeys(catalog.pictures), **dict.fromkeys(stored, FINISHED)}
     return decide(
         catalog, StoreSnapshot(None, found), JournalSnapshot(known), prices=prices or {}, base_url="https://a"
     )
 
 
-def flight(of, stage=Stage.ACCEPTED):
+def submission(of, stage=Stage.ACCEPTED):
     return Submission(of.digest, stage, "https://a", "k", 0.0, "t1", request=of.canonical)
 
 
@@ -234,18 +234,21 @@ def test_a_parent_in_flight_that_nothing_needs_is_collected_as_a_stray():
     """What is paid for is brought home, also when the picture that needed it is there."""
     catalog = pages(PAINTING)
     _, painting = catalog.pictures
-    needed, spare = plan(catalog, flights=[flight(SKETCH)]), plan(catalog, painting, flights=[flight(SKETCH)])
+    needed, spare = (
+        plan(catalog, submissions=[submission(SKETCH)]),
+        plan(catalog, painting, submissions=[submission(SKETCH)]),
+    )
 
-    assert (needed.count(State.IN_FLIGHT), needed.strays) == (1, ())
-    assert (spare.count(State.IN_FLIGHT), [each.digest for each in spare.strays]) == (0, [SKETCH.digest])
-    assert [each.digest for each in collect_only(needed).strays] == [SKETCH.digest]
+    assert (needed.count(State.IN_FLIGHT), needed.unclaimed) == (1, ())
+    assert (spare.count(State.IN_FLIGHT), [each.digest for each in spare.unclaimed]) == (0, [SKETCH.digest])
+    assert [each.digest for each in collect_only(needed).unclaimed] == [SKETCH.digest]
 
 
 def test_a_picture_that_is_tried_again_needs_its_parents_again():
     """Nothing is made for a picture with an unknown outcome, until it is to be submitted again."""
     catalog = pages(PAINTING)
     _, painting = catalog.pictures.values()
-    before = plan(catalog, flights=[flight(painting.spec, Stage.UNKNOWN)], prices={"1k": 1.0})
+    before = plan(catalog, submissions=[submission(painting.spec, Stage.UNKNOWN)], prices={"1k": 1.0})
     after = with_unknown_as_missing(before, {"1k": 1.0})
 
     assert [row.state for row in before.rows] == [State.UNKNOWN]
@@ -392,7 +395,7 @@ def test_nothing_is_paid_for_the_children_of_a_picture_that_is_not_made(studio, 
     assert steps([cat, night, oil, oil_night]) == [step, "SKIPPED", "SKIPPED", "SKIPPED"]
     assert dog.step.name == ("SKIPPED" if stopped else "STORED")
     assert studio.submitted == (["a cat"] if stopped else ["a cat", "a dog"])
-    assert {night.digest, oil.digest, oil_night.digest}.isdisjoint(site.flights())
+    assert {night.digest, oil.digest, oil_night.digest}.isdisjoint(site.submissions())
     assert f"docs/index.md:1 (dark): {blamed.format(cat.digest[:12], 'docs/index.md:1')}" in said
     assert f"{oil.where}: {blamed.format(cat.digest[:12], 'docs/index.md:1')}" in said
     assert f"{oil.where} (dark): {blamed.format(oil.digest[:12], oil.where)}" in said
@@ -435,7 +438,7 @@ def test_a_damaged_parent_is_not_sent(service, make_site, change, said):
 
     assert problems[-1] == beginning + said.format(light)
     assert service.requests == []
-    assert site.flights() == {}
+    assert site.submissions() == {}
 
 
 def remove(site, digest):
@@ -522,7 +525,7 @@ def test_the_next_run_collects_the_parent_and_goes_on(studio, make_site):
     assert steps(first) == ["WAITING", "SKIPPED"]
     assert steps(second) == ["STORED", "STORED"]
     assert studio.submitted == ["a cat", "a cat by night"]
-    assert site.flights() == {}
+    assert site.submissions() == {}
 
 
 def test_an_unknown_parent_is_tried_again_together_with_its_child(studio, make_site):
@@ -553,7 +556,7 @@ def test_a_child_with_an_unknown_outcome_stays_unknown_when_its_parent_is_not_ma
     assert [outcome.step for outcome in retried.outcomes] == [Step.FAILED, Step.UNKNOWN]
     assert "not submitted again: its reference" in retried.problems[1]
     assert studio.submitted == ["a sketch", "a painting", "a sketch"]
-    assert list(site.flights()) == [site.digests[1]]
+    assert list(site.submissions()) == [site.digests[1]]
 
 
 def test_over_the_budget_a_parent_in_flight_is_collected(studio, make_site):
@@ -576,7 +579,7 @@ def test_a_parent_that_another_run_makes_is_waited_for(service, studio, make_sit
     light = next(iter(site.pictures.pictures.values())).spec
     site.settings.cache.mkdir(parents=True)
     with hold_lease(site.settings.cache) as run:
-        held = dataclasses.replace(flight(light, Stage.INTENT), run=run, base_url=site.settings.api.base_url)
+        held = dataclasses.replace(submission(light, Stage.INTENT), run=run, base_url=site.settings.api.base_url)
         with open_journal(site.settings.cache) as opened:
             opened.write(dataclasses.replace(held, submitted_at=time.time()))
         made = site.plan()
@@ -590,7 +593,7 @@ def test_a_parent_that_another_run_makes_is_waited_for(service, studio, make_sit
             opened.forget(held)
         thread.join(20)
 
-    assert made.count(State.IN_HAND) == 1
+    assert made.count(State.LEASED) == 1
     assert steps(outcomes) == (["STORED", "STORED"] if is_made else ["FAILED", "SKIPPED"])
     assert studio.submitted.count("a cat by night") == is_made
     assert len(service.of("submit")) == 2 * is_made

@@ -212,7 +212,7 @@ class Trial:
 
     def _audit(self, when: str) -> None:
         """Nothing is paid or asked for twice unbidden, nothing forgotten, and no picture is there in part."""
-        paid, flights, store = self._paying_service.paid(), read_submissions(self._cache), Store(self._site.store)
+        paid, submissions, store = self._paying_service.paid(), read_submissions(self._cache), Store(self._site.store)
         anew = Counter() if self._point.honours_keys else self._asked_anew
         twice = {prompt: count for prompt, count in paid.items() if count > 1 + anew[prompt]}
         asked = [
@@ -220,13 +220,13 @@ class Trial:
         ]
         digests = {prompt: self._digests[prompt] for prompt in paid if prompt in self._digests}
         stored = {digest for digest in digests.values() if isinstance(store.verify(digest), Entry)}
-        lost = [prompt for prompt, digest in digests.items() if digest not in stored and digest not in flights]
+        lost = [prompt for prompt, digest in digests.items() if digest not in stored and digest not in submissions]
         self._result.paid_twice = max(self._result.paid_twice, sum(twice.values()) - len(twice))
         self._result.lost = max(self._result.lost, len(lost))
         self._claim(not twice, f"{when}, paid more than once: {twice}")
         self._claim(not asked, f"{when}, submitted more than once: {asked}")
         self._claim(not lost, f"{when}, paid and forgotten: {lost}")
-        halves = [name for name in self._halves() if name not in flights]
+        halves = [name for name in self._halves() if name not in submissions]
         self._claim(not halves, f"{when}, there in part: {halves}")
 
     def _halves(self) -> list[str]:

@@ -76,18 +76,18 @@ def survey(root: Path) -> SiteStatus:
     torn = store.get(TORN.digest)
     assert isinstance(torn, Entry)
     torn.path.write_bytes(torn.path.read_bytes()[:-1])
-    flight = functools.partial(Submission, base_url=URL, idempotency_key="k", submitted_at=0.0)
+    submission = functools.partial(Submission, base_url=URL, idempotency_key="k", submitted_at=0.0)
     stray = ImageSpec("A stray")
-    flights = [
-        flight(FLOWN.digest, Stage.ACCEPTED, task_id="t1", request=FLOWN.canonical),
-        flight(LOST.digest, Stage.UNKNOWN),
-        flight(stray.digest, Stage.ACCEPTED, task_id="t2", where="docs/old.md:7", request=stray.canonical),
+    submissions = [
+        submission(FLOWN.digest, Stage.ACCEPTED, task_id="t1", request=FLOWN.canonical),
+        submission(LOST.digest, Stage.UNKNOWN),
+        submission(stray.digest, Stage.ACCEPTED, task_id="t2", where="docs/old.md:7", request=stray.canonical),
     ]
     pictures = catalog(*SPECS)
     plan = decide(
         pictures,
         StoreSnapshot(store),
-        JournalSnapshot({each.digest: each for each in flights}),
+        JournalSnapshot({each.digest: each for each in submissions}),
         prices=PRICES,
         base_url=URL,
     )

@@ -108,9 +108,9 @@ class Site:
 
     def generate(self, plan: Plan | None = None, report: Any = lambda _: None, clock: Clock | None = None) -> list[Any]:
         """Generate with a report or a clock of the test's own; a step's value and its problem per prompt."""
-        with open_journal(self.settings.cache) as flights:
+        with open_journal(self.settings.cache) as submissions:
             url = self.settings.api.base_url
-            context = RunContext(self.settings, self.store, flights, url, urlsplit(url).hostname, Secret(KEY))
+            context = RunContext(self.settings, self.store, submissions, url, urlsplit(url).hostname, Secret(KEY))
             outcomes = execute(plan or self.plan(), context, report=report, clock=clock or fast_clock())
         by_digest = {outcome.digest: outcome for outcome in outcomes}
         assert len(by_digest) == len(outcomes)
@@ -119,7 +119,7 @@ class Site:
     def states(self) -> list[State]:
         return [row.state for row in self.plan().rows]
 
-    def flights(self) -> dict[str, Any]:
+    def submissions(self) -> dict[str, Any]:
         return read_submissions(self.settings.cache)
 
     def files(self) -> list[str]:

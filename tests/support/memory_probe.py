@@ -103,11 +103,11 @@ def _made(job: dict[str, Any], base: float) -> MemoryResult:
     site = harness.Site(harness.settings(root, job["base_url"], api=job["api"]), harness.catalog(*job["prompts"]))
     start = time.monotonic()
     outcomes = site.generate()
-    flights = site.flights()
+    submissions = site.submissions()
     return MemoryResult(
         steps=harness.steps(outcomes),
         problems=[outcome.problem for outcome in outcomes],
-        kept=[flights[digest].stage.name if digest in flights else "" for digest in site.digests],
+        kept=[submissions[digest].stage.name if digest in submissions else "" for digest in site.digests],
         files=site.files() + [path.name for path in temporary.iterdir()],
         seconds=time.monotonic() - start,
         grown=_peak() - base,

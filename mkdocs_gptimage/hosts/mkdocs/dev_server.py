@@ -1,4 +1,4 @@
-"""Whether a site is built for the host's development server, which says so only in part."""
+"""Detects builds of a development server by the temporary folder that they build into."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files of the cache as MkDocs publishes them."""
+"""Cache files as entries of MkDocs' file collection, published by hard links."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ def log_offers(result: RunResult, problems: Sequence[str], log: logging.Logger) 
     if count:
         them = "it is a card with a button" if count == 1 else "they are cards with buttons"
         log.info("%s not in the store; %s", "1 picture is" if count == 1 else f"{count} pictures are", them)
-    told = {describe(row) for row in result.plan.only(State.UNKNOWN, State.ELSEWHERE)}
+    told = {describe(row) for row in result.plan.only(State.UNKNOWN, State.OTHER_GATEWAY)}
     for problem in problems:
         # The cards of these say what they are, and a strict server is to start all the same.
         log.log(logging.INFO if problem in told else logging.WARNING, "%s", one_line_each([problem]))
@@ -62,7 +62,7 @@ def log_offers(result: RunResult, problems: Sequence[str], log: logging.Logger) 
 
 def log_placeholders(result: RunResult, problems: Sequence[str], log: logging.Logger) -> None:
     """Warn about each picture that the site shows a placeholder for."""
-    for row in result.plan.only(State.MISSING, State.IN_FLIGHT, State.IN_HAND):
+    for row in result.plan.only(State.MISSING, State.IN_FLIGHT, State.LEASED):
         log.warning(
             "%s: shows a placeholder: the picture %s is %s", row.picture.where, row.digest.short, row.state.value
         )

@@ -1,4 +1,4 @@
-"""MkDocs' pages as the reader of blocks sees them."""
+"""Converts MkDocs' pages to the page contexts that figures are rendered in."""
 
 from __future__ import annotations
 

@@ -40,13 +40,13 @@ def make(session: BuildSession, config: MkDocsConfig, server: DevelopmentServer 
         log.info(hint)
     unclaimed = server is not None and server.scans_for_unclaimed()
     warn = None if mode.pays else log.warning
-    plan = make_plan(catalog, session.renderer.snapshot, settings, with_strays=unclaimed, warn=warn)
+    plan = make_plan(catalog, session.renderer.snapshot, settings, include_unclaimed=unclaimed, warn=warn)
     if mode.on_missing == "error":
         require_all(plan)
     result = _generate(plan, session, config) if mode.pays else RunResult(plan)
     covers = {spec.digest for _, spec in session.covers(config)}
     placeholders = _placeholders(plan, session, config, server)
-    delivery = deliver(result.plan.rows, result.entries, settings, originals=covers, desk=placeholders)
+    delivery = deliver(result.plan.rows, result.entries, settings, originals=covers, placeholders=placeholders)
     problems = [*result.problems, *map(describe, delivery.damaged)]
     messages.log_result(result, settings, log)
     if placeholders is not None:
@@ -86,7 +86,7 @@ def _placeholders(
     if server is None or not session.mode.offers:
         return None
     language = str(config.theme.get("language") or config.theme.get("locale"))
-    return server.desk(language, session.renderer, plan, session.settings, _made_unasked(plan, session))
+    return server.placeholders(language, session.renderer, plan, session.settings, _made_unasked(plan, session))
 
 
 def _made_unasked(plan: Plan, session: BuildSession) -> list[Digest]:

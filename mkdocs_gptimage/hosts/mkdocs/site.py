@@ -1,4 +1,4 @@
-"""All pages of a site, read as a build reads them, without a build."""
+"""Reads all pages of a MkDocs site without building it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _SHOW_DRAFTS = ("blog", "draft")
 """Words in the names of plugins that show more pages on a development server than a build has."""
 
 
-class PagesRead(Exception):  # noqa: N818 - not an error: all pages are read, and nobody wants the site
+class PagesRead(Exception):  # noqa: N818 - not an error: all pages are read
     """Ends a build that was only started to read the pages."""
 
 
@@ -103,8 +103,7 @@ def _our_errors() -> Iterator[None]:
 def _configured(config_file: str) -> tuple[MkDocsConfig, GptImagePlugin]:
     """A site's configuration and its plugin, whose options are those of the site that is really built.
 
-    MkDocs keeps many plugins for all configurations that follow; these ones nobody has used, and no build that is under
-    way loses its own.
+    MkDocs caches plugin objects across configurations; these are new, and a build that is under way keeps its own.
     """
     option = MkDocsConfig.plugins
     assert isinstance(option, Plugins)
@@ -146,7 +145,7 @@ class _Listener(logging.Handler):
 
 @contextlib.contextmanager
 def _heard() -> Iterator[list[str]]:
-    """Hear the warnings that MkDocs and its plugins log, those too that nobody is shown; nothing more is shown."""
+    """Collect the warnings that MkDocs and its plugins log, hidden ones included, without showing more than before."""
     logger, listener = logging.getLogger("mkdocs"), _Listener()
     level, others = logger.level, list(logger.handlers)
 

@@ -125,9 +125,9 @@ class World:
         digest = self.site.digests[-1]
         request = self.site.pictures.pictures[digest].spec.canonical
         known = {"base_url": self.site.settings.api.base_url, "request": request, "where": f"{WHERE}:1"}
-        with open_journal(self.site.settings.cache) as flights:
+        with open_journal(self.site.settings.cache) as submissions:
             at = time.time() - age
-            flights.write(
+            submissions.write(
                 Submission(
                     digest, Stage.ACCEPTED, idempotency_key="k", submitted_at=at, task_id=task_id, **known | changes
                 )
@@ -144,8 +144,8 @@ class World:
         assert all(ends.get(digest, Step.STORED) is Step.STORED for digest in self.site.digests[:-1])
         return ends.get(self.site.digests[-1]), result.problems
 
-    def flight(self) -> Submission | None:
-        return self.site.flights().get(self.site.digests[-1])
+    def submission(self) -> Submission | None:
+        return self.site.submissions().get(self.site.digests[-1])
 
 
 def _proves_refusal(answer: Answer) -> bool:

@@ -75,7 +75,7 @@ def test_what_is_missing_is_made_and_recorded_to_the_letter(service, make_site):
     assert record["made"]["task_id"] == "task_1"
     assert record["made"]["cost_usd"] == 0.0085
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", record["made"]["at"])
-    assert site.flights() == {}
+    assert site.submissions() == {}
 
 
 def test_the_request_holds_the_documented_fields(service, make_site):
@@ -102,9 +102,9 @@ def test_submits_are_bounded(service, make_site):
 def test_everything_in_flight_is_polled_in_batches(service, make_site):
     """230 tasks are asked for in three requests, each of at most 100, and none one by one."""
     site = make_site(*map(str, range(230)), api={"max_requests": 16, "first_poll": 0})
-    with open_journal(site.settings.cache) as flights:
+    with open_journal(site.settings.cache) as submissions:
         for number, digest in enumerate(site.digests):
-            flights.write(Submission(digest, Stage.ACCEPTED, service.base_url, "k", time.time(), f"task_{number}"))
+            submissions.write(Submission(digest, Stage.ACCEPTED, service.base_url, "k", time.time(), f"task_{number}"))
     outcomes = site.generate()
 
     assert set(steps(outcomes)) == {"STORED"}
@@ -213,7 +213,7 @@ def test_a_refused_key_stops_the_run(service, make_site, status):
     assert set(steps(outcomes)) == {"SKIPPED"}
     assert len(service.of("submit")) == 1
     assert "APIMASTER_API_KEY" in outcomes[0].problem
-    assert site.flights() == {}
+    assert site.submissions() == {}
 
 
 def test_a_refused_key_frees_those_who_wait(service, make_site):
@@ -263,7 +263,7 @@ def test_a_submit_in_progress_is_asked_again_with_its_key(service, make_site):
     site = make_site("a")
 
     def submit(_):
-        in_journal.extend(flight.stage for flight in site.flights().values())
+        in_journal.extend(submission.stage for submission in site.submissions().values())
         return accepts("t1") if len(in_journal) > 1 else fails(409, code="idempotency_in_progress", retry_after="1")
 
     service.submit = submit
@@ -311,13 +311,13 @@ def test_a_refused_retry_leaves_the_outcome_unknown(service, make_site, status):
     service.submit = Answer(vanish=True)
     site = make_site("a", "b", api={"max_requests": 1})
     site.run()
-    before = site.flights()
+    before = site.submissions()
     service.submit = fails(status, "no")
     retried = site.run(retry_unknown=True)
     submits = len(service.of("submit"))
     site.run()
 
-    assert site.flights() == before
+    assert site.submissions() == before
     assert steps(retried.outcomes) == ["UNKNOWN"] * 2
     assert len(service.of("submit")) == submits
 
@@ -344,11 +344,11 @@ def test_what_another_service_has_is_not_retried(service, make_site):
     """A task that was accepted by another service keeps its id, and is not paid for again here, also on request."""
     site = make_site("a")
     in_journal(site, service, "t1", base_url="https://other/v1")
-    before = site.flights()
+    before = site.submissions()
     result = site.run(retry_unknown=True)
 
     assert service.requests == []
-    assert site.flights() == before
+    assert site.submissions() == before
     assert "https://other/v1" in result.problems[0]
     assert "--retry-unknown" not in result.problems[0]
 
@@ -460,11 +460,11 @@ def test_ctrl_c_waits_for_the_answers_to_what_has_left(service, make_site):
 
 
 def in_journal(site, service, *task_ids, **changes):
-    """Write flights of an earlier run for the site's pictures."""
-    with open_journal(site.settings.cache) as flights:
+    """Write submissions of an earlier run for the site's pictures."""
+    with open_journal(site.settings.cache) as submissions:
         for digest, task_id in zip(site.digests, task_ids, strict=True):
             fields = {"submitted_at": time.time() - 3600, "base_url": service.base_url, **changes}
-            flights.write(Submission(digest, Stage.ACCEPTED, idempotency_key="k", task_id=task_id, **fields))
+            submissions.write(Submission(digest, Stage.ACCEPTED, idempotency_key="k", task_id=task_id, **fields))
 
 
 def test_a_task_that_the_service_lost_becomes_unknown(service, make_site):
@@ -549,7 +549,7 @@ def test_synchronous_answers_are_pictures(service, make_site, kind):
     assert steps(outcomes) == ["STORED"]
     assert outcomes[0].entry.made.task_id is None
     assert outcomes[0].entry.image.format == {"url": "png", "b64_json": "webp", "data uri": "jpg"}[kind]
-    assert site.flights() == {}
+    assert site.submissions() == {}
 
 
 @pytest.mark.parametrize(
@@ -682,8 +682,8 @@ def test_old_parts_are_cleaned_up(make_site):
 def test_what_an_emulator_left_does_not_block(service, make_site):
     """A site that changes from the emulator to a real service makes its pictures there."""
     site = make_site("a")
-    with open_journal(site.settings.cache) as flights:
-        flights.write(Submission(site.digests[0], Stage.ACCEPTED, "emulator", "k", 0.0, "t1"))
+    with open_journal(site.settings.cache) as submissions:
+        submissions.write(Submission(site.digests[0], Stage.ACCEPTED, "emulator", "k", 0.0, "t1"))
     result = site.run()
 
     assert result.problems == []

@@ -38,7 +38,7 @@ def insert(cache, key, value, *, mode=1, raw=1, filename=None):  # noqa: PLR0913
 
 
 @pytest.mark.parametrize(
-    "flight",
+    "submission",
     [
         FLIGHT,
         ACCEPTED,
@@ -46,16 +46,16 @@ def insert(cache, key, value, *, mode=1, raw=1, filename=None):  # noqa: PLR0913
         replace(FLIGHT, stage=Stage.UNKNOWN, reason="HTTP 500: „bumm“"),
     ],
 )
-def test_flights_round_trip(tmp_path, flight):
+def test_flights_round_trip(tmp_path, submission):
     """What is written is what a later run reads."""
-    with open_journal(tmp_path) as flights:
-        flights.write(flight)
+    with open_journal(tmp_path) as submissions:
+        submissions.write(submission)
 
-    assert read_submissions(tmp_path) == {flight.digest: flight}
+    assert read_submissions(tmp_path) == {submission.digest: submission}
 
 
 def test_no_journal_is_no_flights(tmp_path):
-    """Asking for flights where there is no journal creates none."""
+    """Asking for submissions where there is no journal creates none."""
     assert read_submissions(tmp_path / "cache") == {}
     assert list(tmp_path.iterdir()) == []
 
@@ -73,9 +73,9 @@ def test_only_one_claim_succeeds(tmp_path):
     won = []
 
     def claim(number):
-        with open_journal(tmp_path) as flights:
+        with open_journal(tmp_path) as submissions:
             barrier.wait()
-            won.append(flights.claim(replace(FLIGHT, idempotency_key=str(number))))
+            won.append(submissions.claim(replace(FLIGHT, idempotency_key=str(number))))
 
     barrier = threading.Barrier(6)
     with open_journal(tmp_path):
@@ -89,16 +89,16 @@ def test_only_one_claim_succeeds(tmp_path):
 
 
 def test_forgetting_spares_a_later_flight(tmp_path):
-    """A run that is done with its flight does not remove the one of another run."""
+    """A run that is done with its submission does not remove the one of another run."""
     later = replace(FLIGHT, idempotency_key="key-2")
-    with open_journal(tmp_path) as flights:
-        flights.write(later)
-        flights.forget(FLIGHT)
-        kept = flights.flights()
-        flights.forget(replace(later, stage=Stage.ACCEPTED))
+    with open_journal(tmp_path) as submissions:
+        submissions.write(later)
+        submissions.forget(FLIGHT)
+        kept = submissions.submissions()
+        submissions.forget(replace(later, stage=Stage.ACCEPTED))
 
         assert kept == {later.digest: later}
-        assert flights.flights() == {}
+        assert submissions.submissions() == {}
 
 
 def test_an_intent_is_durable_before_the_submit_leaves(tmp_path):
@@ -108,27 +108,27 @@ def test_an_intent_is_durable_before_the_submit_leaves(tmp_path):
         site = harness.Site(harness.settings(tmp_path, service.base_url), harness.catalog("a cat"))
 
         def submit(request):
-            seen.extend((flight, request) for flight in site.flights().values())
+            seen.extend((submission, request) for submission in site.submissions().values())
             return accepts("t1")
 
         service.submit = submit
         site.generate()
-    flight, request = seen[0]
+    submission, request = seen[0]
 
-    assert flight.stage is Stage.INTENT
-    assert flight.digest == site.digests[0]
-    assert flight.idempotency_key == request.headers["idempotency-key"]
-    assert flight.where == "docs/index.md:1"
+    assert submission.stage is Stage.INTENT
+    assert submission.digest == site.digests[0]
+    assert submission.idempotency_key == request.headers["idempotency-key"]
+    assert submission.where == "docs/index.md:1"
 
 
 def test_writes_survive_a_loss_of_power(tmp_path):
     """SQLite waits for the disk before a write that decides about money returns."""
-    with open_journal(tmp_path) as flights:
+    with open_journal(tmp_path) as submissions:
         later = replace(FLIGHT, reason="later")
-        for write in (flights.claim, flights.write, lambda flight: flights.replace(flight, later)):
-            flights.flights()
+        for write in (submissions.claim, submissions.write, lambda submission: submissions.replace(submission, later)):
+            submissions.submissions()
             write(FLIGHT)
-            ((level,),) = flights._cache._sql("PRAGMA synchronous").fetchall()
+            ((level,),) = submissions._cache._sql("PRAGMA synchronous").fetchall()
 
             assert level == 2
 
@@ -149,14 +149,14 @@ def test_a_planted_pickle_runs_nothing(tmp_path, mode, raw):
     """A row that claims to be a pickle, as key or value, is not believed and does not hide the others."""
     proof = tmp_path / "proof"
     planted = pickle.dumps(Planted(proof))
-    with open_journal(tmp_path / "cache") as flights:
-        flights.write(ACCEPTED)
+    with open_journal(tmp_path / "cache") as submissions:
+        submissions.write(ACCEPTED)
     insert(tmp_path / "cache", "cd" * 32, planted, mode=mode, raw=raw)
     insert(tmp_path / "cache", planted, planted, mode=mode, raw=raw)
     found = read_submissions(tmp_path / "cache")
 
     assert found.pop(ACCEPTED.digest) == ACCEPTED
-    assert {flight.stage for flight in found.values()} <= {Stage.UNKNOWN}
+    assert {submission.stage for submission in found.values()} <= {Stage.UNKNOWN}
     assert not proof.exists()
     pickle.loads(planted)
     assert proof.exists()
@@ -167,9 +167,9 @@ def test_a_planted_file_name_deletes_nothing(tmp_path):
     victim = tmp_path / "victim"
     victim.write_text("precious")
     insert(tmp_path / "cache", FLIGHT.digest, "x", mode=2, filename="../../victim")
-    with open_journal(tmp_path / "cache") as flights:
-        flights.write(FLIGHT)
-        flights.forget(FLIGHT)
+    with open_journal(tmp_path / "cache") as submissions:
+        submissions.write(FLIGHT)
+        submissions.forget(FLIGHT)
 
     assert victim.read_text() == "precious"
 
@@ -240,9 +240,9 @@ def test_a_broken_database_is_told_before_anything_is_paid(tmp_path, damage):
     """A journal that cannot be read ends the run with its path, and no submit leaves."""
     with gateways.serving() as service:
         site = harness.Site(harness.settings(tmp_path, service.base_url), harness.catalog("a cat"))
-        with open_journal(site.settings.cache) as flights:
+        with open_journal(site.settings.cache) as submissions:
             for number in range(200):
-                flights.write(replace(ACCEPTED, digest=f"{number:064}"))
+                submissions.write(replace(ACCEPTED, digest=f"{number:064}"))
         path = site.settings.cache / "journal" / "cache.db"
         data = path.read_bytes()
         damaged = {
@@ -260,10 +260,10 @@ def test_a_broken_database_is_told_before_anything_is_paid(tmp_path, damage):
 def test_a_locked_journal_is_told(tmp_path, monkeypatch):
     """Another process that holds the database for long is a clear error, not a crash."""
     monkeypatch.setattr(journal, "_LOCK_SECONDS", 0.05)
-    with open_journal(tmp_path) as flights:
+    with open_journal(tmp_path) as submissions:
         holder = sqlite3.connect(tmp_path / "journal" / "cache.db", isolation_level=None)
         holder.execute("BEGIN EXCLUSIVE")
-        for use in (flights.write, flights.claim, flights.forget):
+        for use in (submissions.write, submissions.claim, submissions.forget):
             with pytest.raises(ConfigurationError, match="cannot be used"):
                 use(FLIGHT)
         holder.execute("ROLLBACK")

@@ -23,7 +23,7 @@ def orphan(spec, at="2026-11-23T21:16:57Z"):
     return Orphan(entry, spec.canonical)
 
 
-def former(request, orphans):
+def previous_digest(request, orphans):
     """The stored picture that one new picture replaces."""
     return find_replaced({"new": request}, orphans).get("new")
 
@@ -59,7 +59,7 @@ def test_an_edited_picture_has_a_former(new):
     """Other fields of the same prompt, or another wording with all else equal, lead to the picture before."""
     unrelated = ImageSpec("A map of the harbour", size="16:9")
 
-    assert former(new.canonical, [orphan(unrelated), orphan(CAT)]).digest == CAT.digest
+    assert previous_digest(new.canonical, [orphan(unrelated), orphan(CAT)]).digest == CAT.digest
 
 
 @pytest.mark.parametrize(
@@ -71,22 +71,22 @@ def test_an_edited_picture_has_a_former(new):
 )
 def test_another_picture_has_none(new):
     """A new prompt, or a new wording beside another size, may be anything."""
-    assert former(new.canonical, [orphan(CAT)]) is None
+    assert previous_digest(new.canonical, [orphan(CAT)]) is None
 
 
 def test_the_last_one_made_is_the_former():
     """Of several that are as near, the last one made was shown; of two made at the same moment, neither is."""
     first, last = orphan(edited(variant="1"), "2026-01-01T00:00:00Z"), orphan(edited(variant="2"))
 
-    assert former(CAT.canonical, [last, first]) is last
-    assert former(CAT.canonical, [orphan(edited(variant="1")), last]) is None
+    assert previous_digest(CAT.canonical, [last, first]) is last
+    assert previous_digest(CAT.canonical, [orphan(edited(variant="1")), last]) is None
 
 
 def test_candidates_replace_nothing_on_their_own():
     """A candidate waits for a decision, and is no former picture."""
     drawn = orphan(edited(variant=candidate_variant(1, CAT.digest)))
 
-    assert former(CAT.canonical, [drawn]) is None
+    assert previous_digest(CAT.canonical, [drawn]) is None
 
 
 def test_a_dark_twin_follows_its_picture():

@@ -26,14 +26,14 @@ ENTRY = Entry(
 DAMAGE = Damage(SPEC.digest, "half of it")
 
 
-def flight(stage, url=URL, **changes):
+def submission(stage, url=URL, **changes):
     return Submission(SPEC.digest, stage, url, "k", 0.0, **changes)
 
 
-def make(*prompts, found=None, flights=None, prices=None):
+def make(*prompts, found=None, submissions=None, prices=None):
     pictures = harness.catalog(*prompts)
     snapshot = StoreSnapshot(None, dict.fromkeys(pictures.pictures, found))
-    return decide(pictures, snapshot, JournalSnapshot(flights or {}), prices=prices or {}, base_url=URL)
+    return decide(pictures, snapshot, JournalSnapshot(submissions or {}), prices=prices or {}, base_url=URL)
 
 
 @pytest.mark.parametrize(
@@ -41,23 +41,23 @@ def make(*prompts, found=None, flights=None, prices=None):
     [
         (None, None, State.MISSING, ""),
         (ENTRY, None, State.CACHED, ""),
-        (ENTRY, flight(Stage.ACCEPTED, task_id="t"), State.CACHED, ""),
-        (ENTRY, flight(Stage.UNKNOWN), State.CACHED, ""),
+        (ENTRY, submission(Stage.ACCEPTED, task_id="t"), State.CACHED, ""),
+        (ENTRY, submission(Stage.UNKNOWN), State.CACHED, ""),
         (DAMAGE, None, State.BROKEN, "half of it"),
-        (DAMAGE, flight(Stage.ACCEPTED, task_id="t"), State.IN_FLIGHT, "t"),
-        (DAMAGE, flight(Stage.UNKNOWN, reason="HTTP 500"), State.UNKNOWN, "HTTP 500"),
-        (None, flight(Stage.ACCEPTED, task_id="t"), State.IN_FLIGHT, "t"),
-        (None, flight(Stage.ACCEPTED, link="https://x"), State.IN_FLIGHT, ""),
-        (None, flight(Stage.INTENT), State.UNKNOWN, "ended before the answer came"),
-        (None, flight(Stage.UNKNOWN, reason="HTTP 500"), State.UNKNOWN, "HTTP 500"),
-        (None, flight(Stage.ACCEPTED, "https://other/v1", task_id="t"), State.ELSEWHERE, "https://other/v1"),
-        (None, flight(Stage.UNKNOWN, "https://other/v1"), State.ELSEWHERE, "https://other/v1"),
+        (DAMAGE, submission(Stage.ACCEPTED, task_id="t"), State.IN_FLIGHT, "t"),
+        (DAMAGE, submission(Stage.UNKNOWN, reason="HTTP 500"), State.UNKNOWN, "HTTP 500"),
+        (None, submission(Stage.ACCEPTED, task_id="t"), State.IN_FLIGHT, "t"),
+        (None, submission(Stage.ACCEPTED, link="https://x"), State.IN_FLIGHT, ""),
+        (None, submission(Stage.INTENT), State.UNKNOWN, "ended before the answer came"),
+        (None, submission(Stage.UNKNOWN, reason="HTTP 500"), State.UNKNOWN, "HTTP 500"),
+        (None, submission(Stage.ACCEPTED, "https://other/v1", task_id="t"), State.OTHER_GATEWAY, "https://other/v1"),
+        (None, submission(Stage.UNKNOWN, "https://other/v1"), State.OTHER_GATEWAY, "https://other/v1"),
     ],
 )
 def test_states(found, known, state, detail):
     """What the store has is there; what the journal has is collected or left alone; only the rest is paid for."""
-    flights = {SPEC.digest: known} if known else {}
-    row = make("a cat", found=found, flights=flights, prices={"1k": 0.01}).rows[0]
+    submissions = {SPEC.digest: known} if known else {}
+    row = make("a cat", found=found, submissions=submissions, prices={"1k": 0.01}).rows[0]
 
     assert row.state is state
     assert detail in row.detail
@@ -141,19 +141,23 @@ def test_budget_messages(budget, prices, message):
 
 
 @pytest.mark.parametrize(
-    ("found", "flights", "message"),
+    ("found", "submissions", "message"),
     [
         (None, {}, "docs/index.md:1: the picture {} is not in the store; make it with 'gptimage generate'"),
-        (None, {SPEC.digest: flight(Stage.ACCEPTED, task_id="t")}, "is in flight; collect it with 'gptimage generate'"),
-        (None, {SPEC.digest: flight(Stage.INTENT)}, "'gptimage generate --retry-unknown' does"),
-        (None, {SPEC.digest: flight(Stage.ACCEPTED, "https://other/v1")}, "to https://other/v1; set api.base_url"),
+        (
+            None,
+            {SPEC.digest: submission(Stage.ACCEPTED, task_id="t")},
+            "is in flight; collect it with 'gptimage generate'",
+        ),
+        (None, {SPEC.digest: submission(Stage.INTENT)}, "'gptimage generate --retry-unknown' does"),
+        (None, {SPEC.digest: submission(Stage.ACCEPTED, "https://other/v1")}, "to https://other/v1; set api.base_url"),
         (DAMAGE, {}, "is damaged: half of it. Restore its files from version control"),
     ],
 )
-def test_all_that_is_missing_is_listed(found, flights, message):
+def test_all_that_is_missing_is_listed(found, submissions, message):
     """Every picture that is not there is one line, with what to do."""
     with pytest.raises(MissingPicturesError) as caught:
-        require_all(make("a cat", found=found, flights=flights))
+        require_all(make("a cat", found=found, submissions=submissions))
 
     assert message.format(SPEC.digest[:12]) in str(caught.value)
     assert "\n" not in str(caught.value)

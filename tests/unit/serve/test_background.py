@@ -30,152 +30,152 @@ def site(tmp_path, service):
 
 
 @pytest.fixture
-def approvals():
+def generator():
     made = BackgroundGenerator(harness.ENVIRONMENT, logging.getLogger("mkdocs.plugins.gptimage"))
     yield made
     made.close()
 
 
-def update(approvals, site, *, unasked=False):
+def update(generator, site, *, auto_generate=False):
     plan = site.plan()
-    approvals.update("", site.pictures, plan, site.settings, site.digests if unasked else ())
+    generator.update("", site.pictures, plan, site.settings, site.digests if auto_generate else ())
     return plan
 
 
-def phase(approvals, digest):
-    return approvals.states([digest]).get(digest, {}).get("phase")
+def phase(generator, digest):
+    return generator.states([digest]).get(digest, {}).get("phase")
 
 
 def submits(service):
     return [request.json["prompt"] for request in service.requests if request.kind == "submit"]
 
 
-def test_only_what_is_asked_for_is_made(site, service, approvals):
+def test_only_what_is_asked_for_is_made(site, service, generator):
     """A site whose pictures are missing pays for nothing until one is asked for, and then for that one."""
-    update(approvals, site)
+    update(generator, site)
     first, second = site.digests
-    assert approvals.states(site.digests) == {}
+    assert generator.states(site.digests) == {}
     assert submits(service) == []
 
-    approvals.ask([first])
-    until(lambda: phase(approvals, first) == "ready")
+    generator.ask([first])
+    until(lambda: phase(generator, first) == "ready")
 
     assert submits(service) == ["a"]
     assert isinstance(site.store.get(first), Entry)
-    assert phase(approvals, second) is None
+    assert phase(generator, second) is None
     until((site.settings.cache / WATCHED_FOLDER / "stored").exists)
 
 
-def test_two_windows_pay_once(site, service, approvals):
+def test_two_windows_pay_once(site, service, generator):
     """A picture that is asked for while it is being made is not asked for again."""
     service.batch = lambda request: says({"data": [task(each, "processing") for each in request.json["task_ids"]]})
-    update(approvals, site)
+    update(generator, site)
     first = site.digests[0]
     for _ in range(3):
-        approvals.ask([first])
-    until(lambda: phase(approvals, first) == "running")
-    approvals.ask(site.digests)
+        generator.ask([first])
+    until(lambda: phase(generator, first) == "running")
+    generator.ask(site.digests)
     until(lambda: len(submits(service)) == 2)
 
     assert sorted(submits(service)) == ["a", "b"]
 
 
-def test_a_picture_of_another_site_is_not_made(site, service, approvals):
+def test_a_picture_of_another_site_is_not_made(site, service, generator):
     """A digest that the site does not ask for makes nothing, nor does what is asked for with it."""
-    update(approvals, site)
+    update(generator, site)
 
     with pytest.raises(UnknownPictureError, match="does not ask for the picture 000000000000"):
-        approvals.ask([site.digests[0], Digest("0" * 64)])
+        generator.ask([site.digests[0], Digest("0" * 64)])
 
     assert submits(service) == []
-    assert approvals.states(site.digests) == {}
+    assert generator.states(site.digests) == {}
 
 
-def test_a_failure_is_told_in_the_words_of_the_service(site, service, approvals):
+def test_a_failure_is_told_in_the_words_of_the_service(site, service, generator):
     """What the service says of a picture is what its card says; asking again submits again."""
     service.submit = [fails(400, "Your prompt was rejected", "moderation_blocked"), accepts("t1")]
-    update(approvals, site)
+    update(generator, site)
     first = site.digests[0]
-    approvals.ask([first])
-    until(lambda: phase(approvals, first) == "failed")
-    failed = approvals.states([first])[first]
-    approvals.ask([first])
-    until(lambda: phase(approvals, first) == "ready")
+    generator.ask([first])
+    until(lambda: phase(generator, first) == "failed")
+    failed = generator.states([first])[first]
+    generator.ask([first])
+    until(lambda: phase(generator, first) == "ready")
 
     assert "Your prompt was rejected" in failed["text"]
     assert failed["again"] == "paid"
     assert submits(service) == ["a", "a"]
 
 
-def test_an_unknown_outcome_is_repeated_only_when_that_is_asked_for(site, service, approvals):
+def test_an_unknown_outcome_is_repeated_only_when_that_is_asked_for(site, service, generator):
     """Asking again for a picture that may be paid for does nothing unless the risk is taken."""
     service.submit = [gateways.Answer(vanish=True), accepts("t1")]
-    update(approvals, site)
+    update(generator, site)
     first = site.digests[0]
-    approvals.ask([first])
-    until(lambda: phase(approvals, first) == "failed")
-    assert approvals.states([first])[first]["again"] == "unknown"
-    approvals.ask([first])
-    until(lambda: phase(approvals, first) == "failed")
-    assert approvals.states([first])[first]["again"] == "unknown"
+    generator.ask([first])
+    until(lambda: phase(generator, first) == "failed")
+    assert generator.states([first])[first]["again"] == "unknown"
+    generator.ask([first])
+    until(lambda: phase(generator, first) == "failed")
+    assert generator.states([first])[first]["again"] == "unknown"
     assert submits(service) == ["a"]
 
-    approvals.ask([first], retry_unknown=True)
-    until(lambda: phase(approvals, first) == "ready")
+    generator.ask([first], retry_unknown=True)
+    until(lambda: phase(generator, first) == "ready")
 
     assert submits(service) == ["a", "a"]
 
 
-def test_no_card_waits_for_ever(site, approvals, monkeypatch):
+def test_no_card_waits_for_ever(site, generator, monkeypatch):
     """Whatever goes wrong in the background is told by the card."""
 
     def fail(*_, **__):
         raise ZeroDivisionError
 
     monkeypatch.setattr(module, "run_plan", fail)
-    update(approvals, site)
-    approvals.ask(site.digests)
-    until(lambda: phase(approvals, site.digests[1]) == "failed")
+    update(generator, site)
+    generator.ask(site.digests)
+    until(lambda: phase(generator, site.digests[1]) == "failed")
 
-    assert approvals.states(site.digests)[site.digests[0]]["text"] == "ZeroDivisionError"
+    assert generator.states(site.digests)[site.digests[0]]["text"] == "ZeroDivisionError"
 
 
-def test_the_budget_holds_for_every_click(tmp_path, service, approvals):
+def test_the_budget_holds_for_every_click(tmp_path, service, generator):
     """More than the budget of a run is refused as a whole, with the reason."""
     site = harness.Site(
         harness.settings(tmp_path, service.base_url, api=SOON, budget=Budget(images=1)), harness.catalog("a", "b")
     )
-    update(approvals, site)
-    approvals.ask(site.digests)
-    until(lambda: phase(approvals, site.digests[0]) == "failed")
+    update(generator, site)
+    generator.ask(site.digests)
+    until(lambda: phase(generator, site.digests[0]) == "failed")
 
-    assert "more than the budget of 1 images" in approvals.states(site.digests)[site.digests[0]]["text"]
+    assert "more than the budget of 1 images" in generator.states(site.digests)[site.digests[0]]["text"]
     assert submits(service) == []
 
 
-def test_a_card_says_what_a_click_pays_for(tmp_path, service, approvals):
+def test_a_card_says_what_a_click_pays_for(tmp_path, service, generator):
     """A picture that is drawn from another one, which is missing as well, names the prices of both."""
     settings = harness.settings(tmp_path, service.base_url, prices={"1k": 0.25})
     light = ImageSpec("a")
     dark = ImageSpec("b", references=(reference_to(light),))
     site = harness.Site(settings, harness.catalog(light, dark))
-    plan = update(approvals, site)
-    rows = {row.digest: row for row in plan.candidates}
+    plan = update(generator, site)
+    rows = {row.digest: row for row in plan.all_rows}
 
-    assert approvals.card(rows[dark.digest], rows, settings)["pays"] == {light.digest: 0.25, dark.digest: 0.25}
-    assert approvals.card(rows[light.digest], rows, settings)["pays"] == {light.digest: 0.25}
+    assert generator.card(rows[dark.digest], rows, settings)["pays"] == {light.digest: 0.25, dark.digest: 0.25}
+    assert generator.card(rows[light.digest], rows, settings)["pays"] == {light.digest: 0.25}
 
 
 def test_a_server_without_a_key_says_what_it_lacks(site):
     """The card names the variable, so that nobody clicks in vain."""
-    approvals = BackgroundGenerator({}, logging.getLogger("test"))
-    plan = update(approvals, site)
-    rows = {row.digest: row for row in plan.candidates}
+    generator = BackgroundGenerator({}, logging.getLogger("test"))
+    plan = update(generator, site)
+    rows = {row.digest: row for row in plan.all_rows}
 
-    assert approvals.card(plan.rows[0], rows, site.settings)["lacks"] == "APIMASTER_API_KEY"
+    assert generator.card(plan.rows[0], rows, site.settings)["lacks"] == "APIMASTER_API_KEY"
 
 
-def test_what_is_in_flight_is_collected_by_the_next_server(site, service, approvals):
+def test_what_is_in_flight_is_collected_by_the_next_server(site, service, generator):
     """A server that ends leaves what was accepted in flight; the next one collects it, unasked and for free."""
     finishes = service.batch
     service.batch = lambda request: says({"data": [task(each, "processing") for each in request.json["task_ids"]]})
@@ -190,14 +190,14 @@ def test_what_is_in_flight_is_collected_by_the_next_server(site, service, approv
     assert site.states() == [State.IN_FLIGHT, State.MISSING]
 
     service.batch = finishes
-    update(approvals, site)
-    until(lambda: phase(approvals, first) == "ready")
+    update(generator, site)
+    until(lambda: phase(generator, first) == "ready")
 
     assert took < 2
     assert submits(service) == ["a"]
 
 
-def test_what_nobody_asks_for_any_more_is_collected(site, service, approvals):
+def test_what_nobody_asks_for_any_more_is_collected(site, service, generator):
     """A picture whose block was edited while no server ran is collected by the next one, and not paid for again."""
     finishes = service.batch
     service.batch = lambda request: says({"data": [task(each, "processing") for each in request.json["task_ids"]]})
@@ -210,113 +210,113 @@ def test_what_nobody_asks_for_any_more_is_collected(site, service, approvals):
     service.batch = finishes
 
     edited = harness.Site(site.settings, harness.catalog("edited"))
-    plan = make_plan(edited.pictures, StoreSnapshot(edited.store), edited.settings, with_strays=True)
-    approvals.update("", edited.pictures, plan, edited.settings, ())
+    plan = make_plan(edited.pictures, StoreSnapshot(edited.store), edited.settings, include_unclaimed=True)
+    generator.update("", edited.pictures, plan, edited.settings, ())
     until(lambda: isinstance(site.store.get(first), Entry))
 
     assert submits(service) == ["a"]
 
 
-def test_a_card_in_flight_knows_what_another_try_costs(tmp_path, service, approvals):
+def test_a_card_in_flight_knows_what_another_try_costs(tmp_path, service, generator):
     """When a task fails that an earlier server has begun, its card does not call another try free."""
     settings = harness.settings(tmp_path, service.base_url, api=SOON, prices={"1k": 0.25})
     site = harness.Site(settings, harness.catalog("a"))
     row = Row(site.plan().rows[0].picture, State.IN_FLIGHT)
 
-    assert approvals.card(row, {row.digest: row}, settings)["pays"] == {row.digest: 0.25}
+    assert generator.card(row, {row.digest: row}, settings)["pays"] == {row.digest: 0.25}
 
 
-def test_a_picture_that_another_program_made_is_noticed(site, service, approvals):
+def test_a_picture_that_another_program_made_is_noticed(site, service, generator):
     """A card asks for its state and hears that the picture is there, and the server is told to rebuild once."""
-    update(approvals, site)
+    update(generator, site)
     other = harness.Site(site.settings, harness.catalog("a"))
     assert other.run().problems == []
     signal = site.settings.cache / WATCHED_FOLDER / "stored"
     assert not signal.exists()
 
-    assert phase(approvals, site.digests[0]) == "ready"
+    assert phase(generator, site.digests[0]) == "ready"
     first = signal.read_text()
-    assert phase(approvals, site.digests[0]) == "ready"
+    assert phase(generator, site.digests[0]) == "ready"
 
     assert signal.read_text() == first
     assert len(submits(service)) == 1
 
 
-def test_unasked_only_what_has_settled_is_made(site, service, approvals, monkeypatch):
+def test_unasked_only_what_has_settled_is_made(site, service, generator, monkeypatch):
     """With `on_missing: generate`, a block that is still being written is not paid for, one that stays is."""
     monkeypatch.setattr(module, "SETTLED_SECONDS", 1.5)
     for prompt in ("A", "A har", "A harb"):
         site.pictures = harness.catalog(prompt, "b")
-        update(approvals, site, unasked=True)
+        update(generator, site, auto_generate=True)
         time.sleep(0.2)
     site.pictures = harness.catalog("A harbour", "b")
-    update(approvals, site, unasked=True)
+    update(generator, site, auto_generate=True)
     until(lambda: len(submits(service)) == 2)
     time.sleep(0.8)
 
     assert sorted(submits(service)) == ["A harbour", "b"]
 
 
-def test_unasked_nothing_is_made_while_a_build_has_failed(site, service, approvals, monkeypatch):
+def test_unasked_nothing_is_made_while_a_build_has_failed(site, service, generator, monkeypatch):
     """While a later build has not come to its end, nobody knows what the pages ask for, and nothing is paid."""
     monkeypatch.setattr(module, "SETTLED_SECONDS", 0.5)
-    update(approvals, site, unasked=True)
-    approvals.hold()
+    update(generator, site, auto_generate=True)
+    generator.hold()
     time.sleep(1)
     assert submits(service) == []
 
-    update(approvals, site, unasked=True)
+    update(generator, site, auto_generate=True)
     until(lambda: len(submits(service)) == 2)
 
 
-def test_unasked_an_edit_that_is_undone_settles_anew(site, service, approvals, monkeypatch):
+def test_unasked_an_edit_that_is_undone_settles_anew(site, service, generator, monkeypatch):
     """A block that is edited and put back is as new: its time starts again."""
     monkeypatch.setattr(module, "SETTLED_SECONDS", 2.0)
     for prompt, seconds in (("A", 1.3), ("B", 0.3), ("A", 0.9)):
         site.pictures = harness.catalog(prompt)
-        update(approvals, site, unasked=True)
+        update(generator, site, auto_generate=True)
         time.sleep(seconds)
     assert submits(service) == []
 
     until(lambda: submits(service) == ["A"])
 
 
-def test_unasked_a_server_has_one_budget(tmp_path, service, approvals, monkeypatch):
+def test_unasked_a_server_has_one_budget(tmp_path, service, generator, monkeypatch):
     """Prompts that every build words anew are paid for up to the budget, and then left to be asked for."""
     monkeypatch.setattr(module, "SETTLED_SECONDS", 0.05)
     settings = harness.settings(tmp_path, service.base_url, api=SOON, budget=Budget(images=2))
     for number in range(4):
         site = harness.Site(settings, harness.catalog(f"number {number}"))
-        update(approvals, site, unasked=True)
+        update(generator, site, auto_generate=True)
         until(lambda: len(submits(service)) == min(number + 1, 2))  # noqa: B023 - it is called at once
         time.sleep(0.3)
-    approvals.ask(site.digests)
+    generator.ask(site.digests)
     until(lambda: len(submits(service)) == 3)
 
     assert submits(service) == ["number 0", "number 1", "number 3"]
 
 
-def test_unasked_a_failure_is_not_repeated(site, service, approvals, monkeypatch):
+def test_unasked_a_failure_is_not_repeated(site, service, generator, monkeypatch):
     """What was refused is not submitted again by every rebuild."""
     monkeypatch.setattr(module, "SETTLED_SECONDS", 0.05)
     service.submit = fails(400, "no", "moderation_blocked")
     site.pictures = harness.catalog("a")
     (digest,) = site.digests
     for _ in range(3):
-        update(approvals, site, unasked=True)
-        until(lambda: phase(approvals, digest) == "failed")
+        update(generator, site, auto_generate=True)
+        until(lambda: phase(generator, digest) == "failed")
         time.sleep(0.3)
 
     assert submits(service) == ["a"]
 
 
-def test_a_site_in_two_languages_has_all_of_its_pictures(site, service, approvals):
+def test_a_site_in_two_languages_has_all_of_its_pictures(site, service, generator):
     """Each language is built by itself, and the pictures of all of them can be asked for."""
     other = harness.Site(site.settings, harness.catalog("c", page="docs/index.de.md"))
-    update(approvals, site)
-    approvals.update("de", other.pictures, other.plan(), other.settings, ())
+    update(generator, site)
+    generator.update("de", other.pictures, other.plan(), other.settings, ())
     wanted = [site.digests[0], other.digests[0]]
-    approvals.ask(wanted)
-    until(lambda: all(phase(approvals, digest) == "ready" for digest in wanted))
+    generator.ask(wanted)
+    until(lambda: all(phase(generator, digest) == "ready" for digest in wanted))
 
     assert sorted(submits(service)) == ["a", "c"]

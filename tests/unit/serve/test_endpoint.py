@@ -34,9 +34,9 @@ class Quiet(wsgiref.simple_server.WSGIRequestHandler):
 
 
 @contextmanager
-def listening(site, approvals):
+def listening(site, generator):
     server = Server(("127.0.0.1", 0), Quiet)
-    server.set_app(Endpoint(site, approvals, PATH, server.server_port))
+    server.set_app(Endpoint(site, generator, PATH, server.server_port))
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
@@ -64,7 +64,7 @@ def site(tmp_path, service):
 
 
 @pytest.fixture
-def approvals(site):
+def generator(site):
     made = BackgroundGenerator(harness.ENVIRONMENT, logging.getLogger("test"))
     made.update("", site.pictures, site.plan(), site.settings, ())
     yield made
@@ -72,8 +72,8 @@ def approvals(site):
 
 
 @pytest.fixture
-def port(approvals):
-    with listening(the_site, approvals) as found:
+def port(generator):
+    with listening(the_site, generator) as found:
         yield found
 
 
@@ -108,10 +108,10 @@ def submits(service):
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:{port}", "localhost:{port}", "[::1]:{port}", "LocalHost:{port}"])
-def test_the_page_of_the_server_can_ask(port, service, site, approvals, host):
+def test_the_page_of_the_server_can_ask(port, service, site, generator, host):
     """What the script of a page sends is done, whatever this machine is called in the address bar."""
     (digest,) = site.digests
-    answer, body = send(port, approvals.token, digest, Host=host, Origin=f"http://{host.lower()}")
+    answer, body = send(port, generator.token, digest, Host=host, Origin=f"http://{host.lower()}")
     until = time.monotonic() + 20
     while not submits(service) and time.monotonic() < until:
         time.sleep(0.02)
@@ -140,13 +140,13 @@ ATTACKS = {
 
 
 @pytest.mark.parametrize("name", ATTACKS)
-def test_nobody_else_can_ask(port, service, site, approvals, name):
+def test_nobody_else_can_ask(port, service, site, generator, name):
     """A request that does not come from a page of this server is refused before its body is read."""
-    answer, body = send(port, approvals.token, site.digests[0], **ATTACKS[name])
+    answer, body = send(port, generator.token, site.digests[0], **ATTACKS[name])
 
     assert answer.status == 403
     assert json.loads(body)["problem"]
-    assert approvals.states(site.digests) == {}
+    assert generator.states(site.digests) == {}
     assert submits(service) == []
 
 
@@ -170,19 +170,19 @@ ODDITIES = {
 
 
 @pytest.mark.parametrize("name", ODDITIES)
-def test_only_what_makes_sense_is_done(port, service, site, approvals, name):
+def test_only_what_makes_sense_is_done(port, service, site, generator, name):
     """A request of the right page that is not well formed, or not of this site, is refused with its reason."""
     changes, status = ODDITIES[name]
-    answer, body = send(port, approvals.token, site.digests[0], **changes)
+    answer, body = send(port, generator.token, site.digests[0], **changes)
 
     assert answer.status == status
     assert json.loads(body)["problem"]
     assert submits(service) == []
 
 
-def test_answers_are_for_nobody_else(port, site, approvals):
+def test_answers_are_for_nobody_else(port, site, generator):
     """No header lets a page of another origin read an answer, and nothing is kept."""
-    answer, _ = send(port, approvals.token, site.digests[0], path=f"{PATH}states")
+    answer, _ = send(port, generator.token, site.digests[0], path=f"{PATH}states")
 
     assert answer.status == 200
     assert answer.getheader("Access-Control-Allow-Origin") is None
@@ -197,24 +197,24 @@ def test_everything_else_is_the_sites(port, site, path):
     assert (answer.status, body) == (200, f"the site: {path}".encode())
 
 
-def test_only_this_machine_is_answered(approvals, site):
+def test_only_this_machine_is_answered(generator, site):
     """A client at another address is refused, also where the server listens to it."""
     said = []
-    answer = Endpoint(the_site, approvals, PATH, 8000)(
+    answer = Endpoint(the_site, generator, PATH, 8000)(
         {
             "REQUEST_METHOD": "POST",
             "PATH_INFO": f"{PATH}generate",
             "REMOTE_ADDR": "192.0.2.7",
             "HTTP_HOST": "127.0.0.1:8000",
             "HTTP_ORIGIN": "http://127.0.0.1:8000",
-            "HTTP_X_GPT_IMAGE_TOKEN": approvals.token,
+            "HTTP_X_GPT_IMAGE_TOKEN": generator.token,
         },
         lambda status, _: said.append(status),
     )
 
     assert said == ["403 Forbidden"]
     assert json.loads(b"".join(answer)) == {"problem": "only for this machine"}
-    assert approvals.states(site.digests) == {}
+    assert generator.states(site.digests) == {}
 
 
 @pytest.mark.parametrize(
