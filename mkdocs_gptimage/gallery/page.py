@@ -49,7 +49,7 @@ _IN_SCRIPT = {ord(character): f"\\u{ord(character):04x}" for character in "<>&"}
 def write_gallery(target: Path, found: Sequence[GalleryItem], problems: Sequence[Problem], settings: Settings) -> None:
     """Write the gallery of a project as one file, thumbnails inside, whole or not at all.
 
-    The large view loads the stored pictures; where they are missing, because only the page was sent, it shows thumbnails.
+    The large view loads the stored pictures, and shows thumbnails where only the page was sent.
     Raises `ConfigurationError` where the file or the cache cannot be written to.
     """
     try:

@@ -231,9 +231,10 @@ def make_plan(
     include_unclaimed: bool = False,
     warn: Callable[[str], object] | None = None,
 ) -> Plan:
-    """Plan without changing anything; the journal is only read when something is missing, or for unclaimed submissions.
+    """Plan without changing anything; reads the journal only when something is missing, or for unclaimed submissions.
 
-    Unclaimed are submissions for pictures that no page uses any more. A journal that cannot be read raises `ConfigurationError`; with `warn`, for plans on which nothing is paid, it is set aside.
+    Unclaimed are submissions for pictures that no page uses any more. A journal that cannot be read raises
+    `ConfigurationError`; with `warn`, for plans on which nothing is paid, it is ignored with a warning.
     """
     plan = decide(catalog, snapshot, prices=settings.prices, base_url=settings.api.base_url)
     if plan.is_complete and not include_unclaimed:

@@ -57,7 +57,7 @@ def deliver(
 
     `rows` are the pictures of a plan, of which the shown ones are delivered; `entries` are the stored pictures by
     digest; `originals` are the digests of pictures that are published as they were stored as well. With
-    `placeholders`, pages offer to make missing pictures. Raises `ConfigurationError` when the cache cannot be written to.
+    `placeholders`, pages offer to make missing pictures. Raises `ConfigurationError` for a read-only cache.
     """
     try:
         return _deliver([row for row in rows if row.picture.is_shown], entries, settings, originals, placeholders)

@@ -59,7 +59,7 @@ class BackgroundRun:
     is_free: bool
 
     def plan(self, whole: Plan) -> Plan:
-        """Return the part of a plan for these pictures and their parents; a free run also collects what is unclaimed."""
+        """Return the part of a plan for these pictures and their parents; a free run collects what is unclaimed."""
         lines = (row.picture.lineage for row in whole.all_rows if row.digest in self.works)
         wanted = set().union(*lines)
         kept = (row for row in whole.all_rows if row.digest in wanted)

@@ -100,7 +100,7 @@ def test_a_run_that_hangs_is_not_waited_for_longer_than_its_task_may_take(servic
         kept = site.submissions()
 
     assert steps(outcomes) == ["WAITING"]
-    assert "another run has had it in hand for 50 s" in outcomes[0].problem
+    assert "another run has been making it for 50 s" in outcomes[0].problem
     assert service.requests == []
     assert next(iter(kept.values())).run == run
 

@@ -247,7 +247,7 @@ def test_what_was_drawn_from_the_former_is_named(site):
 
     done = site.gptimage("regenerate", "cat", env=ENV)
 
-    assert re.search(r"\(dark\): ([0-9a-f]{12}) was drawn from the former .* 'gptimage regenerate \1'", done.out)
+    assert re.search(r"\(dark\): ([0-9a-f]{12}) was drawn from the previous .* 'gptimage regenerate \1'", done.out)
 
 
 @pytest.mark.parametrize("step", ["picture", "record", "candidate"])
@@ -294,7 +294,7 @@ def test_two_at_a_time_pay_for_one_candidate_once(site, service):
     assert len(service.of("submit")) == 1
     assert "paid for" not in said
     assert "nothing is paid" not in said.lower()
-    assert "overtaken: another 'gptimage regenerate' has just had it in hand" in said
+    assert "overtaken: another 'gptimage regenerate' has just drawn it" in said
     assert "look at the picture first" in said
 
 
