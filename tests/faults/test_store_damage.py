@@ -223,7 +223,9 @@ ROWS = {
     "pointer": Row(lambda pair: pair.image.write_bytes(POINTER), "lfs-pointer", "{}.png is a Git LFS pointer"),
     "pointer-for-record": Row(write(POINTER), "lfs-pointer", "{}.json is a Git LFS pointer", RECORD),
     "pointers": Row(pointers, "lfs-pointer", "{}.json is a Git LFS pointer", RECORD),
-    "two-formats": Row(beside(".webp"), "duplicate", "{}.webp lies beside {}.png, which the record describes", "{}.webp"),
+    "two-formats": Row(
+        beside(".webp"), "duplicate", "{}.webp lies beside {}.png, which the record describes", "{}.webp"
+    ),
     "two-cases": Row(beside(".PNG"), "duplicate", "{}.PNG lies beside {}.png", "{}.PNG"),
     "ending-in-capitals": Row(
         lambda pair: pair.image.rename(pair.image.with_suffix(".PNG")),
@@ -239,9 +241,7 @@ ROWS = {
         "is misplaced, expected at [0-9a-f]{{2}}/{}.(png|json)",
         "",
     ),
-    "in-no-folder": Row(
-        move(lambda pair, path: pair.root / path.name), "misplaced", "{}.(png|json) is misplaced", ""
-    ),
+    "in-no-folder": Row(move(lambda pair, path: pair.root / path.name), "misplaced", "{}.(png|json) is misplaced", ""),
     "in-another-folder": Row(
         move(lambda pair, path: pair.root / ("00" if pair.digest[:2] != "00" else "01") / path.name),
         "misplaced",
