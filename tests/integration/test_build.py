@@ -119,6 +119,28 @@ def test_what_no_reader_sees_costs_nothing(site, service, extensions):
     assert "gptimage.css" not in site.page("index.html")
 
 
+def test_layout_reaches_the_figure_and_its_id_is_an_anchor(site, service):
+    """Class, width and link of a stored picture shape its figure, and a strict build accepts links to its id."""
+    site.configure(gptimage={"api": api(service)})
+    site.write({"index.md": block(prompt="Same")})
+    assert site.build(env=KEY).code == 0
+    before = stats(service)
+    words = {"alt": "a", "caption": "c", "class": "d", "width": 300, "loading": "eager", "link": True, "id": "e"}
+
+    site.write({"index.md": block(prompt=" Same ", **words) + "\n[there](#e)\n"})
+    built = site.build("--strict", env=KEY)
+
+    assert built.code == 0, built.err
+    assert stats(service) == before
+    (figure,) = site.figures("index.html")
+    assert figure.startswith(
+        '<figure class="gpt-image d" id="e"><a class="gpt-image__link" href="assets/gptimage/same-'
+    )
+    assert 'sizes="(min-width: 48em) min(300px, 44em), min(300px, 100vw)"' in figure
+    assert 'style="max-width:min(100%,300px);background-color:#' in figure
+    assert "no such anchor" not in built.err
+
+
 @pytest.mark.parametrize("directory_urls", [True, False])
 def test_urls_fit_every_page(site, service, directory_urls):
     """Figures of nested pages, with directory URLs or without, point to files that exist."""

@@ -510,6 +510,45 @@ def test_a_page_that_vanishes_during_a_run_stops_nothing(service, make_site):
     assert reads == [0]
 
 
+def test_a_task_of_another_key_does_not_hold_up_the_others(service, make_site):
+    """A 403 to the poll of one task leaves another one, which still runs, to be polled until it is finished."""
+
+    def poll(request):
+        if request.path.endswith("foreign"):
+            return fails(403, "not yours")
+        return says(service.finished("mine") if len(service.of("poll")) > 4 else task("mine", "processing"))
+
+    service.batch, service.poll = fails(403), poll
+    site = make_site("a", "b")
+    in_journal(site, service, "foreign", "mine", submitted_at=time.time())
+    outcomes = site.generate()
+
+    assert steps(outcomes) == ["WAITING", "STORED"]
+    assert site.states() == [State.IN_FLIGHT, State.CACHED]
+
+
+def test_a_submission_from_the_future_is_collected_now(service, make_site):
+    """A clock that was set back does not make a run wait for the moment of the submit."""
+    site = make_site("a")
+    in_journal(site, service, "t1", submitted_at=time.time() + 86400 * 30)
+    start = time.monotonic()
+    outcomes = site.generate()
+
+    assert steps(outcomes) == ["STORED"]
+    assert time.monotonic() - start < 5
+
+
+def test_base64_that_is_no_picture_leaves_no_file(service, make_site):
+    """Base64 that does not decode to a picture leaves no file in the store and none in the cache."""
+    service.submit = says({"data": [{"b64_json": encoded(b"not a picture")}]})
+    site = make_site("a")
+    outcomes = site.generate()
+
+    assert steps(outcomes) == ["UNKNOWN"]
+    assert site.states() == [State.UNKNOWN]
+    assert site.files() == []
+
+
 def test_an_error_with_an_id_of_its_own_is_not_a_failed_task(service, make_site):
     """A poll that goes wrong with HTTP 200 and an id of its own does not make us forget a task."""
     service.batch = fails(404)
