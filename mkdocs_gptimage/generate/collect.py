@@ -69,7 +69,8 @@ class Collector:
             async with self._limiter:
                 downloaded = await self._bring(job, image, part)
             # In threads: decoding and fsync would hold up the loop.
-            info = await asyncio.wrap_future(self._decoder.submit(verify_image, part))
+            async with self._client.memory_limiter:
+                info = await asyncio.wrap_future(self._decoder.submit(verify_image, part))
             entry = await anyio.to_thread.run_sync(self._keep, job, part, downloaded, info, cost_usd)
         finally:
             part.unlink(missing_ok=True)

@@ -92,7 +92,8 @@ class Client:
         plain_is_fine = base_url.startswith("http:")
         self._downloader = Downloader(downloads, self._secret, plain_is_fine=plain_is_fine)
         self._stack = contextlib.AsyncExitStack()
-        self._parsing = anyio.CapacityLimiter(1)
+        self.memory_limiter = anyio.CapacityLimiter(1)
+        """For work that takes much memory, one at a time: parsing a large answer, or decoding a picture."""
 
     @staticmethod
     def _build(context: ssl.SSLContext, connections: int, auth: httpx.Auth) -> httpx.AsyncClient:
@@ -214,7 +215,7 @@ class Client:
         """Return what an answer says; raise as `wire` does, without the key."""
         failure: GatewayError
         try:
-            return await answer.parse(read, self._parsing)
+            return await answer.parse(read, self.memory_limiter)
         except GatewayError as error:
             failure = self._without_key(error)
         raise failure
