@@ -32,7 +32,7 @@ DATA = scripted_service.picture()
 RESTORE = "Restore its files from version control, or delete both of them to have it made anew"
 REMEDIES = {
     "lfs-pointer": "git lfs pull",
-    "duplicate": "delete the former",
+    "duplicate": "which the record describes; delete {}.",
     "misplaced": "Move both of its files there",
 }
 
@@ -236,22 +236,20 @@ ROWS = {
     "names-in-capitals": Row(
         move(lambda pair, path: path.with_name(pair.digest.upper() + path.suffix)),
         "misplaced",
-        "lies where nobody looks for it, expected at [0-9a-f]{{2}}/{}.(png|json)",
+        "is misplaced, expected at [0-9a-f]{{2}}/{}.(png|json)",
         "",
     ),
-    "in-no-folder": Row(
-        move(lambda pair, path: pair.root / path.name), "misplaced", "{}.(png|json) lies where nobody looks for it", ""
-    ),
+    "in-no-folder": Row(move(lambda pair, path: pair.root / path.name), "misplaced", "{}.(png|json) is misplaced", ""),
     "in-another-folder": Row(
         move(lambda pair, path: pair.root / ("00" if pair.digest[:2] != "00" else "01") / path.name),
         "misplaced",
-        "0[01]/{}.(png|json) lies where nobody looks for it",
+        "0[01]/{}.(png|json) is misplaced",
         "",
     ),
     "record-in-another-folder": Row(
         move(lambda pair, path: pair.root / ("00" if pair.digest[:2] != "00" else "01") / path.name, keep="image"),
         "misplaced",
-        "0[01]/{}.json lies where nobody looks for it",
+        "0[01]/{}.json is misplaced",
         "{}.json",
     ),
 }
@@ -367,7 +365,7 @@ def test_damage_is_named(damaged, name, by):
     (line,) = [line for line in (finished.out + finished.err).splitlines() if place in line]
 
     assert re.search(row.said.format(*[digest] * 2), line)
-    assert REMEDIES.get(row.kind, RESTORE) in line
+    assert REMEDIES.get(row.kind, RESTORE).format(digest) in line
 
 
 def test_programs_are_told(damaged, name):
@@ -411,7 +409,7 @@ def test_litter_is_told_and_fails_nothing(damaged):
 
     assert "left by a run that was killed; delete it" in told[".killed.part"]
     assert "no page asks for it: restore or delete" in told[f"{'f' * 64}.png"]
-    assert "lies where nobody looks for it" in told[f"{ImageSpec(FINE).digest}.webp"]
+    assert "is misplaced" in told[f"{ImageSpec(FINE).digest}.webp"]
     assert ".killed.part: is being written, or was left" in damaged.text.out
 
 
