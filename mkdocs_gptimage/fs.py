@@ -1,4 +1,7 @@
-"""Files: atomic writes, careful reads of regular files only, and the cache folder."""
+"""Files: atomic writes, the removal of unfinished files, reads of regular files only, and the cache folder.
+
+A file is written under a temporary name, flushed where it must survive a loss of power, and moved to its final name.
+"""
 
 from __future__ import annotations
 
@@ -11,46 +14,71 @@ import shutil
 import stat
 import tempfile
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 
+PARTS = "parts"
+"""The cache's folder of unfinished files."""
 _CHUNK = 1024 * 1024
-_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+_ABANDONED_SECONDS = 3600
+"""The age from which an unfinished file belongs to a killed run: no download takes that long."""
+_WRITE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 # Where the system has them: opening a pipe does not wait for its other end, and a link is not followed.
-_FLAGS = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NONBLOCK", "O_NOFOLLOW", "O_CLOEXEC", "O_BINARY"))
-_CHUNK = 1024 * 1024
+_READ_FLAGS = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NONBLOCK", "O_NOFOLLOW", "O_CLOEXEC", "O_BINARY"))
 _KINDS = (
     (stat.S_ISLNK, "a symbolic link"),
     (stat.S_ISDIR, "a folder"),
     (stat.S_ISFIFO, "a named pipe"),
     (stat.S_ISSOCK, "a socket"),
 )
-PARTS = "parts"
-"""The folder of files that are not finished."""
-_ABANDONED_SECONDS = 3600  # no download takes that long
-_IGNORE_ALL = "*\n"
-# The journal names prompts and links: it is for the user and the user's group, and for less where the umask says so.
-_MODE = 0o770
+# The journal names prompts and links: only the user and the user's group read it, or fewer if the umask says so.
+_CACHE_MODE = 0o770
+_IGNORE_ALL = b"*\n"
 
 
-def write_beside(target: Path, content: bytes | Path) -> Path:
-    """Write a copy of `content` to a hidden file beside the target and flush it; leave nothing on failure."""
+class IrregularFileError(OSError):
+    """The path is not a regular file; the message says what it is."""
+
+
+def atomic_write(path: Path, data: bytes, *, durable: bool = False, staging: Path | None = None) -> os.stat_result:
+    """Replace a file as a whole, or leave it as it was; hard links to the old file keep the old content.
+
+    Returns the status of the new file. `durable` also makes it survive a loss of power. `staging` is the folder for
+    the unfinished file, on the same file system; by default that of `path`. Raises `OSError`.
+    """
+    part = write_beside((staging or path.parent) / path.name, data, durable=durable)
+    try:
+        status = part.stat()
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    if durable:
+        sync_folder(path.parent)
+    return status
+
+
+def write_beside(target: Path, content: bytes | Path, *, durable: bool = True) -> Path:
+    """Write bytes, or a copy of a file, to a hidden file beside the target; return its path.
+
+    On failure nothing is left behind. Raises `OSError`.
+    """
     part = _hidden_name(target)
     try:
-        # Not `mkstemp`: what other files get, by the user's umask, is right for a file that is meant to be committed.
-        with os.fdopen(os.open(part, _NEW_FILE, 0o666), "wb") as file:
+        # Not `mkstemp`: committed files need the permissions that the umask gives to other files.
+        with os.fdopen(os.open(part, _WRITE_FLAGS, 0o666), "wb") as file:
             if isinstance(content, bytes):
                 file.write(content)
             else:
                 with content.open("rb") as source:
                     shutil.copyfileobj(source, file, _CHUNK)
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
     except BaseException:
         part.unlink(missing_ok=True)
         raise
@@ -58,7 +86,7 @@ def write_beside(target: Path, content: bytes | Path) -> Path:
 
 
 def move_beside(target: Path, source: Path) -> Path:
-    """Move a file to a hidden name beside the target and flush it; across file systems by a copy."""
+    """Flush a file and move it to a hidden name beside the target, by a copy across file systems; return its path."""
     part = _hidden_name(target)
     with source.open("rb+") as file:
         os.fsync(file.fileno())
@@ -73,7 +101,7 @@ def move_beside(target: Path, source: Path) -> Path:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the moves in a folder survive a loss of power, where the system can."""
+    """Make the moves in a folder survive a loss of power, where the system supports it."""
     with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -83,7 +111,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def check_room(folder: Path, count: int) -> None:
-    """Write `count` bytes to an unnamed file in a folder; raise `OSError` where they do not fit."""
+    """Write `count` bytes to a temporary file in a folder; raise `OSError` if they do not fit."""
     with tempfile.TemporaryFile(dir=folder) as file:
         file.write(bytes(count))
         file.flush()
@@ -94,8 +122,18 @@ def _hidden_name(target: Path) -> Path:
     return target.with_name(f".{target.name[:12]}{secrets.token_hex(8)}.part")
 
 
-class IrregularFileError(OSError):
-    """There is something, but it is not a regular file; its text says what it is."""
+def sweep_unfinished(parts: Iterable[Path]) -> None:
+    """Delete those of the unfinished files that are older than an hour: a killed run left them."""
+    for part in parts:
+        with contextlib.suppress(FileNotFoundError):  # another run was faster
+            if time.time() - part.lstat().st_mtime > _ABANDONED_SECONDS:
+                part.unlink()
+
+
+def sweep_parts(cache: Path) -> None:
+    """Delete the unfinished files that killed runs left in the cache."""
+    with contextlib.suppress(FileNotFoundError):  # no cache yet
+        sweep_unfinished((cache / PARTS).iterdir())
 
 
 def stat_regular_file(path: Path | str) -> os.stat_result:
@@ -105,16 +143,19 @@ def stat_regular_file(path: Path | str) -> os.stat_result:
     return found
 
 
-def read_regular_file(path: Path | str, most: int) -> bytes:
-    """Return the content of a regular file, but no more than `most` bytes and one; raise as above."""
-    return b"".join(read_chunks(path, most + 1))
+def read_regular_file(path: Path | str, limit: int) -> bytes:
+    """Return the content of a regular file; raise as `stat_regular_file`.
+
+    Of a file larger than `limit` bytes, returns the first `limit + 1`, by which the caller sees that it is too large.
+    """
+    return b"".join(read_chunks(path, limit + 1))
 
 
-def read_chunks(path: Path | str, most: int | None = None) -> Iterator[bytes]:
-    """Give the content of a regular file in bounded memory, up to `most` bytes; raise as above."""
+def read_chunks(path: Path | str, limit: int | None = None) -> Iterator[bytes]:
+    """Yield the content of a regular file in chunks, at most `limit` bytes; raise as `stat_regular_file`."""
     handle = _open_regular(path)
     try:
-        left = most
+        left = limit
         while left is None or left > 0:
             chunk = os.read(handle, _CHUNK if left is None else min(left, _CHUNK))
             if not chunk:
@@ -125,9 +166,17 @@ def read_chunks(path: Path | str, most: int | None = None) -> Iterator[bytes]:
         os.close(handle)
 
 
+def sha256_of_file(path: Path) -> str:
+    """Return the SHA-256 of a regular file in hex, in bounded memory; raise as `stat_regular_file`."""
+    hasher = hashlib.sha256()
+    for chunk in read_chunks(path):
+        hasher.update(chunk)
+    return hasher.hexdigest()
+
+
 def _open_regular(path: Path | str) -> int:
     try:
-        handle = os.open(path, _FLAGS)
+        handle = os.open(path, _READ_FLAGS)
     except OSError:
         stat_regular_file(path)  # a link, a socket or a folder says more than why it cannot be opened
         raise
@@ -146,39 +195,12 @@ def _require_regular(found: os.stat_result) -> None:
 
 
 def prepare_cache(cache: Path) -> None:
-    """Create the cache folder, with a `.gitignore` that keeps it out of commits."""
+    """Create the cache folder with a `.gitignore` that keeps it out of commits."""
     ignore = cache / ".gitignore"
-    # An empty one is what a full disk has left.
+    # A full disk may have left an empty one.
     with contextlib.suppress(FileNotFoundError):
         if ignore.stat().st_size:
             return
     cache.parent.mkdir(parents=True, exist_ok=True)
-    cache.mkdir(mode=_MODE, exist_ok=True)
-    write_text(ignore, _IGNORE_ALL)
-
-
-def sweep_parts(cache: Path) -> None:
-    """Remove unfinished files that runs which were killed have left."""
-    with contextlib.suppress(FileNotFoundError):  # no cache yet, or another run was faster
-        for part in (cache / PARTS).iterdir():
-            if time.time() - part.stat().st_mtime > _ABANDONED_SECONDS:
-                part.unlink()
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a small file of the cache whole, or leave what was there; nothing that is linked to it changes."""
-    part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-
-
-def sha256_of_file(path: Path) -> str:
-    """Return the SHA-256 of a regular file, in hex, in bounded memory."""
-    hasher = hashlib.sha256()
-    for chunk in read_chunks(path):
-        hasher.update(chunk)
-    return hasher.hexdigest()
+    cache.mkdir(mode=_CACHE_MODE, exist_ok=True)
+    atomic_write(ignore, _IGNORE_ALL)

@@ -22,9 +22,10 @@ from mkdocs_gptimage.report.as_text import (
     store_text,
     verified_line,
 )
+from mkdocs_gptimage.store.audit import find_leftovers, verify_all
 from mkdocs_gptimage.store.entry import Damage
 from mkdocs_gptimage.store.snapshot import StoreSnapshot
-from mkdocs_gptimage.store.store import Store, verify_all
+from mkdocs_gptimage.store.store import Store
 from mkdocs_gptimage.text import Problem
 
 # `docs/a.md:14 (dark): the picture …`, `gptimage/3f/3f9a….json: the picture …`
@@ -52,7 +53,7 @@ def check(config_file: str, as_json: bool, allow_orphans: bool, github: bool, st
     used = {row.digest for row in plan.rows}
     condition = StoreCondition(
         {digest: damage for digest in used if isinstance(damage := verified[digest], Damage)},
-        site.store.leftovers(used),
+        find_leftovers(site.store, used),
     )
     problems = site.catalog.problems
     if as_json:
@@ -72,7 +73,7 @@ def _check_store(config_file: str, *, as_json: bool, github: bool) -> NoReturn:
     store = Store(settings.store)
     verified = verify_all(store, store.digests())
     damages = [found for found in verified.values() if isinstance(found, Damage)]
-    leftovers = store.leftovers(verified)
+    leftovers = find_leftovers(store, verified)
     if as_json:
         click.echo(store_json(len(verified), damages, leftovers))
     elif github:

@@ -7,7 +7,6 @@ import click
 from mkdocs_gptimage.cli import common
 from mkdocs_gptimage.cli.common import exit_with
 from mkdocs_gptimage.report.listing import items_json, items_text, list_items
-from mkdocs_gptimage.store.entry import Entry
 
 
 @click.command(name="list")
@@ -23,8 +22,7 @@ def list_pictures(config_file: str, as_json: bool) -> None:
     site = common.read_site_with_drafts(config_file)
     problems = site.problems
     found = common.site_status(common.plan_site(site), site, site.drafts)
-    looked = [(picture, site.store.get(digest)) for digest, picture in site.drafts.items()]
-    drafts = [(picture, entry if isinstance(entry, Entry) else None) for picture, entry in looked]
+    drafts = [(picture, site.store.entry(digest)) for digest, picture in site.drafts.items()]
     items = list_items(found, site.settings.project, drafts)
     click.echo(
         items_json(items, problems, site.warnings) if as_json else items_text(items),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from mkdocs_gptimage.errors import ConfigurationError
-from mkdocs_gptimage.fs import prepare_cache, write_text
+from mkdocs_gptimage.fs import atomic_write, prepare_cache
 from mkdocs_gptimage.gallery.items import gallery_items, mark_damaged
 from mkdocs_gptimage.plan.plan import decide
 from mkdocs_gptimage.plan.status import SiteStatus
@@ -59,7 +59,7 @@ def write_gallery(target: Path, found: Sequence[GalleryItem], problems: Sequence
         told = [_embedded(each, derived.get(each.digest), target.parent) for each in found]
         text = render_page(f"Pictures of {settings.project.name}", told, [str(problem) for problem in problems])
         target.parent.mkdir(parents=True, exist_ok=True)
-        write_text(target, text)
+        atomic_write(target, text.encode())
     except OSError as error:
         raise ConfigurationError(
             f"the gallery '{target}' cannot be written: {error.strerror or error}; make room, change permissions, or "

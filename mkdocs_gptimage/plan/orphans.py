@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mkdocs_gptimage.spec.digest import Digest
-from mkdocs_gptimage.store.entry import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from mkdocs_gptimage.store.entry import Entry
     from mkdocs_gptimage.store.store import Store
 
 
@@ -44,8 +44,8 @@ def find_orphans(store: Store, needed: Collection[Digest]) -> list[Orphan]:
     """
     found = []
     for digest in store.digests():
-        entry = None if digest in needed else store.get(digest)
-        if isinstance(entry, Entry) and (request := store.request(digest)) is not None:
+        entry = None if digest in needed else store.entry(digest)
+        if entry is not None and (request := store.request(digest)) is not None:
             found.append(Orphan(entry, request))
     return found
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
-import secrets
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mkdocs_gptimage.errors import ConfigurationError, PictureError
-from mkdocs_gptimage.fs import PARTS, prepare_cache, read_regular_file, stat_regular_file
+from mkdocs_gptimage.fs import PARTS, atomic_write, prepare_cache, read_regular_file, stat_regular_file
 from mkdocs_gptimage.imagefile.provenance import mark, packet_for
 from mkdocs_gptimage.publish.encode import dominant_colour, encode, encoder_version, open_upright, resize
 from mkdocs_gptimage.publish.manifest import (
@@ -112,7 +111,8 @@ class _Job:
         except PictureError as error:
             return Damage(self.entry.digest, f"{self.entry.path.name}: {error}", DamageKind.UNREADABLE, self.entry.path)
         sheet = replace(sheet, files={**sheet.files, **made})
-        _land(self.cache, manifest_path(self.cache, self.entry.digest), encode_manifest(sheet).encode())
+        path = manifest_path(self.cache, self.entry.digest)
+        atomic_write(path, encode_manifest(sheet).encode(), staging=self.cache / PARTS)
         return sheet
 
     def _measured(self, source: _Source) -> RenditionManifest:
@@ -161,10 +161,9 @@ class _Job:
 
     def _file(self, make_content: Callable[[], bytes], name: str, size: tuple[int, int]) -> RenditionFile:
         content = make_content()
-        changed = _land(self.cache, Path(rendition_path(self.cache, name)), content)
-        return RenditionFile(
-            name, *size, bytes=len(content), changed=changed, sha256=hashlib.sha256(content).hexdigest()
-        )
+        status = atomic_write(Path(rendition_path(self.cache, name)), content, staging=self.cache / PARTS)
+        sha256 = hashlib.sha256(content).hexdigest()
+        return RenditionFile(name, *size, bytes=len(content), changed=status.st_mtime_ns, sha256=sha256)
 
 
 def _encoded(picture: Future[Image.Image], ask: RenditionRequest, packet: bytes) -> bytes:
@@ -214,16 +213,3 @@ def _size(sheet: RenditionManifest, ask: RenditionRequest) -> tuple[int, int]:
     if ask.format == ORIGINAL:
         return sheet.width, sheet.height
     return ask.width, max(1, round(sheet.height * ask.width / sheet.width))
-
-
-def _land(cache: Path, target: Path, content: bytes) -> int:
-    """Write a file of the cache whole, under a new name first; return its time of change in nanoseconds."""
-    part = cache / PARTS / f"{target.name}.{secrets.token_hex(4)}"
-    try:
-        with part.open("xb") as file:
-            file.write(content)
-        changed = stat_regular_file(part).st_mtime_ns
-        part.replace(target)
-        return changed
-    finally:
-        part.unlink(missing_ok=True)

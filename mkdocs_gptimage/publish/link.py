@@ -12,7 +12,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mkdocs_gptimage.fs import prepare_cache, write_text
+from mkdocs_gptimage.fs import atomic_write, prepare_cache
 
 if TYPE_CHECKING:
     from mkdocs_gptimage.spec.model import ImageSpec
@@ -32,7 +32,7 @@ def write_placeholder(spec: ImageSpec, note: str, cache: Path) -> Path:
         if path.read_text(encoding="utf-8") == drawn:
             return path
     path.parent.mkdir(exist_ok=True)
-    write_text(path, drawn)  # an earlier site may be linked to the old one
+    atomic_write(path, drawn.encode())  # an earlier site may be linked to the old one
     return path
 
 

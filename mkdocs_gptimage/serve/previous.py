@@ -11,7 +11,7 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from mkdocs_gptimage.fs import prepare_cache, read_regular_file, write_text
+from mkdocs_gptimage.fs import atomic_write, prepare_cache, read_regular_file
 from mkdocs_gptimage.spec.digest import Digest
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def find_previous(catalog: Catalog, snapshot: StoreSnapshot, cache: Path) -> dic
     if now != before:
         with contextlib.suppress(OSError):  # a cache that cannot be written to is told by what needs it
             prepare_cache(cache)
-            write_text(cache / FILE, json.dumps(now, indent=0, sort_keys=True))
+            atomic_write(cache / FILE, json.dumps(now, indent=0, sort_keys=True).encode())
     return previous
 
 

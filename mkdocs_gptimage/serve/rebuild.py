@@ -7,7 +7,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from mkdocs_gptimage.fs import prepare_cache, write_text
+from mkdocs_gptimage.fs import atomic_write, prepare_cache
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,4 +29,4 @@ def trigger_rebuild(cache: Path) -> None:
     """Have the server rebuild; where the cache cannot be written to, the next save shows the picture."""
     with contextlib.suppress(OSError):
         prepare_watched_folder(cache)
-        write_text(cache / WATCHED_FOLDER / _SIGNAL, f"{time.time_ns()}\n")
+        atomic_write(cache / WATCHED_FOLDER / _SIGNAL, f"{time.time_ns()}\n".encode())

@@ -1,4 +1,4 @@
-"""A stored picture, and the kinds of damage that one can have."""
+"""A stored picture, and the kinds of damage to one."""
 
 from __future__ import annotations
 
@@ -6,18 +6,13 @@ import enum
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mkdocs_gptimage.fs import (
-    IrregularFileError,
-)
+from mkdocs_gptimage.fs import IrregularFileError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from mkdocs_gptimage.spec.digest import Digest
-    from mkdocs_gptimage.store.record import (
-        ImageFacts,
-        Provenance,
-    )
+    from mkdocs_gptimage.store.record import ImageFacts, Provenance
 
 
 @dataclass(frozen=True)
@@ -31,7 +26,7 @@ class Entry:
 
 
 class DamageKind(enum.Enum):
-    """What sort of damage it is, for programs."""
+    """The kind of damage, for programs."""
 
     INCOMPLETE = "incomplete"
     """One of the two files is missing."""
@@ -45,14 +40,14 @@ class DamageKind(enum.Enum):
     """A link, a folder, a pipe, a socket or a device."""
     UNREADABLE = "unreadable"
     RECORD = "record"
-    """The record is not one, or another picture's."""
+    """The record is invalid, or another picture's."""
     MISMATCH = "mismatch"
     """The bytes are not those that the record describes."""
 
 
 @dataclass(frozen=True)
 class Damage:
-    """A picture that the store has in part, or that disagrees with its record."""
+    """A stored picture that is incomplete, misplaced or different from its record."""
 
     digest: Digest
     reason: str
@@ -62,7 +57,7 @@ class Damage:
 
     @property
     def remedy(self) -> str:
-        """What to do, where the reason does not say it."""
+        """What to do; empty if the reason says it."""
         if self.kind in (DamageKind.POINTER, DamageKind.DUPLICATE):
             return ""
         if self.kind is DamageKind.MISPLACED:
@@ -72,7 +67,7 @@ class Damage:
 
 @dataclass(frozen=True)
 class Leftover:
-    """A file in the store that is no part of any picture."""
+    """A file in the store that belongs to no picture."""
 
     path: Path
     reason: str
@@ -84,7 +79,7 @@ def lfs_pointer(digest: Digest, path: Path) -> Damage:
 
 
 def damage_of(digest: Digest, path: Path, error: OSError) -> Damage:
-    """Return what a file is that cannot be read."""
+    """Return the damage that an unreadable file is."""
     if isinstance(error, IrregularFileError):
         return Damage(digest, f"{path.name} {error}", DamageKind.NOT_A_FILE, path)
     return Damage(digest, f"{path.name} cannot be read ({error.strerror or error})", DamageKind.UNREADABLE, path)

@@ -1,7 +1,6 @@
-"""The layout of the store's folder: names of files, and files in unexpected places.
+"""Names in the store's folder: where the files of a picture belong, and which files are misplaced.
 
-A picture whose files have moved, by a rename of its digest in capitals for example, is paid for already. It must not
-look as if it were missing.
+A picture whose files were moved, or renamed to capitals, is paid for already, and must not pass for missing.
 """
 
 from __future__ import annotations
@@ -19,14 +18,14 @@ if TYPE_CHECKING:
 
 
 SHARD = re.compile(r"[0-9a-f]{2}")
-"""The name of the folder of all pictures whose digests begin like that."""
+"""The name of a shard: the folder of all pictures whose digests begin with these two digits."""
 PART = re.compile(r"\..+\.part")
 """The name of a file that is being written."""
 _FILE = re.compile(r"(?P<digest>[0-9a-f]{64})\.(?:png|jpe?g|webp|json)", re.IGNORECASE)
 
 
 class DirectoryIndex:
-    """What a store's folder holds, listed once: a build looks up hundreds of names."""
+    """The names in a store's folders, each listed once: a build looks up hundreds of pictures."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -34,26 +33,26 @@ class DirectoryIndex:
         self._elsewhere: dict[Digest, list[Path]] | None = None
 
     def forget(self, digest: Digest) -> None:
-        """List a picture's folder anew: its files have changed."""
+        """List a picture's shard again: its files have changed."""
         self._shards.pop(digest[:2], None)
 
     def names(self, digest: Digest) -> list[str]:
-        """Names of all files in a picture's folder that are the picture's, in capitals too."""
+        """Names of a picture's files in its shard, in capitals too."""
         folder = digest[:2]
         if folder not in self._shards:
             self._shards[folder] = _by_digest(self._root / folder)
         return self._shards[folder].get(digest, [])
 
     def others(self, digest: Digest, ending: str) -> list[str]:
-        """Names beside a pair that are the same picture's too: a second format, or a name in other letters."""
+        """Names beside a pair that belong to the same picture: a second format, or a name in capitals."""
         names = self.names(digest)
         expected = {f"{digest}.json", f"{digest}.{ending}"}
-        # Where letters' case does not matter, `X.PNG` is the file that was asked for as `X.png`.
+        # On a case-insensitive file system `X.PNG` is the file `X.png` itself.
         same = {name.lower() for name in expected - set(names)}
         return sorted(name for name in names if name not in expected and name.lower() not in same)
 
     def elsewhere(self, digest: Digest) -> list[Path]:
-        """Files that belong to this picture by name, and lie in an unexpected place."""
+        """Files that carry this picture's digest outside its place."""
         if self._elsewhere is None:
             self._elsewhere = {}
             for path, name_digest in picture_files(self._root):
@@ -62,27 +61,43 @@ class DirectoryIndex:
         return self._elsewhere.get(digest, [])
 
 
+def entry_name(root: Path, digest: Digest, ending: str) -> str:
+    """The path of one of a picture's files, as text: faster than `Path` where a site looks up all its pictures."""
+    return f"{root}{os.sep}{digest[:2]}{os.sep}{digest}.{ending}"
+
+
+def entry_path(root: Path, digest: Digest, ending: str) -> Path:
+    """The path of one of a picture's files."""
+    return root.joinpath(digest[:2], f"{digest}.{ending}")
+
+
+def misplaced_reason(path: Path, digest: Digest, root: Path) -> str:
+    """Say where a file lies, and where it belongs."""
+    found, expected = path.relative_to(root).as_posix(), f"{digest[:2]}/{digest}{path.suffix.lower()}"
+    return f"{found} is misplaced, expected at {expected}"
+
+
 def is_in_place(path: Path, digest: Digest, root: Path) -> bool:
-    """Whether a file lies where its picture is looked for."""
+    """Whether a file has the name and the folder of its picture."""
     names = {f"{digest}.{ending}" for ending in (*FORMATS, "json")}
     return path.name in names and path.parent == root / digest[:2]
 
 
 def picture_files(root: Path) -> Iterator[tuple[Path, Digest]]:
-    """(path, digest) of every file, in the store's folder and those directly below, that is named like a picture's."""
+    """(path, digest) of every file named like a picture's, in the store's folder and those directly below it."""
     for folder in (root, *_folders(root)):
         for digest, names in _by_digest(folder).items():
             yield from ((folder / name, digest) for name in names)
 
 
 def part_files(root: Path) -> Iterator[Path]:
-    """Files that were being written when a run ended."""
+    """Unfinished files: being written, or left by a killed run."""
     for folder in shard_folders(root):
         yield from (Path(entry.path) for entry in _scan(folder) if PART.fullmatch(entry.name))
 
 
 def shard_folders(root: Path) -> list[Path]:
-    """The folders of the store; never one that only looks like it, or is a link out of it."""
+    """The shards of the store, without other folders and symbolic links."""
     return [folder for folder in _folders(root) if SHARD.fullmatch(folder.name)]
 
 
@@ -103,5 +118,5 @@ def _scan(folder: Path) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
             return list(entries)
-    except OSError:  # what cannot be listed is told when a file in it cannot be read
+    except OSError:  # reported when a file in it cannot be read
         return []

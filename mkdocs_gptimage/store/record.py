@@ -1,4 +1,4 @@
-"""The record of a picture: its request, image facts and provenance. Untrusted input: every field is validated."""
+"""A picture's record: its request, its image file and its origin. Untrusted input: every field is validated."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 VERSION = 1
 FORMATS = ("png", "jpg", "webp")
 MAX_RECORD_BYTES = 4 * 1024 * 1024
-"""No record is larger: a prompt has 32,000 characters, and sixteen URLs have their limits."""
+"""The largest valid record: a prompt of 32,000 characters and sixteen URLs of limited length fit well."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class RecordError(ValueError):
-    """A text that is not the record of its picture; says what was found and what was expected."""
+    """A text that is not the record of its picture; the message says what was found and what was expected."""
 
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """What is known of a picture's bytes."""
+    """Size, format and hash of an image file."""
 
     sha256: str
     bytes: int
@@ -41,18 +41,18 @@ class ImageFacts:
 
 @dataclass(frozen=True)
 class Provenance:
-    """How a picture came to be."""
+    """When, where and at what cost a picture was made."""
 
     at: str
     """UTC, ISO 8601, seconds: `2026-11-23T21:16:57Z`."""
     gateway: str
     """The host of the service, or `emulator`."""
     task_id: str | None
-    """None where the service answered with the picture at once."""
+    """None if the service answered with the picture at once."""
     seconds: float
-    """From submit to the stored file."""
+    """Seconds from submit to the stored file."""
     cost_usd: float | None
-    """None where the service does not tell."""
+    """None if the service does not report it."""
 
 
 def encode_record(request: Mapping[str, Any], image: ImageFacts, made: Provenance) -> bytes:
@@ -73,7 +73,7 @@ def decode_record(data: bytes, digest: Digest) -> tuple[ImageFacts, Provenance]:
 
 
 def decode_request(data: bytes, digest: Digest) -> dict[str, Any]:
-    """Read the canonical form of what was asked for from the record of this digest; raise `RecordError`."""
+    """Read the canonical form of the request from the record of this digest; raise `RecordError`."""
     request: dict[str, Any] = _parse(data, digest)["request"]
     return request
 

@@ -1,4 +1,4 @@
-"""A cached view of the store for one build: each picture is looked up once."""
+"""The store as one build sees it: each picture is read once and remembered."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ if TYPE_CHECKING:
 
 
 class StoreSnapshot:
-    """What the store has for each digest, remembered from the first look on."""
+    """A cache of `Store.get` by digest."""
 
     def __init__(self, store: Store, found: Mapping[Digest, Entry | Damage | None] | None = None) -> None:
-        """`found` is what is known already, for example because the bytes were verified."""
+        """`found` holds results that are known already, for example because the bytes were verified."""
         self._store = store
         self._found = dict(found or {})
 
     def get(self, digest: Digest) -> Entry | Damage | None:
-        """Return the stored picture, what is wrong with it, or None where there is none."""
+        """Return the stored picture, what is wrong with it, or None without one."""
         if digest not in self._found:
             self._found[digest] = self._store.get(digest)
         return self._found[digest]
 
     def entry(self, digest: Digest) -> Entry | None:
-        """Return the stored picture; None where it is missing or damaged."""
+        """Return the stored picture; None if it is missing or damaged."""
         found = self.get(digest)
         return found if isinstance(found, Entry) else None
 
     def forget(self) -> None:
-        """Look up everything anew: pictures were stored since."""
+        """Discard what is remembered: pictures were stored since."""
         self._found.clear()

@@ -1,4 +1,4 @@
-"""Compares the bytes of a stored picture with its record."""
+"""Compares the bytes of an image file with the record that describes it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LONGEST_MARK = 16
 
 
 def compare_bytes(image: ImageFacts, name: str, sha256: str, path: Path) -> str:
-    """Return what a record says wrongly of the bytes in `path`, whose hash is known; empty when they agree.
+    """Return how the bytes in `path`, whose hash is `sha256`, differ from the record; empty when they agree.
 
     `name` is the stored file, as messages show it.
     """

@@ -32,7 +32,7 @@ DATA = scripted_service.picture()
 RESTORE = "Restore its files from version control, or delete both of them to have it made anew"
 REMEDIES = {
     "lfs-pointer": "git lfs pull",
-    "duplicate": "which the record describes; delete",
+    "duplicate": "which the record describes; delete {}.",
     "misplaced": "Move both of its files there",
 }
 
@@ -367,7 +367,7 @@ def test_damage_is_named(damaged, name, by):
     (line,) = [line for line in (finished.out + finished.err).splitlines() if place in line]
 
     assert re.search(row.said.format(*[digest] * 2), line)
-    assert REMEDIES.get(row.kind, RESTORE) in line
+    assert REMEDIES.get(row.kind, RESTORE).format(digest) in line
 
 
 def test_programs_are_told(damaged, name):

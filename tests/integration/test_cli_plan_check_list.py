@@ -20,8 +20,9 @@ from mkdocs_gptimage.plan.status import SiteStatus
 from mkdocs_gptimage.report.as_github import github_errors
 from mkdocs_gptimage.report.listing import list_items
 from mkdocs_gptimage.spec.model import ImageSpec, reference_to
+from mkdocs_gptimage.store.audit import verify_all
 from mkdocs_gptimage.store.entry import Damage, Entry
-from mkdocs_gptimage.store.store import Store, verify_all
+from mkdocs_gptimage.store.store import Store
 from mkdocs_gptimage.text import Problem
 
 COMMAND = [sys.executable, "-c", "from mkdocs_gptimage.cli import main; main()"]

@@ -15,7 +15,6 @@ from mkdocs_gptimage.fs import PARTS, sha256_of_file
 from mkdocs_gptimage.generate import collect as collecting
 from mkdocs_gptimage.journal.journal import Journal
 from mkdocs_gptimage.store.record import ImageFacts, Provenance
-from mkdocs_gptimage.store.store import Store
 
 from .cells import LEFT, MADE, NOT_BEGUN, UNKNOWN, Cell, World
 
@@ -68,7 +67,7 @@ def _is_forbidden(world: World) -> None:
     def fail(*_: Any, **__: Any) -> None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
-    world.patch.setattr(Store, "_sweep", fail)
+    world.patch.setattr("mkdocs_gptimage.store.store.sweep_unfinished", fail)
 
 
 def _entry(world: World, ending: str = "png") -> Path:

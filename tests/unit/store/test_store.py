@@ -16,7 +16,7 @@ from scripted_service import picture
 from mkdocs_gptimage.errors import ConfigurationError
 from mkdocs_gptimage.fs import sha256_of_file
 from mkdocs_gptimage.spec.model import ImageSpec
-from mkdocs_gptimage.store import store as store_module
+from mkdocs_gptimage.store import landing
 from mkdocs_gptimage.store.entry import Damage, DamageKind, Entry
 from mkdocs_gptimage.store.record import ImageFacts, Provenance
 from mkdocs_gptimage.store.store import Store
@@ -113,8 +113,8 @@ def test_nothing_is_not_damage(store, tmp_path):
 @pytest.mark.parametrize(
     "broken",
     [
-        (store_module, "move_beside"),
-        (store_module, "write_beside"),
+        (landing, "move_beside"),
+        (landing, "write_beside"),
         (Path, "replace"),
     ],
     ids=["bytes", "record", "names"],

@@ -1,0 +1,38 @@
+"""Writes a picture and its record into the store: both, or neither."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING
+
+from mkdocs_gptimage.fs import move_beside, sync_folder, write_beside
+from mkdocs_gptimage.store.record import FORMATS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def land_pair(path: Path, part: Path, record: bytes) -> None:
+    """Move the finished file `part` to `path` and write its record beside it; raise `OSError`, and undo, on failure.
+
+    What may fail for want of room comes first, then the moves to the final names, the record's last: a record exists
+    only beside a whole picture.
+    """
+    target = path.with_suffix(".json")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    is_new = not os.path.lexists(path)
+    with contextlib.ExitStack() as undo:
+        written = write_beside(target, record)
+        undo.callback(written.unlink, missing_ok=True)
+        moved = move_beside(path, part)
+        undo.callback(moved.unlink, missing_ok=True)
+        moved.replace(path)
+        if is_new:
+            undo.callback(path.unlink, missing_ok=True)
+        written.replace(target)
+        undo.pop_all()
+    # The record no longer describes a picture of another format.
+    for other in set(FORMATS) - {path.suffix[1:]}:
+        path.with_suffix(f".{other}").unlink(missing_ok=True)
+    sync_folder(path.parent)
