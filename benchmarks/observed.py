@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mkdocs.__main__ import cli
 
-from mkdocs_gptimage.hosts.mkdocs import plugin
+from mkdocs_gptimage.hosts.mkdocs import production
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,7 +58,7 @@ def observe(produce: Callable[..., RunResult], seen: dict[str, Any]) -> Callable
 def main() -> None:
     seen: dict[str, Any] = {}
     started = cpu()
-    plugin.run_plan = observe(plugin.run_plan, seen)
+    production.run_plan = observe(production.run_plan, seen)
     cli(["build", "--quiet", "--config-file", sys.argv[1]], standalone_mode=False)
     seen["build_cpu"] = cpu() - started
     print(json.dumps(seen))

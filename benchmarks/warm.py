@@ -33,7 +33,7 @@ OUTPUT = {
     8: "{formats: [webp, avif], widths: [64, 128, 192, 256]}",
 }
 """Files of each picture → the option that asks for them."""
-CONTENT = ("_collect", "_give_back")
+CONTENT = ("_collect", "_restore")
 """The parts of on_page_content."""
 HOOKS = ("on_config", *CONTENT, "on_env", "on_pre_page", "on_page_context")
 SLOW_IMPORTS = ("httpx", "PIL", "jsonschema", "rich", "asyncio", "anyio", "diskcache")
