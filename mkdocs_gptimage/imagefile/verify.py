@@ -5,7 +5,9 @@ Pillow finds damage; what it would spend unbounded time or memory on is refused 
 
 from __future__ import annotations
 
+import contextlib
 import mmap
+import re
 import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -27,9 +29,14 @@ MAX_TRAILING = 64 * 1024
 """Bytes allowed behind the end of an image; a file with more is something else as well."""
 MAX_SCANS = 100
 """Of a JPEG. Each takes a decoder as long as the whole image; progressive JPEGs have about ten."""
+MAX_METADATA = 1024 * 1024
+"""Bytes of a PNG's colour profile or text, inflated; Pillow refuses more as well."""
 _STEP = 64 * 1024
 """Bytes that are inflated at once, to at most a thousand times as many."""
 _WEBP_ANIMATED = 0x02
+_COMPRESSED_METADATA = (b"iCCP", b"zTXt", b"iTXt")
+# Keyword and method, or in iTXt: keyword, flag, method, language and translated keyword.
+_BEFORE_COMPRESSED = re.compile(rb"[^\x00]{0,79}\x00(?:\x01\x00[^\x00]*\x00[^\x00]*\x00|\x00)")
 _DECODERS = {"png": "PNG", "jpg": "JPEG", "webp": "WEBP"}
 _OTHERS = {b"<": "HTML, SVG or another text", b"{": "JSON", b"PK": "a ZIP archive", b"GIF8": "a GIF", b"%PDF": "a PDF"}
 
@@ -57,9 +64,13 @@ def verify_image(path: Path) -> ImageInfo:
             raise PictureError(f"what was downloaded is not a PNG, JPEG or WebP picture{_but(head)}")
         # Memory that the file was read into would stay with the thread.
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            chunks = _check_chunks(kind, data)
+            pixels, end = _check_chunks(kind, data)
+            if len(data) - end > MAX_TRAILING:
+                raise PictureError(
+                    f"{len(data) - end} bytes follow the end of the picture: it is something else as well"
+                )
             if kind == "png":
-                _check_pixel_data(data, chunks)
+                _check_pixel_data(data, pixels)
     return ImageInfo(kind, *_decode(kind, path))
 
 
@@ -68,22 +79,32 @@ def _but(head: bytes) -> str:
     return next((f" but {what}" for start, what in _OTHERS.items() if text.startswith(start)), "")
 
 
-def _check_chunks(kind: str, data: mmap.mmap) -> list[Chunk]:
-    """Refuse what is too large, animated, cut off, or followed by something else."""
-    chunks = []
+def _check_chunks(kind: str, data: mmap.mmap) -> tuple[list[Chunk], int]:
+    """Refuse what is too large, animated or cut off; return a PNG's header and pixels, and where the image ends."""
+    pixels, end, scans = [], 0, 0
     for chunk in BY_FORMAT[kind].chunks(data):
         width, height = BY_FORMAT[kind].size(chunk) or (0, 0)
         if width * height > MAX_PIXELS:
             raise PictureError(f"the picture has {width}×{height} pixels, more than is sensible")
         if _is_animated(chunk):
             raise PictureError("the picture is animated; expected a still one")
-        chunks.append(chunk)
-    if sum(chunk.name == SCAN for chunk in chunks) > MAX_SCANS:
+        if chunk.name in _COMPRESSED_METADATA:
+            _check_metadata(data, chunk)
+        if chunk.name in (b"IHDR", b"IDAT"):
+            pixels.append(chunk)
+        end, scans = max(end, chunk.end), scans + (chunk.name == SCAN)
+    if scans > MAX_SCANS:
         raise PictureError(f"the picture has more than {MAX_SCANS} scans")
-    trailing = len(data) - max((chunk.end for chunk in chunks), default=0)
-    if trailing > MAX_TRAILING:
-        raise PictureError(f"{trailing} bytes follow the end of the picture: it is something else as well")
-    return chunks
+    return pixels, end
+
+
+def _check_metadata(data: mmap.mmap, chunk: Chunk) -> None:
+    """Refuse a PNG's profile or text that is a bomb: Pillow reads one behind the pixels only when a site is built."""
+    found = _BEFORE_COMPRESSED.match(data, chunk.start + 8, chunk.end - 4)
+    content = data[found.end() : min(found.end() + MAX_METADATA, chunk.end - 4)] if found else b""
+    with contextlib.suppress(zlib.error):  # decoders ignore metadata that do not inflate
+        if len(zlib.decompressobj().decompress(content, MAX_METADATA + 1)) > MAX_METADATA:
+            raise PictureError(f"the picture's {chunk.name.decode()} chunk inflates to more than 1 MiB")
 
 
 def _is_animated(chunk: Chunk) -> bool:
@@ -96,7 +117,7 @@ def _check_pixel_data(data: mmap.mmap, chunks: list[Chunk]) -> None:
 
     Inflates until the rest, if it is like what came before, is no more than allowed: in most images one step.
     """
-    width, height = BY_FORMAT["png"].size(chunks[0]) or (0, 0)
+    width, height = next(filter(None, map(BY_FORMAT["png"].size, chunks)), (0, 0))
     # A pixel has at most 8 bytes; the addition covers the filter bytes of interlaced rows.
     allowed = 8 * (width + 8) * (height + 8)
     inflater, read, inflated = zlib.decompressobj(), 0, 0
@@ -110,6 +131,8 @@ def _check_pixel_data(data: mmap.mmap, chunks: list[Chunk]) -> None:
                 return
     except zlib.error as error:
         raise PictureError(f"the picture is damaged ({error})") from None
+    if not inflated:
+        raise PictureError("the picture has no pixels")
 
 
 def _pixel_data(data: mmap.mmap, chunks: list[Chunk]) -> Iterator[bytes]:
@@ -121,7 +144,7 @@ def _pixel_data(data: mmap.mmap, chunks: list[Chunk]) -> Iterator[bytes]:
 
 def _decode(kind: str, path: Path) -> tuple[int, int]:
     """Find damage by a PNG's checksums, or by decoding a JPEG (at an eighth of its size) or a WebP; return the size."""
-    from PIL import Image  # noqa: PLC0415 - slow to import
+    from PIL import Image, UnidentifiedImageError  # noqa: PLC0415 - slow to import
 
     try:
         with Image.open(path, formats=(_DECODERS[kind],)) as image:
@@ -132,5 +155,7 @@ def _decode(kind: str, path: Path) -> tuple[int, int]:
                 image.draft("L", (1, 1))
                 image.load()
             return size
+    except UnidentifiedImageError:  # its message names the temporary file
+        raise PictureError("the picture is damaged (its header cannot be read)") from None
     except Exception as error:  # noqa: BLE001 - decoders raise anything for bytes made to break them
         raise PictureError(f"the picture is damaged ({error})") from None

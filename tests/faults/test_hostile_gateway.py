@@ -268,7 +268,6 @@ def saved(kind, size, **options):
 
 NOT_ONE = "is not a PNG, JPEG or WebP picture"
 TOO_MANY = "pixels, more than is sensible"
-TOO_LONG = "Decompressed data too large"
 IS_MORE = "follow the end of the picture"
 PICTURES = {
     "PNG of 60,000 a side, nothing behind its header": (lambda: png(60_000, 60_000, b"")[:33], TOO_MANY),
@@ -282,9 +281,16 @@ PICTURES = {
     "no bytes": (lambda: b"", NOT_ONE),
     "PNG with a bomb for pixels": (lambda: png(100, 100, nothing(4000)), "far more than its 100×100 pixels"),
     "large PNG with a bomb for pixels": (lambda: png(3000, 2000, nothing(4000)), "far more than its 3000×2000 pixels"),
-    "PNG with a bomb for a profile": (lambda: small_png(b"iCCP", b"p\0\0" + nothing(4000)), TOO_LONG),
-    "PNG with a bomb for a text": (lambda: small_png(b"zTXt", b"t\0\0" + nothing(4000)), TOO_LONG),
-    "PNG with a bomb in iTXt": (lambda: small_png(b"iTXt", b"t\0\1\0en\0t\0" + nothing(4000)), TOO_LONG),
+    "PNG with a bomb for a profile": (lambda: small_png(b"iCCP", b"p\0\0" + nothing(4000)), "iCCP chunk inflates"),
+    "PNG with a bomb for a text": (lambda: small_png(b"zTXt", b"t\0\0" + nothing(4000)), "zTXt chunk inflates"),
+    "PNG with a bomb in iTXt": (lambda: small_png(b"iTXt", b"t\0\1\0en\0t\0" + nothing(4000)), "iTXt chunk inflates"),
+    "PNG with a bomb behind its pixels": (
+        lambda: small_png(b"gAMA", bytes(4))[:-12] + chunk(b"zTXt", b"t\0\0" + nothing(4000)) + chunk(b"IEND", b""),
+        "zTXt chunk inflates",
+    ),
+    "PNG without pixels": (lambda: png(100, 100, b""), "has no pixels"),
+    "PNG with its end alone": (lambda: picture()[:8] + chunk(b"IEND", b""), "has no pixels"),
+    "PNG with a broken header": (lambda: png(100, 100, zlib.compress(bytes(30_100)), depth=3), "header cannot be read"),
     "PNG of many chunks": (lambda: png(1, 1, nothing(1), chunk(b"gAMA", b"") * 200_000), "more than 100000 chunks"),
     "truncated PNG": (lambda: saved("PNG", (500, 500))[:-40], "breaks off"),
     "truncated JPEG": (lambda: saved("JPEG", (500, 500))[:-40], "breaks off"),

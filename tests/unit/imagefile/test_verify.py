@@ -24,12 +24,22 @@ def test_whole_pictures(tmp_path, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.999])
 def test_pictures_that_broke_off(tmp_path, kind, share):
     """A picture whose end is missing is not one."""
     (tmp_path / "part").write_bytes(WHOLE[kind][: int(len(WHOLE[kind]) * share)])
     with pytest.raises(PictureError):
         verify_image(tmp_path / "part")
+
+
+def test_any_wrong_byte_of_a_png_is_found(tmp_path):
+    """Whichever byte of a PNG has changed, up to its end mark, the picture is refused."""
+    for place in range(len(WHOLE["PNG"]) - len("IEND") - 4):
+        spoiled = bytearray(WHOLE["PNG"])
+        spoiled[place] ^= 4
+        (tmp_path / "part").write_bytes(spoiled)
+        with pytest.raises(PictureError):
+            verify_image(tmp_path / "part")
 
 
 @given(kind=st.sampled_from(sorted(KINDS)), data=st.data())
