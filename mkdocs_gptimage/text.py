@@ -35,6 +35,11 @@ class Problem:
         return f"{self.file}{line}{f' ({self.role})' if self.role else ''}: {self.message}"
 
 
+def counted(count: int, noun: str) -> str:
+    """Return a number with its noun: `1 picture`, `2 pictures`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def one_line_each(messages: Sequence[str]) -> str:
     """Several messages as one text: a line each, and no line break inside any of them."""
     return "\n".join(" ".join(message.split()) for message in messages)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from typing import NoReturn
 
@@ -60,8 +59,7 @@ def check(config_file: str, as_json: bool, allow_orphans: bool, github: bool, st
         click.echo(status_json(found, problems, condition))
     elif github:
         orphans = () if allow_orphans else found.orphans
-        lines = [*not_stored(plan), *orphan_problems(orphans, site.settings.project)]
-        annotated = [*problems, *map(_problem_of, lines)]
+        annotated = [*problems, *not_stored(plan), *orphan_problems(orphans, site.settings.project)]
         click.echo("\n".join([*github_errors(annotated, site.settings.project), counts_line(found)]))
     else:
         print_status(found, condition=condition)
@@ -77,16 +75,8 @@ def _check_store(config_file: str, *, as_json: bool, github: bool) -> NoReturn:
     if as_json:
         click.echo(store_json(len(verified), damages, leftovers))
     elif github:
-        annotated = map(_problem_of, damage_problems(damages, settings.project))
+        annotated = damage_problems(damages, settings.project)
         click.echo("\n".join([*github_errors(annotated, settings.project), verified_line(len(verified), damages)]))
     else:
         click.echo(store_text(len(verified), damages, leftovers, settings.project))
     sys.exit(EXIT_INCOMPLETE if damages else 0)
-
-
-def _problem_of(line: str) -> Problem:
-    """A line about a picture as a problem: that is all plan and report return so far."""
-    found = _LINE.fullmatch(line)
-    if found is None:
-        return Problem(line)
-    return Problem(found["message"], found["file"], int(found["line"]) if found["line"] else None)

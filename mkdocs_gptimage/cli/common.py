@@ -11,15 +11,16 @@ import click
 from mkdocs_gptimage.errors import BudgetError, ConfigurationError, GptImageError
 from mkdocs_gptimage.generate.run import has_key
 from mkdocs_gptimage.plan.orphans import find_orphans
-from mkdocs_gptimage.plan.plan import Plan, State, check_budget, make_plan
+from mkdocs_gptimage.plan.plan import Plan, check_budget, make_plan
+from mkdocs_gptimage.plan.states import State
 from mkdocs_gptimage.plan.status import SiteStatus
 from mkdocs_gptimage.report.as_json import status_json
 from mkdocs_gptimage.report.as_text import (
     StoreCondition,
-    count_pictures,
     price_text,
     status_text,
 )
+from mkdocs_gptimage.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -117,7 +118,7 @@ def may_pay(plan: Plan, settings: Settings, environment: Mapping[str, str], *, y
         return True
     if not missing or not has_key(settings, environment) or _exceeds_budget(plan, settings):
         return True  # nothing is paid; what stands in the way is told by the run
-    asked = f"{count_pictures(len(missing))} ({price_text(plan.price)})"
+    asked = f"{counted(len(missing), 'picture')} ({price_text(plan.price)})"
     if yes or not (sys.stdin.isatty() and sys.stderr.isatty()):
         click.echo(f"Making {asked}", err=True)
         return True

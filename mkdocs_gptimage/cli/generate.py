@@ -16,8 +16,9 @@ from mkdocs_gptimage.generate.run import run_plan
 from mkdocs_gptimage.generate.workspace import Workspace
 from mkdocs_gptimage.plan.plan import State, limit_to, restrict_to, with_unknown_as_missing
 from mkdocs_gptimage.report.as_json import result_json
-from mkdocs_gptimage.report.as_text import count_pictures, result_text
+from mkdocs_gptimage.report.as_text import result_text
 from mkdocs_gptimage.report.listing import shown_path
+from mkdocs_gptimage.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,7 +64,7 @@ def generate(  # noqa: PLR0913 - one for each option
     click.echo(result_json(result) if as_json else result_text(result))
     left_out = len(whole.only(State.MISSING)) - len(plan.only(State.MISSING))
     if left_out:
-        click.echo(f"{count_pictures(left_out)} more to make, left out by --only or --limit", err=True)
+        click.echo(f"{counted(left_out, 'picture')} more to make, left out by --only or --limit", err=True)
     sys.exit(EXIT_INCOMPLETE if result.problems else 0)
 
 

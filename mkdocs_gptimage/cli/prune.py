@@ -16,8 +16,9 @@ from mkdocs_gptimage.maintenance.prune import apply_pruning, find_prunable
 from mkdocs_gptimage.maintenance.siblings import sibling_configurations
 from mkdocs_gptimage.plan.orphans import find_orphans
 from mkdocs_gptimage.report.as_json import pruning_json
-from mkdocs_gptimage.report.as_text import count_pictures, prompt_of, shortened_prompt, size_text
+from mkdocs_gptimage.report.as_text import prompt_of, shortened_prompt, size_text
 from mkdocs_gptimage.report.listing import shown_path
+from mkdocs_gptimage.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -116,8 +117,8 @@ def _require_pictures(found: Pruning, site: Site) -> None:
 
 
 def _summary(found: Pruning, *, applies: bool) -> str:
-    stored = f"{count_pictures(len(found.orphans))} ({size_text(found.stored_bytes)})"
-    files = "1 file" if len(found.files) == 1 else f"{len(found.files)} files"
+    stored = f"{counted(len(found.orphans), 'picture')} ({size_text(found.stored_bytes)})"
+    files = counted(len(found.files), "file")
     what = f"{stored} of the store and {files} of the cache"
     if applies:
         return f"Deleted {what}"

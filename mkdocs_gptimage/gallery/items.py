@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from mkdocs_gptimage.catalog.mention import UseById
 from mkdocs_gptimage.plan.orphans import parse_candidate
-from mkdocs_gptimage.plan.plan import State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,17 +38,6 @@ class Status(enum.Enum):
     """Stored, and drawn to replace another one."""
     ORPHANED = "orphaned"
     """Stored, and nothing asks for it."""
-
-
-_STATUS_OF = {
-    State.CACHED: Status.USED,
-    State.MISSING: Status.MISSING,
-    State.IN_FLIGHT: Status.IN_FLIGHT,
-    State.LEASED: Status.IN_FLIGHT,
-    State.OTHER_GATEWAY: Status.IN_FLIGHT,
-    State.UNKNOWN: Status.UNKNOWN,
-    State.BROKEN: Status.BROKEN,
-}
 
 
 @dataclass(frozen=True)
@@ -113,9 +101,9 @@ def gallery_items(survey: SiteStatus, mentions: Mapping[Digest, Sequence[Mention
     return _grouped(shown, sorted([*others, *flown], key=lambda each: (each.number, each.digest)))
 
 
-def mark_damaged(exhibit: GalleryItem, reason: str) -> GalleryItem:
-    """Return the exhibit of a stored picture whose bytes turn out not to be those of its record."""
-    return replace(exhibit, status=Status.BROKEN, entry=None, detail=reason)
+def mark_damaged(item: GalleryItem, reason: str) -> GalleryItem:
+    """Return the item of a stored picture whose bytes turn out not to be those of its record."""
+    return replace(item, status=Status.BROKEN, entry=None, detail=reason)
 
 
 def _grouped(shown: Sequence[GalleryItem], others: Sequence[GalleryItem]) -> list[GalleryItem]:
@@ -135,7 +123,7 @@ def _of_row(row: Row, survey: SiteStatus, mentions: Sequence[Mention]) -> Galler
     changed = survey.changed(row)
     return GalleryItem(
         row.digest,
-        _STATUS_OF[row.state],
+        Status(row.state.traits.gallery),
         picture.spec.canonical,
         tuple(dict.fromkeys(places)),
         row.entry,

@@ -56,8 +56,8 @@ def write_gallery(target: Path, found: Sequence[GalleryItem], problems: Sequence
         prepare_cache(settings.cache)
         entries = [each.entry for each in found if each.entry is not None]
         derived = derive_renditions(entries, _THUMBNAILS, settings.cache)
-        told = [_embedded(each, derived.get(each.digest), target.parent) for each in found]
-        text = render_page(f"Pictures of {settings.project.name}", told, [str(problem) for problem in problems])
+        payload = [_embedded(each, derived.get(each.digest), target.parent) for each in found]
+        text = render_page(f"Pictures of {settings.project.name}", payload, [str(problem) for problem in problems])
         target.parent.mkdir(parents=True, exist_ok=True)
         atomic_write(target, text.encode())
     except OSError as error:
@@ -88,8 +88,8 @@ def published_page(
     is the gallery's own file; both as seen from the site's root.
     """
     root = "../" * name.count("/")
-    told = [_as_shown(each, shown[each.digest], root, addresses) for each in found if each.digest in shown]
-    return render_page(title, told, tells_costs=False)
+    payload = [_as_shown(each, shown[each.digest], root, addresses) for each in found if each.digest in shown]
+    return render_page(title, payload, tells_costs=False)
 
 
 def render_page(
@@ -124,38 +124,38 @@ def _policy(style: str, script: str) -> str:
     )
 
 
-def _embedded(exhibit: GalleryItem, derived: RenditionSet | Damage | None, folder: Path) -> dict[str, Any]:
+def _embedded(item: GalleryItem, derived: RenditionSet | Damage | None, folder: Path) -> dict[str, Any]:
     if isinstance(derived, Damage):
-        exhibit, derived = mark_damaged(exhibit, derived.reason), None
-    told = _told(exhibit)
-    made = exhibit.entry.made if exhibit.entry else None
+        item, derived = mark_damaged(item, derived.reason), None
+    payload = _payload(item)
+    made = item.entry.made if item.entry else None
     if made is not None:
         is_emulated = made.gateway == EMULATOR
-        told |= {
+        payload |= {
             "cost": None if is_emulated else made.cost_usd,
             "is_emulated": is_emulated,
             "service": made.gateway,
             "seconds": made.seconds,
         }
-    if derived is not None and exhibit.entry is not None:
+    if derived is not None and item.entry is not None:
         with open(derived.renditions[0].path, "rb") as file:  # noqa: PTH123 - a rendition's path is text
             thumbnail = base64.b64encode(file.read()).decode()
-        told |= {
+        payload |= {
             "thumb": f"data:image/webp;base64,{thumbnail}",
-            "full": _address(exhibit.entry.path, folder),
+            "full": _address(item.entry.path, folder),
             "colour": derived.colour,
         }
-    return {**told, "price": exhibit.price, "detail": exhibit.detail}
+    return {**payload, "price": item.price, "detail": item.detail}
 
 
-def _as_shown(exhibit: GalleryItem, shown: PublishedImage, root: str, addresses: Mapping[str, str]) -> dict[str, Any]:
-    told = _told(exhibit)
-    for place, each in zip(exhibit.places, told["places"], strict=True):
+def _as_shown(item: GalleryItem, shown: PublishedImage, root: str, addresses: Mapping[str, str]) -> dict[str, Any]:
+    payload = _payload(item)
+    for place, each in zip(item.places, payload["places"], strict=True):
         each["href"] = _link(place, root, addresses)
     files = sorted(shown.formats[-1], key=lambda file: file.width)
     small = next((file for file in files if file.width >= _NARROWEST), files[-1])
     folder = "../" * PUBLISHED_NAME.count("/")
-    return {**told, "thumb": folder + small.name, "full": folder + shown.src.name, "colour": shown.colour}
+    return {**payload, "thumb": folder + small.name, "full": folder + shown.src.name, "colour": shown.colour}
 
 
 def _link(place: UseLocation, root: str, addresses: Mapping[str, str]) -> str | None:
@@ -164,15 +164,15 @@ def _link(place: UseLocation, root: str, addresses: Mapping[str, str]) -> str | 
     return None if address is None else f"{root}{address}{f'#{place.anchor}' if place.anchor else ''}"
 
 
-def _told(exhibit: GalleryItem) -> dict[str, Any]:
-    """An exhibit as the script reads it, without what it costs and its files; a record may hold anything."""
-    request, entry = exhibit.request, exhibit.entry
+def _payload(item: GalleryItem) -> dict[str, Any]:
+    """An item as the script reads it, without what it costs and its files; a record may hold anything."""
+    request, entry = item.request, item.entry
     shape, resolution = str(request.get("size", "")), str(request.get("resolution", ""))
     references = request.get("references", ())
     width, height = (entry.image.width, entry.image.height) if entry else (0, 0)
     return {
-        "digest": exhibit.digest,
-        "state": exhibit.status.value,
+        "digest": item.digest,
+        "state": item.status.value,
         "prompt": str(request.get("prompt", "")),
         "shape": shape,
         "resolution": resolution,
@@ -180,13 +180,13 @@ def _told(exhibit: GalleryItem) -> dict[str, Any]:
         "references": [str(each) for each in references] if isinstance(references, (list, tuple)) else [],
         "width": width,
         "height": height,
-        "ratio": exhibit.ratio,
+        "ratio": item.ratio,
         "bytes": entry.image.bytes if entry else 0,
         "format": entry.image.format if entry else "",
         "at": entry.made.at if entry else "",
-        "places": [{"page": place.page, "line": place.line, "role": place.role} for place in exhibit.places],
-        "of": exhibit.of,
-        "number": exhibit.number,
+        "places": [{"page": place.page, "line": place.line, "role": place.role} for place in item.places],
+        "of": item.of,
+        "number": item.number,
         "cost": None,
         "price": None,
         "is_emulated": False,

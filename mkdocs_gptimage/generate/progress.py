@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from mkdocs_gptimage.generate.job import Event, Outcome, Step
 from mkdocs_gptimage.journal.submission import Stage
-from mkdocs_gptimage.plan.plan import Plan, State
+from mkdocs_gptimage.plan.states import State
+from mkdocs_gptimage.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from mkdocs_gptimage.journal.submission import Submission
+    from mkdocs_gptimage.plan.plan import Plan
 
 
 _ENDS = frozenset({Step.STORED, Step.FAILED, Step.WAITING, Step.UNKNOWN, Step.SKIPPED, Step.LEASE_LOST})
@@ -106,22 +108,22 @@ def _redirected(stream: Any) -> Iterator[None]:
 def summary(plan: Plan, outcomes: Sequence[Outcome]) -> str:
     """One line on what a run did: `12 pictures: 9 cached, 3 generated, 0 failed, $0.042`."""
     stored = [outcome.entry for outcome in outcomes if outcome.entry is not None]
-    counted = {"cached": plan.count(State.CACHED), "generated": len(stored)}
+    totals = {"cached": plan.count(State.CACHED), "generated": len(stored)}
     for name, step in _UNMADE.items():
         count = sum(outcome.step is step for outcome in outcomes)
         if count or step is Step.FAILED:
-            counted[name] = count
+            totals[name] = count
     blocked = len(plan.blocked)
     if blocked:
-        counted["not touched"] = blocked
-    text = ", ".join(f"{count} {name}" for name, count in counted.items())
+        totals["not touched"] = blocked
+    text = ", ".join(f"{count} {name}" for name, count in totals.items())
     costs = [entry.made.cost_usd for entry in stored]
     told = [cost for cost in costs if cost is not None]
     if told:
         text += f", ${sum(told):.4g}" + ("" if len(told) == len(costs) else f" for {len(told)} of them")
     elif stored:
         text += ", cost not told by the service"
-    return f"{len(plan.rows)} {'picture' if len(plan.rows) == 1 else 'pictures'}: {text}"
+    return f"{counted(len(plan.rows), 'picture')}: {text}"
 
 
 def left_behind(submissions: Iterable[Submission]) -> str:
@@ -143,6 +145,6 @@ def advice(outcomes: Sequence[Outcome]) -> str:
         said.append("What is in flight stays in the journal; build again to collect it, without paying again.")
     skipped = sum(outcome.step is Step.SKIPPED for outcome in outcomes)
     if skipped:
-        pictures = "1 picture is" if skipped == 1 else f"{skipped} pictures are"
+        pictures = f"{counted(skipped, 'picture')} {'is' if skipped == 1 else 'are'}"
         said.append(f"{pictures} left that nothing was submitted or paid for; build again when the cause is gone.")
     return " ".join(said)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from mkdocs_gptimage.generate.job import Job, Outcome, Step, job_of
-from mkdocs_gptimage.plan.plan import State
+from mkdocs_gptimage.plan.states import State
 from mkdocs_gptimage.spec.digest import Digest
 
 if TYPE_CHECKING:

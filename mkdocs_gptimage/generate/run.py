@@ -11,7 +11,8 @@ from mkdocs_gptimage.errors import BudgetError, ConfigurationError
 from mkdocs_gptimage.generate.job import Outcome, Step
 from mkdocs_gptimage.generate.workspace import RunContext, Workspace
 from mkdocs_gptimage.plan.messages import describe, retry_command
-from mkdocs_gptimage.plan.plan import Plan, Row, State, check_budget, collect_only, with_unknown_as_missing
+from mkdocs_gptimage.plan.plan import Plan, Row, check_budget, collect_only, with_unknown_as_missing
+from mkdocs_gptimage.plan.states import RUNNABLE
 from mkdocs_gptimage.settings import EMULATOR
 from mkdocs_gptimage.store.entry import Entry
 
@@ -24,11 +25,11 @@ if TYPE_CHECKING:
     from mkdocs_gptimage.settings import Settings
     from mkdocs_gptimage.spec.digest import Digest
     from mkdocs_gptimage.store.store import Store
+    from mkdocs_gptimage.text import Problem
 
 
 EMULATOR_SPEED = 10.0
 """How much faster than the real service the built-in emulator is."""
-_TO_DO = (State.MISSING, State.IN_FLIGHT, State.LEASED)
 
 
 @dataclass(frozen=True)
@@ -45,16 +46,15 @@ class RunResult:
         return {row.digest: found for row in self.plan.rows if (found := row.entry or made.get(row.digest)) is not None}
 
     @property
-    def problems(self) -> list[str]:
-        """One line for each picture that should be there and is not; first those that nothing was tried for."""
+    def problems(self) -> list[Problem]:
+        """A problem for each picture that should be there and is not; first those that nothing was tried for."""
         blocked = [describe(row) for row in self.plan.blocked]
         rows = {row.digest: row for row in self.plan.rows}
         order = {digest: number for number, digest in enumerate(rows)}
         failed = [
-            f"{outcome.where}: {outcome.step.value}: {outcome.problem.rstrip('.')}"
-            f"{_next(outcome.step, rows[outcome.digest])}"
+            row.picture.problem(f"{outcome.step.value}: {outcome.problem.rstrip('.')}{_next(outcome.step, row)}")
             for outcome in sorted(self.outcomes, key=lambda outcome: order.get(outcome.digest, 0))
-            if outcome.step is not Step.STORED and outcome.digest in order
+            if outcome.step is not Step.STORED and (row := rows.get(outcome.digest)) is not None
         ]
         return blocked + failed
 
@@ -89,7 +89,7 @@ def run_plan(
         check_budget(plan, settings.budget)
     except BudgetError:
         free = collect_only(plan)
-        if free.only(*_TO_DO) or free.unclaimed:
+        if free.only(*RUNNABLE) or free.unclaimed:
             store.check_writable()
             _generate(free, workspace, key, watcher)
         raise

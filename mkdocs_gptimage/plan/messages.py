@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mkdocs_gptimage.errors import MissingPicturesError
-from mkdocs_gptimage.plan.plan import Plan, Row, State
+from mkdocs_gptimage.plan.states import State
 from mkdocs_gptimage.text import one_line_each
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from mkdocs_gptimage.plan.plan import Plan, Row
     from mkdocs_gptimage.settings import Settings
+    from mkdocs_gptimage.text import Problem
 
 
 def retry_command(row: Row) -> str:
@@ -21,42 +23,45 @@ def retry_command(row: Row) -> str:
 
 def require_all(plan: Plan) -> None:
     """Raise `MissingPicturesError` that lists everything that is not in the store."""
-    lines = not_stored(plan)
-    if lines:
-        raise MissingPicturesError(one_line_each(lines))
+    problems = not_stored(plan)
+    if problems:
+        raise MissingPicturesError(one_line_each([str(problem) for problem in problems]))
 
 
-def not_stored(plan: Plan) -> list[str]:
-    """One line for each picture of a plan that is not in the store."""
+def not_stored(plan: Plan) -> list[Problem]:
+    """A problem for each picture of a plan that is not in the store."""
     return [describe(row) for row in plan.rows if row.state is not State.CACHED]
 
 
-def describe(row: Row) -> str:
-    """What is the matter with a picture that is not there, and what to do."""
+def describe(row: Row) -> Problem:
+    """Why a picture is not in the store, and what to do, located at its first use."""
+    return row.picture.problem(_message(row))
+
+
+def _message(row: Row) -> str:
     digest = row.digest.short
-    where = row.picture.where
     if row.state is State.MISSING:
-        return f"{where}: the picture {digest} is not in the store; make it with 'gptimage generate' and commit it"
+        return f"the picture {digest} is not in the store; make it with 'gptimage generate' and commit it"
     if row.state is State.IN_FLIGHT:
-        return f"{where}: the picture {digest} is in flight; collect it with 'gptimage generate'"
+        return f"the picture {digest} is in flight; collect it with 'gptimage generate'"
     if row.state is State.LEASED:
-        return f"{where}: the picture {digest} is being made by another run ({row.detail}); build again when it is done"
+        return f"the picture {digest} is being made by another run ({row.detail}); build again when it is done"
     if row.state is State.UNKNOWN:
         return (
-            f"{where}: the picture {digest} may be paid for already: {row.detail}. It is not submitted again on its "
+            f"the picture {digest} may be paid for already: {row.detail}. It is not submitted again on its "
             f"own; {retry_command(row)} does"
         )
     if row.state is State.OTHER_GATEWAY:
         return (
-            f"{where}: the picture {digest} was submitted to {row.detail}; set api.base_url to that to collect it. It "
+            f"the picture {digest} was submitted to {row.detail}; set api.base_url to that to collect it. It "
             "is not submitted to another service"
         )
     remedy = f". {row.damage.remedy}" if row.damage is not None and row.damage.remedy else ""
-    return f"{where}: the picture {digest} in the store is damaged: {row.detail}{remedy}"
+    return f"the picture {digest} in the store is damaged: {row.detail}{remedy}"
 
 
 def emulated_elsewhere(plan: Plan, settings: Settings) -> Sequence[Row]:
-    """Pictures that the emulator drew, in a site that no longer uses it."""
+    """The pictures that the emulator drew, if the site no longer uses it."""
     if settings.api.emulated:
         return ()
     return [row for row in plan.rows if row.entry is not None and row.entry.made.gateway == "emulator"]

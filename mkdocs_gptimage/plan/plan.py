@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 import functools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from mkdocs_gptimage.errors import BudgetError, ConfigurationError
 from mkdocs_gptimage.journal.lease import process_of
 from mkdocs_gptimage.journal.snapshot import JournalSnapshot
 from mkdocs_gptimage.journal.submission import Stage, Submission
+from mkdocs_gptimage.plan.states import NEED_DECISION, State
 from mkdocs_gptimage.settings import EMULATOR
 from mkdocs_gptimage.spec.digest import Digest, digest_of
 from mkdocs_gptimage.store.entry import Damage, Entry
@@ -21,22 +21,6 @@ if TYPE_CHECKING:
     from mkdocs_gptimage.catalog.catalog import Catalog, Picture
     from mkdocs_gptimage.settings import Budget, Settings
     from mkdocs_gptimage.store.snapshot import StoreSnapshot
-
-
-class State(enum.Enum):
-    CACHED = "cached"
-    MISSING = "missing"
-    """Would be submitted, and paid for."""
-    IN_FLIGHT = "in flight"
-    """Submitted by an earlier run; collecting it is free."""
-    BROKEN = "broken"
-    """In the store in part, or damaged; never paid for again without being asked."""
-    UNKNOWN = "unknown"
-    """Submitted with an unknown outcome; never submitted again on its own."""
-    OTHER_GATEWAY = "in flight elsewhere"
-    """Submitted to another service than this run's; never submitted to this one."""
-    LEASED = "in hand"
-    """Another run is making it at this moment; this one waits for it and uses it."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +36,7 @@ class Row:
     entry: Entry | None = None
     damage: Damage | None = None
     submission: Submission | None = None
-    """What the journal has of it; beside `MISSING`, the submit with an unknown outcome that is to be repeated."""
+    """The journal's record; with `MISSING`, the submit of unknown outcome that is to be repeated."""
 
     @property
     def digest(self) -> Digest:
@@ -74,7 +58,7 @@ class Plan:
     def rows(self) -> tuple[Row, ...]:
         """The pictures that matter: those that a page shows, and those that a missing one is drawn from.
 
-        A picture in the store needs nothing any more, so what only it was drawn from may be gone.
+        A stored picture no longer needs its references.
         """
         needed: set[Digest] = set()
         for row in reversed(self.all_rows):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mkdocs_gptimage.plan.diff import changed_fields, find_replaced
-from mkdocs_gptimage.plan.plan import State
+from mkdocs_gptimage.plan.states import CANDIDATE, CHANGED, NEW, ORPHANED, OUTDATED, State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,24 +17,16 @@ if TYPE_CHECKING:
     from mkdocs_gptimage.spec.digest import Digest
 
 
-NEW = "new"
-CHANGED = "changed"
-CANDIDATE = "candidate"
-OUTDATED = "outdated"
-"""The stored picture that an edited block showed before."""
-ORPHANED = "orphaned"
-
-
 @dataclass(frozen=True)
 class SiteStatus:
-    """A plan and the stored pictures that no page asks for."""
+    """A plan and the stored pictures that no page uses."""
 
     plan: Plan
     orphans: Sequence[Orphan] = ()
 
     @functools.cached_property
     def replaced(self) -> Mapping[Digest, Orphan]:
-        """The stored picture that one which is not there replaces, by the digest of the latter."""
+        """The stored picture that each picture not in the store replaces, by the digest of the latter."""
         wanted = {row.digest: row.picture.spec.canonical for row in self.plan.rows if row.state is not State.CACHED}
         return find_replaced(wanted, self.orphans)
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from mkdocs_gptimage.errors import ConfigurationError
 from mkdocs_gptimage.figures.srcset import PLACEHOLDER_FORMAT, PublishedFile, PublishedImage, published_name
 from mkdocs_gptimage.fs import sweep_parts
-from mkdocs_gptimage.plan.plan import Row, State
+from mkdocs_gptimage.plan.plan import Row
+from mkdocs_gptimage.plan.states import State
 from mkdocs_gptimage.publish.link import write_placeholder
 from mkdocs_gptimage.publish.renditions import derive_renditions
 from mkdocs_gptimage.store.entry import Damage
@@ -126,18 +127,9 @@ def _shown(stem: str, derived: RenditionSet, settings: Settings, delivery: Deliv
 def _show_card(row: Row, settings: Settings, delivery: Delivery) -> None:
     """Add the card that stands in for a picture."""
     spec = row.picture.spec
-    card = write_placeholder(spec, _NOTES.get(row.state, "damaged"), settings.cache)
+    card = write_placeholder(spec, row.state.traits.card, settings.cache)
     name = published_name(spec.stem, PLACEHOLDER_FORMAT)
     delivery.files.append((os.fspath(card), name))
     delivery.shown[row.digest] = PublishedImage(
         *spec.pixels, ((PublishedFile(name, spec.pixels[0], PLACEHOLDER_FORMAT),),)
     )
-
-
-_NOTES = {
-    State.MISSING: "not generated yet",
-    State.IN_FLIGHT: "being generated",
-    State.LEASED: "being generated",
-    State.BROKEN: "damaged in the store",
-    State.UNKNOWN: "outcome unknown",
-}

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from mkdocs_gptimage.plan.orphans import parse_candidate
-from mkdocs_gptimage.plan.plan import State
+from mkdocs_gptimage.plan.states import State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -78,7 +78,7 @@ def pruning_json(found: Pruning, known: SiteStatus, *, applied: bool) -> str:
     return _dump({"orphans": gone, "young": young, "files": files, "deleted": applied})
 
 
-def _plan(plan: Plan, problems: Sequence[Problem | str]) -> dict[str, Any]:
+def _plan(plan: Plan, problems: Sequence[Problem]) -> dict[str, Any]:
     return {
         "pictures": [_picture(row) for row in plan.rows],
         "counts": {state.value: plan.count(state) for state in State},

@@ -11,9 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from mkdocs_gptimage.plan.messages import describe
-from mkdocs_gptimage.plan.plan import State
-from mkdocs_gptimage.plan.status import CANDIDATE, CHANGED, NEW, ORPHANED, OUTDATED
-from mkdocs_gptimage.report.as_text import BLOCKED, counts_line, leftover_lines, prompt_of, status_notes
+from mkdocs_gptimage.plan.states import CHANGED, State, colour_of
+from mkdocs_gptimage.report.as_text import counts_line, leftover_lines, prompt_of, status_notes
 from mkdocs_gptimage.spec.digest import SHORT_LENGTH
 
 if TYPE_CHECKING:
@@ -29,16 +28,6 @@ _WIDE = 100
 """From so many columns on, digests are as long as elsewhere, and changes are told beside the state."""
 _NARROW_DIGEST = 8
 _NO_PAGE = "stored, and on no page"
-_STYLES = {
-    State.CACHED.value: "green",
-    NEW: "yellow",
-    CHANGED: "yellow",
-    State.IN_FLIGHT.value: "cyan",
-    State.LEASED.value: "cyan",
-    OUTDATED: "dim",
-    ORPHANED: "dim",
-    CANDIDATE: "magenta",
-}
 
 
 @dataclass(frozen=True)
@@ -83,13 +72,11 @@ def _line(survey: SiteStatus, row: Row, *, is_wide: bool) -> _Line:
     spec, uses = row.picture.spec, row.picture.uses
     fields = ", ".join(survey.changed(row)) if row.state is State.MISSING else ""
     state = survey.state(row) if is_wide or not fields else CHANGED
-    where = row.picture.where
-    below = describe(row).removeprefix(f"{where}: ") if row.state in BLOCKED else ""
+    below = describe(row).message if row.state.traits.needs_decision else ""
     if fields and not is_wide:
         below = f"{CHANGED}: {fields}"
     line = uses[0].line
-    # Behind the line stands what it is there, `docs/a.md:3 (dark)`.
-    role = "" if line is None else where.removeprefix(uses[0].where()).strip("() ")
+    role = "" if line is None else row.picture.role_in_first_use
     more = f" +{len(uses) - 1}" if len(uses) > 1 else ""
     return _Line(
         row.digest[: SHORT_LENGTH if is_wide else _NARROW_DIGEST],
@@ -126,10 +113,9 @@ def _drawn(line: _Line, widths: list[int], *, verbose: bool) -> Padding:
         table.add_column(width=width, no_wrap=True, justify=justify)  # type: ignore[arg-type] # the literals it wants
     table.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
     prompt = "" if verbose else " ".join(line.prompt.split())
-    style = _STYLES.get(line.state.partition(" (")[0], "red")
     table.add_row(
         Text(line.digest, style="dim"),
-        Text(line.state, style=style),
+        Text(line.state, style=colour_of(line.state)),
         Text(line.place, style="dim"),
         Text(line.size),
         Text(line.price),

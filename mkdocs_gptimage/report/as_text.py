@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 from mkdocs_gptimage.generate import progress
 from mkdocs_gptimage.plan.messages import describe
-from mkdocs_gptimage.plan.plan import State
-from mkdocs_gptimage.plan.status import CHANGED, NEW
+from mkdocs_gptimage.plan.states import CHANGED, NEW, State
 from mkdocs_gptimage.report.listing import shown_path
-from mkdocs_gptimage.text import quote
+from mkdocs_gptimage.text import Problem, counted, quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -49,7 +48,7 @@ def status_text(survey: SiteStatus, *, condition: StoreCondition | None = None, 
     cells = [_cells(survey, row) for row in survey.plan.rows] + [_orphan_cells(survey, each) for each in survey.orphans]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)] if cells else []
     prompts = [row.picture.spec.prompt for row in survey.plan.rows] + [prompt_of(each) for each in survey.orphans]
-    reasons = [describe(row) if row.state in BLOCKED else "" for row in survey.plan.rows]
+    reasons = [str(describe(row)) if row.state.traits.needs_decision else "" for row in survey.plan.rows]
     reasons += [""] * len(survey.orphans)
     lines = []
     for each, prompt, reason in zip(cells, prompts, reasons, strict=True):
@@ -131,11 +130,7 @@ def counts_line(survey: SiteStatus) -> str:
             parts.append(f"{count} {state.value}")
     missing = plan.count(State.MISSING)
     to_pay = f"; {missing} to pay for ({price_text(plan.price)})" if missing else ""
-    return f"{count_pictures(len(plan.rows))}: {', '.join(parts)}{to_pay}"
-
-
-def count_pictures(count: int) -> str:
-    return "1 picture" if count == 1 else f"{count} pictures"
+    return f"{counted(len(plan.rows), 'picture')}: {', '.join(parts)}{to_pay}"
 
 
 def price_text(usd: float | None) -> str:
@@ -147,10 +142,10 @@ def size_text(count: int) -> str:
     return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count / 1e3:.1f} kB"
 
 
-def orphan_problems(orphans: Iterable[Orphan], project: Path) -> list[str]:
-    """One line for each stored picture that no page asks for, `gptimage/3f/3f9a….json: …`."""
+def orphan_problems(orphans: Iterable[Orphan], project: Path) -> list[Problem]:
+    """A problem for each stored picture that no page uses, located at its record, `gptimage/3f/3f9a….json`."""
     return [
-        f"{shown_path(orphan.entry.path.with_suffix('.json'), project)}: {_orphan_problem(orphan)}"
+        Problem(_orphan_problem(orphan), shown_path(orphan.entry.path.with_suffix(".json"), project))
         for orphan in orphans
     ]
 
@@ -165,31 +160,33 @@ def _orphan_problem(orphan: Orphan) -> str:
     )
 
 
-def damage_problems(damages: Iterable[Damage], project: Path) -> list[str]:
-    """One line for each damaged picture of the store, with what to do."""
-    lines = []
+def damage_problems(damages: Iterable[Damage], project: Path) -> list[Problem]:
+    """A problem for each damaged picture of the store, with what to do."""
+    problems = []
     for damage in damages:
-        file = f"{shown_path(damage.path, project)}: " if damage.path else ""
+        file = shown_path(damage.path, project) if damage.path else ""
         remedy = f". {damage.remedy}" if damage.remedy else ""
-        lines.append(f"{file}the picture {damage.digest.short} is damaged: {damage.reason}{remedy}")
-    return lines
+        problems.append(Problem(f"the picture {damage.digest.short} is damaged: {damage.reason}{remedy}", file))
+    return problems
 
 
 def store_text(count: int, damages: Sequence[Damage], left: Iterable[Leftover], project: Path) -> str:
     """What is wrong with the store, a line each, and a line that counts."""
-    return "\n".join([*damage_problems(damages, project), *leftover_lines(left), verified_line(count, damages)])
+    return "\n".join(
+        [*map(str, damage_problems(damages, project)), *leftover_lines(left), verified_line(count, damages)]
+    )
 
 
 def verified_line(count: int, damages: Sequence[Damage]) -> str:
     """`12 pictures in the store: 11 whole, 1 damaged`."""
     broken = f", {len(damages)} damaged" if damages else ""
-    return f"{count_pictures(count)} in the store: {count - len(damages)} whole{broken}"
+    return f"{counted(count, 'picture')} in the store: {count - len(damages)} whole{broken}"
 
 
 def result_text(result: RunResult) -> str:
     """What was not made, a line each, a line that counts, and what to do about the rest."""
     advice = progress.advice(result.outcomes) if result.problems else ""
-    return "\n".join(filter(None, [*result.problems, progress.summary(result.plan, result.outcomes), advice]))
+    return "\n".join(filter(None, [*map(str, result.problems), progress.summary(result.plan, result.outcomes), advice]))
 
 
 def regeneration_text(

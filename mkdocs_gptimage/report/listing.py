@@ -7,6 +7,8 @@ import os
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from mkdocs_gptimage.plan.states import DRAFT, UNNEEDED
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
@@ -17,12 +19,6 @@ if TYPE_CHECKING:
     from mkdocs_gptimage.spec.digest import Digest
     from mkdocs_gptimage.store.entry import Entry
     from mkdocs_gptimage.text import Problem
-
-
-DRAFT = "draft"
-"""Only pages ask for it that a development server shows and a build leaves out."""
-UNNEEDED = "unneeded"
-"""Not stored, and nothing that is missing is drawn from it."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from scripted_service import Answer, accepts, fails, says, task
 from mkdocs_gptimage.generate import retry
 from mkdocs_gptimage.journal.journal import open_journal
 from mkdocs_gptimage.journal.submission import Stage, Submission
-from mkdocs_gptimage.plan.plan import State
+from mkdocs_gptimage.plan.states import State
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from mkdocs_gptimage.errors import ConfigurationError
 from mkdocs_gptimage.journal.journal import Journal, open_journal
 from mkdocs_gptimage.journal.lease import hold_lease
 from mkdocs_gptimage.journal.submission import Stage, Submission
-from mkdocs_gptimage.plan.plan import State
+from mkdocs_gptimage.plan.states import State
 
 
 @pytest.fixture

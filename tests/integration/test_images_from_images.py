@@ -35,7 +35,8 @@ from mkdocs_gptimage.journal.lease import hold_lease
 from mkdocs_gptimage.journal.snapshot import JournalSnapshot
 from mkdocs_gptimage.journal.submission import Stage, Submission
 from mkdocs_gptimage.plan.messages import require_all
-from mkdocs_gptimage.plan.plan import State, collect_only, decide, with_unknown_as_missing
+from mkdocs_gptimage.plan.plan import collect_only, decide, with_unknown_as_missing
+from mkdocs_gptimage.plan.states import State
 from mkdocs_gptimage.plan.status import SiteStatus
 from mkdocs_gptimage.report.as_json import status_json
 from mkdocs_gptimage.report.as_text import status_text

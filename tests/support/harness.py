@@ -20,7 +20,7 @@ from mkdocs_gptimage.generate.job import Clock
 from mkdocs_gptimage.generate.run import RunResult, run_plan
 from mkdocs_gptimage.generate.workspace import RunContext, Workspace
 from mkdocs_gptimage.journal.journal import open_journal, read_submissions
-from mkdocs_gptimage.plan.plan import State, make_plan
+from mkdocs_gptimage.plan.plan import make_plan
 from mkdocs_gptimage.service.redact import Secret
 from mkdocs_gptimage.settings import Api, Budget, Settings
 from mkdocs_gptimage.spec.model import ImageSpec, ParsedBlock, Presentation
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mkdocs_gptimage.plan.plan import Plan
+    from mkdocs_gptimage.plan.states import State
 
 SPEED = 100.0
 LOG = logging.getLogger("mkdocs.plugins.gptimage")

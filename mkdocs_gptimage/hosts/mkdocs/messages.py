@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 from mkdocs_gptimage.errors import GenerationError
 from mkdocs_gptimage.plan.messages import describe, emulated_elsewhere
-from mkdocs_gptimage.plan.plan import State
-from mkdocs_gptimage.text import one_line_each
+from mkdocs_gptimage.plan.states import RUNNABLE, State
+from mkdocs_gptimage.text import counted, one_line_each
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mkdocs_gptimage.generate.run import RunResult
     from mkdocs_gptimage.settings import Settings
+    from mkdocs_gptimage.text import Problem
 
 
 def require(result: RunResult) -> None:
@@ -22,7 +23,7 @@ def require(result: RunResult) -> None:
     fail_with(result.problems, result)
 
 
-def fail_with(problems: Sequence[str], result: RunResult) -> None:
+def fail_with(problems: Sequence[Problem], result: RunResult) -> None:
     """Raise `GenerationError` that lists the problems of a run, if there are any."""
     if problems:
         raise GenerationError(_explain(problems, result))
@@ -48,30 +49,32 @@ def log_result(result: RunResult, settings: Settings, log: logging.Logger) -> No
         )
 
 
-def log_offers(result: RunResult, problems: Sequence[str], log: logging.Logger) -> None:
+def log_offers(result: RunResult, problems: Sequence[Problem], log: logging.Logger) -> None:
     """Log what a development server has cards with buttons for, and warn about the problems that need the author."""
     count = len(result.plan.only(State.MISSING))
     if count:
         them = "it is a card with a button" if count == 1 else "they are cards with buttons"
-        log.info("%s not in the store; %s", "1 picture is" if count == 1 else f"{count} pictures are", them)
+        log.info("%s %s not in the store; %s", counted(count, "picture"), "is" if count == 1 else "are", them)
     told = {describe(row) for row in result.plan.only(State.UNKNOWN, State.OTHER_GATEWAY)}
     for problem in problems:
         # The cards of these say what they are, and a strict server is to start all the same.
-        log.log(logging.INFO if problem in told else logging.WARNING, "%s", one_line_each([problem]))
+        log.log(logging.INFO if problem in told else logging.WARNING, "%s", one_line_each([str(problem)]))
 
 
-def log_placeholders(result: RunResult, problems: Sequence[str], log: logging.Logger) -> None:
+def log_placeholders(result: RunResult, problems: Sequence[Problem], log: logging.Logger) -> None:
     """Warn about each picture that the site shows a placeholder for."""
-    for row in result.plan.only(State.MISSING, State.IN_FLIGHT, State.LEASED):
+    for row in result.plan.only(*RUNNABLE):
         log.warning(
             "%s: shows a placeholder: the picture %s is %s", row.picture.where, row.digest.short, row.state.value
         )
     for problem in problems:
-        log.warning("%s", one_line_each([problem]))
+        log.warning("%s", one_line_each([str(problem)]))
 
 
-def _explain(problems: Sequence[str], result: RunResult) -> str:
+def _explain(problems: Sequence[Problem], result: RunResult) -> str:
     from mkdocs_gptimage.generate import progress  # noqa: PLC0415 - only for a run that failed
 
     head = f"{len(problems)} of {len(result.plan.rows)} pictures are not there:"
-    return "\n".join(filter(None, [head, one_line_each(problems), progress.advice(result.outcomes)]))
+    return "\n".join(
+        filter(None, [head, one_line_each([str(problem) for problem in problems]), progress.advice(result.outcomes)])
+    )

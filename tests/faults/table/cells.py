@@ -12,7 +12,7 @@ from mkdocs_gptimage.errors import GptImageError
 from mkdocs_gptimage.generate.job import Step
 from mkdocs_gptimage.journal.journal import open_journal
 from mkdocs_gptimage.journal.submission import Stage, Submission
-from mkdocs_gptimage.plan.plan import State
+from mkdocs_gptimage.plan.states import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

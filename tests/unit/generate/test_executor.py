@@ -24,7 +24,7 @@ from mkdocs_gptimage.errors import BudgetError, ConfigurationError
 from mkdocs_gptimage.generate.run import run_plan
 from mkdocs_gptimage.journal.journal import open_journal
 from mkdocs_gptimage.journal.submission import Stage, Submission
-from mkdocs_gptimage.plan.plan import State
+from mkdocs_gptimage.plan.states import State
 from mkdocs_gptimage.settings import Budget
 from mkdocs_gptimage.spec.model import ImageSpec
 

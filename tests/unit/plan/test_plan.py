@@ -11,7 +11,8 @@ from mkdocs_gptimage.errors import BudgetError, MissingPicturesError
 from mkdocs_gptimage.journal.snapshot import JournalSnapshot
 from mkdocs_gptimage.journal.submission import Stage, Submission
 from mkdocs_gptimage.plan.messages import require_all
-from mkdocs_gptimage.plan.plan import State, check_budget, decide
+from mkdocs_gptimage.plan.plan import check_budget, decide
+from mkdocs_gptimage.plan.states import State
 from mkdocs_gptimage.settings import Budget
 from mkdocs_gptimage.spec.model import ImageSpec
 from mkdocs_gptimage.store.entry import Damage, Entry

@@ -11,7 +11,8 @@ import scripted_service as gateways
 from scripted_service import accepts, fails, says, task
 from waits import until
 
-from mkdocs_gptimage.plan.plan import Row, State, make_plan
+from mkdocs_gptimage.plan.plan import Row, make_plan
+from mkdocs_gptimage.plan.states import State
 from mkdocs_gptimage.serve import background as module
 from mkdocs_gptimage.serve.background import BackgroundGenerator, UnknownPictureError
 from mkdocs_gptimage.serve.rebuild import WATCHED_FOLDER
