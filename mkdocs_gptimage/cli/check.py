@@ -25,10 +25,6 @@ from mkdocs_gptimage.store.audit import find_leftovers, verify_all
 from mkdocs_gptimage.store.entry import Damage
 from mkdocs_gptimage.store.snapshot import StoreSnapshot
 from mkdocs_gptimage.store.store import Store
-from mkdocs_gptimage.text import Problem
-
-# `docs/a.md:14 (dark): the picture …`, `gptimage/3f/3f9a….json: the picture …`
-_LINE = re.compile(r"(?P<file>[^:]+?)(?::(?P<line>[0-9]+))?(?: \([^)]*\))?: (?P<message>.*)", re.DOTALL)
 
 
 @click.command()

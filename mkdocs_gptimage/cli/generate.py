@@ -14,7 +14,8 @@ from mkdocs_gptimage.cli import common
 from mkdocs_gptimage.cli.common import EXIT_INCOMPLETE
 from mkdocs_gptimage.generate.run import run_plan
 from mkdocs_gptimage.generate.workspace import Workspace
-from mkdocs_gptimage.plan.plan import State, limit_to, restrict_to, with_unknown_as_missing
+from mkdocs_gptimage.plan.plan import limit_to, restrict_to, with_unknown_as_missing
+from mkdocs_gptimage.plan.states import State
 from mkdocs_gptimage.report.as_json import result_json
 from mkdocs_gptimage.report.as_text import result_text
 from mkdocs_gptimage.report.listing import shown_path

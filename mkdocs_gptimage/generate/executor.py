@@ -27,7 +27,7 @@ from mkdocs_gptimage.generate.submit import ClaimedError, Submitter, explain_ref
 from mkdocs_gptimage.generate.wait import Waiter
 from mkdocs_gptimage.journal.submission import Stage, Submission
 from mkdocs_gptimage.plan.orphans import parse_candidate
-from mkdocs_gptimage.plan.plan import Plan, State
+from mkdocs_gptimage.plan.states import State
 from mkdocs_gptimage.service.client import Client
 from mkdocs_gptimage.spec.model import UnusableReferenceError
 from mkdocs_gptimage.store.entry import Entry
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mkdocs_gptimage.generate.workspace import RunContext
+    from mkdocs_gptimage.plan.plan import Plan
     from mkdocs_gptimage.service import protocol
     from mkdocs_gptimage.spec.digest import Digest
 

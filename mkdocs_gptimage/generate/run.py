@@ -81,7 +81,7 @@ def run_plan(
     settings, store = workspace.settings, workspace.store
     if retry_unknown:
         plan = with_unknown_as_missing(plan, settings.prices)
-    to_do = plan.only(*_TO_DO)
+    to_do = plan.only(*RUNNABLE)
     if not to_do and not (plan.unclaimed and has_key(settings, workspace.environment)):
         return RunResult(plan)
     key = _key(settings, workspace.environment)
@@ -105,7 +105,7 @@ def _generate(plan: Plan, workspace: Workspace, key: Secret, watcher: Watcher | 
     from mkdocs_gptimage.journal.journal import open_journal  # noqa: PLC0415
 
     settings, store, log = workspace.settings, workspace.store, workspace.log
-    total = len(plan.only(*_TO_DO)) + len(plan.unclaimed)
+    total = len(plan.only(*RUNNABLE)) + len(plan.unclaimed)
     with (
         open_journal(settings.cache) as journal,
         _service(settings) as base_url,

@@ -35,10 +35,11 @@ def not_stored(plan: Plan) -> list[Problem]:
 
 def describe(row: Row) -> Problem:
     """Why a picture is not in the store, and what to do, located at its first use."""
-    return row.picture.problem(_message(row))
+    return row.picture.problem(explain(row))
 
 
-def _message(row: Row) -> str:
+def explain(row: Row) -> str:
+    """Why a picture is not in the store, and what to do, without its location."""
     digest = row.digest.short
     if row.state is State.MISSING:
         return f"the picture {digest} is not in the store; make it with 'gptimage generate' and commit it"

@@ -81,7 +81,7 @@ class Plan:
     @property
     def blocked(self) -> list[Row]:
         """Pictures that no run makes on its own; a decision is needed."""
-        return self.only(State.BROKEN, State.UNKNOWN, State.OTHER_GATEWAY)
+        return self.only(*NEED_DECISION)
 
     def count(self, state: State) -> int:
         return sum(row.state is state for row in self.rows)

@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from mkdocs_gptimage.plan.messages import describe
+from mkdocs_gptimage.plan.messages import explain
 from mkdocs_gptimage.plan.states import CHANGED, State, colour_of
 from mkdocs_gptimage.report.as_text import counts_line, leftover_lines, prompt_of, status_notes
 from mkdocs_gptimage.spec.digest import SHORT_LENGTH
@@ -72,7 +72,7 @@ def _line(survey: SiteStatus, row: Row, *, is_wide: bool) -> _Line:
     spec, uses = row.picture.spec, row.picture.uses
     fields = ", ".join(survey.changed(row)) if row.state is State.MISSING else ""
     state = survey.state(row) if is_wide or not fields else CHANGED
-    below = describe(row).message if row.state.traits.needs_decision else ""
+    below = explain(row) if row.state.traits.needs_decision else ""
     if fields and not is_wide:
         below = f"{CHANGED}: {fields}"
     line = uses[0].line

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from mkdocs_gptimage.store.entry import Damage, Leftover
 
 
-BLOCKED = (State.BROKEN, State.UNKNOWN, State.OTHER_GATEWAY)
-"""States that need a decision; reports give the reason."""
 _PROMPT_COLUMNS = 50
 
 

@@ -12,9 +12,10 @@ from mkdocs_gptimage.errors import GptImageError
 from mkdocs_gptimage.generate.job import Event, Step, Watcher
 from mkdocs_gptimage.generate.run import has_key, run_plan
 from mkdocs_gptimage.generate.workspace import Workspace
-from mkdocs_gptimage.plan.plan import Plan, State, make_plan
+from mkdocs_gptimage.plan.plan import Plan, make_plan
+from mkdocs_gptimage.plan.states import FREE, State
 from mkdocs_gptimage.serve.budget import AutomaticBudget
-from mkdocs_gptimage.serve.jobs import FREE, BackgroundJob, BackgroundRun, SiteBuild
+from mkdocs_gptimage.serve.jobs import BackgroundJob, BackgroundRun, SiteBuild
 from mkdocs_gptimage.serve.rebuild import trigger_rebuild
 from mkdocs_gptimage.store.entry import Entry
 from mkdocs_gptimage.store.snapshot import StoreSnapshot
@@ -210,7 +211,7 @@ class BackgroundGenerator:
             plan = run.plan(whole)
             workspace = Workspace(run.settings, store, self._environment, self._log)
             result = run_plan(plan, workspace, retry_unknown=run.retry_unknown, watcher=watcher)
-            problems = result.problems
+            problems = [str(problem) for problem in result.problems]
             unknown = {row.digest for row in result.plan.only(State.UNKNOWN)}
         except SystemExit:  # the server ends
             return

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mkdocs_gptimage.plan.plan import Plan, State
+from mkdocs_gptimage.plan.plan import Plan
+from mkdocs_gptimage.plan.states import FREE, State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,9 +14,6 @@ if TYPE_CHECKING:
     from mkdocs_gptimage.catalog.catalog import Catalog
     from mkdocs_gptimage.settings import Settings
     from mkdocs_gptimage.spec.digest import Digest
-
-FREE = (State.IN_FLIGHT, State.LEASED)
-"""States of pictures that cost nothing more: they are paid for already, or made by another run."""
 
 
 @dataclass

@@ -205,7 +205,7 @@ FULL = [
 
 def attempt(site: harness.Site) -> str:
     try:
-        return "\n".join(site.run().problems)
+        return "\n".join(map(str, site.run().problems))
     except ConfigurationError as error:
         return str(error)
 

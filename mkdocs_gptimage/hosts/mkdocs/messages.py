@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mkdocs_gptimage.generate.run import RunResult
+    from mkdocs_gptimage.plan.plan import Row
     from mkdocs_gptimage.settings import Settings
     from mkdocs_gptimage.text import Problem
 
@@ -49,16 +50,16 @@ def log_result(result: RunResult, settings: Settings, log: logging.Logger) -> No
         )
 
 
-def log_offers(result: RunResult, problems: Sequence[Problem], log: logging.Logger) -> None:
+def log_offers(result: RunResult, damaged: Sequence[Row], log: logging.Logger) -> None:
     """Log what a development server has cards with buttons for, and warn about the problems that need the author."""
     count = len(result.plan.only(State.MISSING))
     if count:
         them = "it is a card with a button" if count == 1 else "they are cards with buttons"
         log.info("%s %s not in the store; %s", counted(count, "picture"), "is" if count == 1 else "are", them)
-    told = {describe(row) for row in result.plan.only(State.UNKNOWN, State.OTHER_GATEWAY)}
-    for problem in problems:
+    for row in [*result.plan.blocked, *damaged]:
         # The cards of these say what they are, and a strict server is to start all the same.
-        log.log(logging.INFO if problem in told else logging.WARNING, "%s", one_line_each([str(problem)]))
+        level = logging.INFO if row.state in (State.UNKNOWN, State.OTHER_GATEWAY) else logging.WARNING
+        log.log(level, "%s", one_line_each([str(describe(row))]))
 
 
 def log_placeholders(result: RunResult, problems: Sequence[Problem], log: logging.Logger) -> None:

@@ -16,7 +16,8 @@ from mkdocs_gptimage.hosts.mkdocs import messages
 from mkdocs_gptimage.hosts.mkdocs.files import LinkedFile
 from mkdocs_gptimage.hosts.mkdocs.site import read_site
 from mkdocs_gptimage.plan.messages import describe, require_all
-from mkdocs_gptimage.plan.plan import Plan, State, make_plan
+from mkdocs_gptimage.plan.plan import Plan, make_plan
+from mkdocs_gptimage.plan.states import State
 from mkdocs_gptimage.publish.delivery import Delivery, deliver
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def make(session: BuildSession, config: MkDocsConfig, server: DevelopmentServer 
     problems = [*result.problems, *map(describe, delivery.damaged)]
     messages.log_result(result, settings, log)
     if placeholders is not None:
-        messages.log_offers(result, problems, log)
+        messages.log_offers(result, delivery.damaged, log)
     elif mode.on_missing == "placeholder":
         messages.log_placeholders(result, problems, log)
     else:

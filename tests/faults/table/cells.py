@@ -142,7 +142,7 @@ class World:
             return None, [str(error)]
         ends = {outcome.digest: outcome.step for outcome in result.outcomes}
         assert all(ends.get(digest, Step.STORED) is Step.STORED for digest in self.site.digests[:-1])
-        return ends.get(self.site.digests[-1]), result.problems
+        return ends.get(self.site.digests[-1]), [str(problem) for problem in result.problems]
 
     def submission(self) -> Submission | None:
         return self.site.submissions().get(self.site.digests[-1])

@@ -223,7 +223,7 @@ def test_a_row_that_cannot_be_read_is_an_unknown_outcome(tmp_path, value):
             retried = site.run(retry_unknown=True)
 
     assert submits == 0
-    assert "its row in the journal cannot be read" in stopped.problems[0]
+    assert "its row in the journal cannot be read" in str(stopped.problems[0])
     assert retried.problems == []
     assert len(service.of("submit")) == 1
 
