@@ -21,9 +21,9 @@ def sibling_configurations(known: Iterable[Path]) -> list[Path]:
     Neither the `known` ones nor those that they inherit from are among them.
     """
     chains = [_chain(path) for path in known]
-    first, told = chains[0], set().union(*chains)
+    first, known_files = chains[0], set().union(*chains)
     files = [path for ending in ("*.yml", "*.yaml") for path in sorted(first[0].parent.glob(ending))]
-    return [path for path in files if path.resolve() not in told and _may_share(path, first)]
+    return [path for path in files if path.resolve() not in known_files and _may_share(path, first)]
 
 
 def _may_share(path: Path, chain: Iterable[Path]) -> bool:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 FIELDS = ("prompt", "size", "resolution", "references", "variant", "model", "v")
-"""Of a canonical form, in the order in which changes are told."""
+"""Of a canonical form, in the order in which changes are listed."""
 SIMILAR = 0.6
 """The least ratio of two prompts that are taken for two wordings of the same picture."""
 _WORD = re.compile(r"\w+")

@@ -50,7 +50,7 @@ class Plan:
     all_rows: tuple[Row, ...]
     """One per picture of the catalog, in the order of the pages; what a picture is drawn from stands before it."""
     collectable: tuple[Submission, ...] = ()
-    """In submission, and can be brought home by what the journal has of it, whoever asks for it."""
+    """Submissions that the journal alone suffices to collect, also those that no page needs."""
     selection: frozenset[Digest] | None = None
     """The digests that this run is asked for; None for all."""
 

@@ -28,8 +28,8 @@ def status_json(found: SiteStatus, problems: Sequence[Problem], condition: Store
     A picture has the fields in which it `changed` from its `former`, the digest of a stored picture. With a store that
     was checked, it also has its `damage` or null, and the object the store's `leftovers`.
     """
-    told = _plan(found.plan, problems)
-    for picture, row in zip(told["pictures"], found.plan.rows, strict=True):
+    payload = _plan(found.plan, problems)
+    for picture, row in zip(payload["pictures"], found.plan.rows, strict=True):
         previous_digest = found.replaced.get(row.digest)
         picture["changed"], picture["former"] = (
             list(found.changed(row)),
@@ -37,10 +37,10 @@ def status_json(found: SiteStatus, problems: Sequence[Problem], condition: Store
         )
         if condition is not None:
             picture["damage"] = _damage(condition.damages.get(row.digest))
-    told["orphans"] = [{**_orphan(each), "state": found.state_of_orphan(each)} for each in found.orphans]
+    payload["orphans"] = [{**_orphan(each), "state": found.state_of_orphan(each)} for each in found.orphans]
     if condition is not None:
-        told["leftovers"] = _leftovers(condition.leftovers)
-    return _dump(told)
+        payload["leftovers"] = _leftovers(condition.leftovers)
+    return _dump(payload)
 
 
 def store_json(count: int, damages: Iterable[Damage], leftovers: Iterable[Leftover]) -> str:

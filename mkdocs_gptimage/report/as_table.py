@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 _WIDE = 100
-"""From so many columns on, digests are as long as elsewhere, and changes are told beside the state."""
+"""Minimum columns for 12-digit digests and for changed fields beside the state."""
 _NARROW_DIGEST = 8
 _NO_PAGE = "stored, and on no page"
 

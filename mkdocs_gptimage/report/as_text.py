@@ -50,8 +50,8 @@ def status_text(survey: SiteStatus, *, condition: StoreCondition | None = None, 
     reasons += [""] * len(survey.orphans)
     lines = []
     for each, prompt, reason in zip(cells, prompts, reasons, strict=True):
-        told = each if not verbose else each[:-1]
-        lines.append("  ".join(cell.ljust(width) for cell, width in zip(told, widths, strict=False)).rstrip())
+        shown = each if not verbose else each[:-1]
+        lines.append("  ".join(cell.ljust(width) for cell, width in zip(shown, widths, strict=False)).rstrip())
         lines += [f"    {line}".rstrip() for line in prompt.splitlines()] if verbose else []
         lines += [f"    {reason}"] if reason else []
     if condition is not None:

@@ -66,12 +66,12 @@ def items_text(listed: Sequence[ListItem]) -> str:
 
 def items_json(listed: Sequence[ListItem], problems: Sequence[Problem], warnings: Sequence[str] = ()) -> str:
     """Return the items, what is wrong with blocks, and what MkDocs warned of while the pages were read."""
-    told = {
+    payload = {
         "pictures": [asdict(item) for item in listed],
         "problems": [str(problem) for problem in problems],
         "warnings": list(warnings),
     }
-    return json.dumps(told, indent=2, ensure_ascii=False)
+    return json.dumps(payload, indent=2, ensure_ascii=False)
 
 
 def _item(row: Row, project: Path, *, is_needed: bool) -> ListItem:
