@@ -170,7 +170,7 @@ def test_a_refusal_frees_the_picture_for_the_other_build(service, site):
             results = [ended(first), ended(second)]
 
     assert [code for code, _ in results] == [1, 1], results
-    assert "did not make it; nothing is paid, build again" in results[1][1]
+    assert "did not finish it; nothing is paid, build again" in results[1][1]
     assert site.build(env={"APIMASTER_API_KEY": KEY}).code == 0
     assert len(service.of("submit")) == 2
 
