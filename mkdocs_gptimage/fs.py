@@ -44,21 +44,19 @@ class IrregularFileError(OSError):
     """The path is not a regular file; the message says what it is."""
 
 
-def atomic_write(path: Path, data: bytes, *, durable: bool = False, staging: Path | None = None) -> os.stat_result:
+def atomic_write(path: Path, data: bytes, *, staging: Path | None = None) -> os.stat_result:
     """Replace a file as a whole, or leave it as it was; hard links to the old file keep the old content.
 
-    Returns the status of the new file. `durable` also makes it survive a loss of power. `staging` is the folder for
-    the unfinished file, on the same file system; by default that of `path`. Raises `OSError`.
+    Returns the status of the new file. It may not survive a loss of power. `staging` is the folder for the unfinished
+    file, on the same file system; by default that of `path`. Raises `OSError`.
     """
-    part = write_beside((staging or path.parent) / path.name, data, durable=durable)
+    part = write_beside((staging or path.parent) / path.name, data, durable=False)
     try:
         status = part.stat()
         part.replace(path)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
-    if durable:
-        sync_folder(path.parent)
     return status
 
 

@@ -129,7 +129,7 @@ class _Generation:
 
     def _resume(self, job: Job) -> None:
         assert job.submission is not None
-        if job.spec is None and isinstance(self._context.store.get(job.digest), Entry):
+        if job.spec is None and self._context.store.entry(job.digest) is not None:
             self._context.journal.forget(job.submission)
             return
         taken = self._waiter.take_over(job.submission)

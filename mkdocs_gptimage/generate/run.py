@@ -14,7 +14,6 @@ from mkdocs_gptimage.plan.messages import describe, retry_command
 from mkdocs_gptimage.plan.plan import Plan, Row, check_budget, collect_only, with_unknown_as_missing
 from mkdocs_gptimage.plan.states import RUNNABLE
 from mkdocs_gptimage.settings import EMULATOR
-from mkdocs_gptimage.store.entry import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from mkdocs_gptimage.service.redact import Secret
     from mkdocs_gptimage.settings import Settings
     from mkdocs_gptimage.spec.digest import Digest
+    from mkdocs_gptimage.store.entry import Entry
     from mkdocs_gptimage.store.store import Store
     from mkdocs_gptimage.text import Problem
 
@@ -121,14 +121,14 @@ def _generate(plan: Plan, workspace: Workspace, key: Secret, watcher: Watcher | 
             raise
 
 
-def _forget_what_is_over(submissions: Journal, settings: Settings, store: Store) -> None:
+def _forget_what_is_over(journal: Journal, settings: Settings, store: Store) -> None:
     """Remove what dead runs have left of pictures that are stored, or that the built-in emulator has forgotten."""
     from mkdocs_gptimage.journal.lease import is_held  # noqa: PLC0415 - as above
 
-    for submission in submissions.submissions().values():
-        is_over = submission.base_url == EMULATOR or isinstance(store.get(submission.digest), Entry)
+    for submission in journal.submissions().values():
+        is_over = submission.base_url == EMULATOR or store.entry(submission.digest) is not None
         if is_over and not is_held(settings.cache, submission.run):
-            submissions.forget(submission)
+            journal.forget(submission)
 
 
 def has_key(settings: Settings, environment: Mapping[str, str]) -> bool:

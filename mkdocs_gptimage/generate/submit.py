@@ -28,7 +28,7 @@ from mkdocs_gptimage.journal.submission import Stage, Submission
 from mkdocs_gptimage.service import protocol
 from mkdocs_gptimage.spec.model import UnusableReferenceError
 from mkdocs_gptimage.spec.references import MAX_REFERENCE_BYTES, check_reference_size, encode_references
-from mkdocs_gptimage.store.entry import Damage, Entry
+from mkdocs_gptimage.store.entry import Damage
 
 if TYPE_CHECKING:
     from mkdocs_gptimage.generate.job import Clock, Job
@@ -166,7 +166,7 @@ class Submitter:
         )
         if not is_ours:
             raise ClaimedError("another run is making it")
-        if job.submission is None and isinstance(self._store.get(job.digest), Entry):
+        if job.submission is None and self._store.entry(job.digest) is not None:
             self._journal.forget(submission)
             raise ClaimedError("another run has just made it")
         job.submission = submission

@@ -52,7 +52,7 @@ class Waiter:
         raise TimeoutError
 
     def take_over(self, submission: Submission) -> Submission | None:
-        """Take a submission in hand whose run is dead, so that no third run does; None when one was faster."""
+        """Claim the submission of a dead run, so that no third run does; None when another run was faster."""
         taken = dataclasses.replace(submission, run=self._journal.run)
         try:
             return taken if self._journal.replace(submission, taken) else None

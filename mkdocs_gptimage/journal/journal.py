@@ -123,8 +123,8 @@ class Journal:
     def submissions(self) -> dict[Digest, Submission]:
         """Return all submissions by digest.
 
-        A row that is not named by a digest is passed over. One that is, but cannot be read, is a submit of which
-        nobody knows what became.
+        A row that is not named by a digest is passed over. One that is, but cannot be read, is a submit with
+        an unknown outcome.
         """
         with self._usable(_NORMAL):
             read = (_from_row(digest, self._cache.get(digest)) for digest in list(self._cache))

@@ -1,6 +1,6 @@
 """Leases: each run holds a lock of the operating system, so that other runs can tell whether it is alive.
 
-The kernel gives the lock back at any end of a process, `kill -9` and loss of power included. Nobody has to guess from
+The kernel gives the lock back at any end of a process, `kill -9` and loss of power included. No run has to guess from
 an age, or from a process id, which is reused, and means nothing in another container that shares the folder.
 """
 

@@ -41,14 +41,6 @@ class Pruning:
     def stored_bytes(self) -> int:
         return sum(orphan.entry.image.bytes for orphan in self.orphans)
 
-    @property
-    def cached_bytes(self) -> int:
-        sizes = 0
-        for path in self.files:
-            with contextlib.suppress(OSError):
-                sizes += path.lstat().st_size
-        return sizes
-
 
 def find_prunable(
     orphans: Iterable[Orphan], kept: Collection[Digest], catalog: Catalog, store: Store, cache: Path

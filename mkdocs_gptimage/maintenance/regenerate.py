@@ -116,7 +116,7 @@ def pictures_drawn_from(ends: Sequence[RegenerationResult], catalog: Catalog, st
         for digest, picture in catalog.pictures.items()
         if digest not in changed
         and any(parent.spec.digest in changed for parent in picture.parents)
-        and isinstance(store.get(digest), Entry)
+        and store.entry(digest) is not None
     ]
 
 

@@ -71,7 +71,7 @@ class Plan:
 
     @functools.cached_property
     def unclaimed(self) -> tuple[Submission, ...]:
-        """In submission for pictures that no page needs any more; paid for, so they are collected too."""
+        """Submissions for pictures that no page needs any more; paid for, so they are collected too."""
         needed = {row.digest for row in self.rows}
         return tuple(submission for submission in self.collectable if submission.digest not in needed)
 

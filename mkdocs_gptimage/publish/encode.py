@@ -7,7 +7,6 @@ import io
 
 from PIL import Image, ImageCms, ImageOps, features
 
-ENCODERS = ("webp", "avif")
 _DECODERS = ("PNG", "JPEG", "WEBP")
 # From benchmarks/variants.py: what more effort saves in bytes is not worth its time.
 WEBP_METHOD = 2

@@ -17,7 +17,6 @@ from mkdocs_gptimage.plan.states import FREE, State
 from mkdocs_gptimage.serve.budget import AutomaticBudget
 from mkdocs_gptimage.serve.jobs import BackgroundJob, BackgroundRun, SiteBuild
 from mkdocs_gptimage.serve.rebuild import trigger_rebuild
-from mkdocs_gptimage.store.entry import Entry
 from mkdocs_gptimage.store.snapshot import StoreSnapshot
 from mkdocs_gptimage.store.store import Store
 
@@ -168,7 +167,7 @@ class BackgroundGenerator:
             works = {digest: replace(work) for digest, work in self._works.items()}
             asked = [(digest, parts[digest].settings, works.get(digest)) for digest in digests if digest in parts]
         for digest, settings, work in asked:
-            if isinstance(Store(settings.store).get(digest), Entry):
+            if Store(settings.store).entry(digest) is not None:
                 told[digest] = {"phase": "ready"}
                 self._note_ready(digest, settings)
             elif work is not None:
@@ -220,7 +219,7 @@ class BackgroundGenerator:
         for problem in problems:
             # The card says it. A warning, from whatever thread, would fail a strict build that is under way.
             self._log.info("%s", problem)
-        there = {digest for digest in run.works if isinstance(store.get(digest), Entry)}
+        there = {digest for digest in run.works if store.entry(digest) is not None}
         with self._lock:
             rest = {digest: work for digest, work in run.works.items() if not work.is_over}
             for digest, work in rest.items():

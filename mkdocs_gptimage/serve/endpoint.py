@@ -1,6 +1,6 @@
 """The HTTP endpoint that the pages of a development server call to generate pictures.
 
-A page of another site cannot pay: it is of another origin, and it cannot read the token. A name that somebody
+A page of another site cannot pay: it is of another origin, and it cannot read the token. Another name that
 resolves to this machine is not one of the server's hosts. A form cannot set the header, and a script of another origin
 may not.
 """

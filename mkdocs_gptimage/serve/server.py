@@ -44,14 +44,14 @@ class DevelopmentServer:
         self._generator.hold()
 
     def placeholders(
-        self, part: str, reader: PageRenderer, plan: Plan, settings: Settings, auto_generate: Collection[Digest]
+        self, part: str, renderer: PageRenderer, plan: Plan, settings: Settings, auto_generate: Collection[Digest]
     ) -> PlaceholderContext:
         """Take what a part of the site asks for, and say how its pages show what is not there.
 
         `auto_generate` are the digests of missing pictures that are made without being asked for.
         """
-        self._generator.update(part, reader.collector.catalog, plan, settings, auto_generate)
-        known = find_previous(reader.collector.catalog, reader.snapshot, settings.cache)
+        self._generator.update(part, renderer.collector.catalog, plan, settings, auto_generate)
+        known = find_previous(renderer.collector.catalog, renderer.snapshot, settings.cache)
         rows = {row.digest: row for row in plan.all_rows}
         return PlaceholderContext(functools.partial(self._generator.card, rows=rows, settings=settings), known)
 

@@ -109,9 +109,9 @@ class Site:
 
     def generate(self, plan: Plan | None = None, report: Any = lambda _: None, clock: Clock | None = None) -> list[Any]:
         """Generate with a report or a clock of the test's own; a step's value and its problem per prompt."""
-        with open_journal(self.settings.cache) as submissions:
+        with open_journal(self.settings.cache) as opened:
             url = self.settings.api.base_url
-            context = RunContext(self.settings, self.store, submissions, url, urlsplit(url).hostname, Secret(KEY))
+            context = RunContext(self.settings, self.store, opened, url, urlsplit(url).hostname, Secret(KEY))
             outcomes = execute(plan or self.plan(), context, report=report, clock=clock or fast_clock())
         by_digest = {outcome.digest: outcome for outcome in outcomes}
         assert len(by_digest) == len(outcomes)

@@ -21,6 +21,8 @@ from mkdocs_gptimage.plan.states import State
 from mkdocs_gptimage.publish.delivery import Delivery, deliver
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from mkdocs.config.defaults import MkDocsConfig
     from mkdocs.structure.files import Files
 
@@ -34,7 +36,10 @@ STYLESHEET = Path(figures.__file__).with_name("gptimage.css")
 
 
 def make(session: BuildSession, config: MkDocsConfig, server: DevelopmentServer | None) -> Delivery:
-    """Plan, generate what may be generated, and return what the site shows; raise `GptImageError`."""
+    """Plan, generate what may be generated, and return what the site shows; raise `GptImageError`.
+
+    `server` is the development server whose pages get buttons, if there is one.
+    """
     mode, settings, catalog = session.mode, session.settings, session.renderer.collector.catalog
     catalog.require_valid()
     for hint in catalog.hints():
@@ -83,8 +88,8 @@ def _workspace(session: BuildSession) -> Workspace:
 def _placeholders(
     plan: Plan, session: BuildSession, config: MkDocsConfig, server: DevelopmentServer | None
 ) -> PlaceholderContext | None:
-    """Return what a development server adds to missing pictures; None in other builds."""
-    if server is None or not session.mode.offers:
+    """Return what a development server adds to missing pictures; None without one."""
+    if server is None:
         return None
     language = str(config.theme.get("language") or config.theme.get("locale"))
     return server.placeholders(language, session.renderer, plan, session.settings, _made_unasked(plan, session))
@@ -125,7 +130,7 @@ def add_gallery(delivery: Delivery, session: BuildSession, config: MkDocsConfig,
     files.append(File.generated(config, name, content=text))
 
 
-def load_in_pages(paths: list[Path] | tuple[Path, ...], assets: str, config: MkDocsConfig) -> None:
+def load_in_pages(paths: Iterable[Path], assets: str, config: MkDocsConfig) -> None:
     """Have all pages load style sheets and scripts that are published below the assets folder."""
     for path in paths:
         name = f"{assets}/{path.name}"

@@ -125,9 +125,9 @@ class World:
         digest = self.site.digests[-1]
         request = self.site.pictures.pictures[digest].spec.canonical
         known = {"base_url": self.site.settings.api.base_url, "request": request, "where": f"{WHERE}:1"}
-        with open_journal(self.site.settings.cache) as submissions:
+        with open_journal(self.site.settings.cache) as opened:
             at = time.time() - age
-            submissions.write(
+            opened.write(
                 Submission(
                     digest, Stage.ACCEPTED, idempotency_key="k", submitted_at=at, task_id=task_id, **known | changes
                 )

@@ -102,9 +102,9 @@ def test_submits_are_bounded(service, make_site):
 def test_everything_in_flight_is_polled_in_batches(service, make_site):
     """230 tasks are asked for in three requests, each of at most 100, and none one by one."""
     site = make_site(*map(str, range(230)), api={"max_requests": 16, "first_poll": 0})
-    with open_journal(site.settings.cache) as submissions:
+    with open_journal(site.settings.cache) as opened:
         for number, digest in enumerate(site.digests):
-            submissions.write(Submission(digest, Stage.ACCEPTED, service.base_url, "k", time.time(), f"task_{number}"))
+            opened.write(Submission(digest, Stage.ACCEPTED, service.base_url, "k", time.time(), f"task_{number}"))
     outcomes = site.generate()
 
     assert set(steps(outcomes)) == {"STORED"}
@@ -461,10 +461,10 @@ def test_ctrl_c_waits_for_the_answers_to_what_has_left(service, make_site):
 
 def in_journal(site, service, *task_ids, **changes):
     """Write submissions of an earlier run for the site's pictures."""
-    with open_journal(site.settings.cache) as submissions:
+    with open_journal(site.settings.cache) as opened:
         for digest, task_id in zip(site.digests, task_ids, strict=True):
             fields = {"submitted_at": time.time() - 3600, "base_url": service.base_url, **changes}
-            submissions.write(Submission(digest, Stage.ACCEPTED, idempotency_key="k", task_id=task_id, **fields))
+            opened.write(Submission(digest, Stage.ACCEPTED, idempotency_key="k", task_id=task_id, **fields))
 
 
 def test_a_task_that_the_service_lost_becomes_unknown(service, make_site):
@@ -721,8 +721,8 @@ def test_old_parts_are_cleaned_up(make_site):
 def test_what_an_emulator_left_does_not_block(service, make_site):
     """A site that changes from the emulator to a real service makes its pictures there."""
     site = make_site("a")
-    with open_journal(site.settings.cache) as submissions:
-        submissions.write(Submission(site.digests[0], Stage.ACCEPTED, "emulator", "k", 0.0, "t1"))
+    with open_journal(site.settings.cache) as opened:
+        opened.write(Submission(site.digests[0], Stage.ACCEPTED, "emulator", "k", 0.0, "t1"))
     result = site.run()
 
     assert result.problems == []

@@ -48,8 +48,8 @@ def insert(cache, key, value, *, mode=1, raw=1, filename=None):  # noqa: PLR0913
 )
 def test_flights_round_trip(tmp_path, submission):
     """What is written is what a later run reads."""
-    with open_journal(tmp_path) as submissions:
-        submissions.write(submission)
+    with open_journal(tmp_path) as opened:
+        opened.write(submission)
 
     assert read_submissions(tmp_path) == {submission.digest: submission}
 
@@ -73,9 +73,9 @@ def test_only_one_claim_succeeds(tmp_path):
     won = []
 
     def claim(number):
-        with open_journal(tmp_path) as submissions:
+        with open_journal(tmp_path) as opened:
             barrier.wait()
-            won.append(submissions.claim(replace(FLIGHT, idempotency_key=str(number))))
+            won.append(opened.claim(replace(FLIGHT, idempotency_key=str(number))))
 
     barrier = threading.Barrier(6)
     with open_journal(tmp_path):
@@ -91,14 +91,14 @@ def test_only_one_claim_succeeds(tmp_path):
 def test_forgetting_spares_a_later_flight(tmp_path):
     """A run that is done with its submission does not remove the one of another run."""
     later = replace(FLIGHT, idempotency_key="key-2")
-    with open_journal(tmp_path) as submissions:
-        submissions.write(later)
-        submissions.forget(FLIGHT)
-        kept = submissions.submissions()
-        submissions.forget(replace(later, stage=Stage.ACCEPTED))
+    with open_journal(tmp_path) as opened:
+        opened.write(later)
+        opened.forget(FLIGHT)
+        kept = opened.submissions()
+        opened.forget(replace(later, stage=Stage.ACCEPTED))
 
         assert kept == {later.digest: later}
-        assert submissions.submissions() == {}
+        assert opened.submissions() == {}
 
 
 def test_an_intent_is_durable_before_the_submit_leaves(tmp_path):
@@ -123,12 +123,12 @@ def test_an_intent_is_durable_before_the_submit_leaves(tmp_path):
 
 def test_writes_survive_a_loss_of_power(tmp_path):
     """SQLite waits for the disk before a write that decides about money returns."""
-    with open_journal(tmp_path) as submissions:
+    with open_journal(tmp_path) as opened:
         later = replace(FLIGHT, reason="later")
-        for write in (submissions.claim, submissions.write, lambda submission: submissions.replace(submission, later)):
-            submissions.submissions()
+        for write in (opened.claim, opened.write, lambda submission: opened.replace(submission, later)):
+            opened.submissions()
             write(FLIGHT)
-            ((level,),) = submissions._cache._sql("PRAGMA synchronous").fetchall()
+            ((level,),) = opened._cache._sql("PRAGMA synchronous").fetchall()
 
             assert level == 2
 
@@ -149,8 +149,8 @@ def test_a_planted_pickle_runs_nothing(tmp_path, mode, raw):
     """A row that claims to be a pickle, as key or value, is not believed and does not hide the others."""
     proof = tmp_path / "proof"
     planted = pickle.dumps(Planted(proof))
-    with open_journal(tmp_path / "cache") as submissions:
-        submissions.write(ACCEPTED)
+    with open_journal(tmp_path / "cache") as opened:
+        opened.write(ACCEPTED)
     insert(tmp_path / "cache", "cd" * 32, planted, mode=mode, raw=raw)
     insert(tmp_path / "cache", planted, planted, mode=mode, raw=raw)
     found = read_submissions(tmp_path / "cache")
@@ -167,9 +167,9 @@ def test_a_planted_file_name_deletes_nothing(tmp_path):
     victim = tmp_path / "victim"
     victim.write_text("precious")
     insert(tmp_path / "cache", FLIGHT.digest, "x", mode=2, filename="../../victim")
-    with open_journal(tmp_path / "cache") as submissions:
-        submissions.write(FLIGHT)
-        submissions.forget(FLIGHT)
+    with open_journal(tmp_path / "cache") as opened:
+        opened.write(FLIGHT)
+        opened.forget(FLIGHT)
 
     assert victim.read_text() == "precious"
 
@@ -240,9 +240,9 @@ def test_a_broken_database_is_told_before_anything_is_paid(tmp_path, damage):
     """A journal that cannot be read ends the run with its path, and no submit leaves."""
     with gateways.serving() as service:
         site = harness.Site(harness.settings(tmp_path, service.base_url), harness.catalog("a cat"))
-        with open_journal(site.settings.cache) as submissions:
+        with open_journal(site.settings.cache) as opened:
             for number in range(200):
-                submissions.write(replace(ACCEPTED, digest=f"{number:064}"))
+                opened.write(replace(ACCEPTED, digest=f"{number:064}"))
         path = site.settings.cache / "journal" / "cache.db"
         data = path.read_bytes()
         damaged = {
@@ -260,10 +260,10 @@ def test_a_broken_database_is_told_before_anything_is_paid(tmp_path, damage):
 def test_a_locked_journal_is_told(tmp_path, monkeypatch):
     """Another process that holds the database for long is a clear error, not a crash."""
     monkeypatch.setattr(journal, "_LOCK_SECONDS", 0.05)
-    with open_journal(tmp_path) as submissions:
+    with open_journal(tmp_path) as opened:
         holder = sqlite3.connect(tmp_path / "journal" / "cache.db", isolation_level=None)
         holder.execute("BEGIN EXCLUSIVE")
-        for use in (submissions.write, submissions.claim, submissions.forget):
+        for use in (opened.write, opened.claim, opened.forget):
             with pytest.raises(ConfigurationError, match="cannot be used"):
                 use(FLIGHT)
         holder.execute("ROLLBACK")

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import jsonschema
@@ -378,34 +380,33 @@ def test_options_of_a_field_are_text_or_have_a_type():
         assert "type" in rule or all(isinstance(option, str) for option in rule.get("enum", ()))
 
 
+def run(statements: str) -> tuple[int, str]:
+    """Run statements in a fresh interpreter; return its exit code and what it says of errors."""
+    command = [sys.executable, "-c", f"import sys; {statements}"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    return done.returncode, done.stderr
+
+
 def test_no_block_no_schema():
     """A site without blocks and defaults is configured without the library that compiles the schema."""
-    import subprocess
-    import sys
-
-    code = (
-        "import sys; from mkdocs_gptimage import plugin; from mkdocs_gptimage.spec.schema import violations;"
+    statements = (
+        "from mkdocs_gptimage import plugin; from mkdocs_gptimage.spec.schema import violations;"
         "assert not violations({}, partial=True);"
         "assert 'fastjsonschema' not in sys.modules"
     )
-    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
 
-    assert (done.returncode, done.stderr) == (0, "")
+    assert run(statements) == (0, "")
 
 
 def test_no_problem_no_jsonschema():
     """A block that is fine is read without importing jsonschema, which is slow."""
-    import subprocess
-    import sys
-
-    code = (
-        "import sys; from mkdocs_gptimage.spec.parse import parse_block;"
+    statements = (
+        "from mkdocs_gptimage.spec.parse import parse_block;"
         "found = parse_block('prompt: a\\nsize: 16:9\\nvariant: 2\\ndark: {prompt: b}', {}, None); assert found.spec;"
         "assert 'jsonschema' not in sys.modules"
     )
-    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
 
-    assert (done.returncode, done.stderr) == (0, "")
+    assert run(statements) == (0, "")
 
 
 def test_messages_for_pixels_name_the_pattern_of_the_schema():
