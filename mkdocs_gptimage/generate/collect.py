@@ -18,8 +18,8 @@ from mkdocs_gptimage.fs import PARTS, sweep_parts
 from mkdocs_gptimage.generate import retry
 from mkdocs_gptimage.imagefile.verify import ImageInfo, verify_image
 from mkdocs_gptimage.service import body
-from mkdocs_gptimage.service.client import MAX_DOWNLOADS
 from mkdocs_gptimage.service.download import MAX_PICTURE_BYTES, Downloaded
+from mkdocs_gptimage.service.transport import MAX_DOWNLOADS
 from mkdocs_gptimage.store.record import ImageFacts, Provenance
 
 if TYPE_CHECKING:

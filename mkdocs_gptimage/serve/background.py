@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import secrets
 import threading
 import time
@@ -14,7 +15,7 @@ from mkdocs_gptimage.generate.run import has_key, run_plan
 from mkdocs_gptimage.generate.workspace import Workspace
 from mkdocs_gptimage.plan.plan import Plan, make_plan
 from mkdocs_gptimage.plan.states import FREE, State
-from mkdocs_gptimage.serve.budget import AutomaticBudget
+from mkdocs_gptimage.serve.automatic import AutomaticGeneration
 from mkdocs_gptimage.serve.jobs import BackgroundJob, BackgroundRun, SiteBuild
 from mkdocs_gptimage.serve.rebuild import trigger_rebuild
 from mkdocs_gptimage.store.snapshot import StoreSnapshot
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from mkdocs_gptimage.spec.digest import Digest
 
 
-SETTLED_SECONDS = 5.0
-"""So long a block must be unchanged before its picture is made without being asked for."""
 _CLOSING_SECONDS = 2.0
 _PHASES = {
     Step.SUBMITTED: "running",
@@ -58,11 +57,9 @@ class BackgroundGenerator:
         self._lock = threading.RLock()
         self._closing = threading.Event()
         self._threads: list[threading.Thread] = []
-        self._works: dict[Digest, BackgroundJob] = {}
-        self._parts: dict[str, SiteBuild] = {}
-        self._seen: dict[Digest, float] = {}
-        self._is_held = False
-        self._budget = AutomaticBudget()
+        self._jobs: dict[Digest, BackgroundJob] = {}
+        self._builds: dict[str, SiteBuild] = {}
+        self._automatic = AutomaticGeneration(log)
 
     def card(self, row: Row, rows: Mapping[Digest, Row], settings: Settings) -> dict[str, Any]:
         """What a page says of a picture that is not there, for the script that offers to make it.
@@ -88,57 +85,33 @@ class BackgroundGenerator:
     def hold(self) -> None:
         """A build begins, and may fail: what the pages ask for is unknown until it ends."""
         with self._lock:
-            self._is_held = True
+            self._automatic.is_held = True
 
     def update(
         self, name: str, catalog: Catalog, plan: Plan, settings: Settings, auto_generate: Collection[Digest]
     ) -> None:
-        """Take what a part of the site asks for now; a site of one language has one part.
+        """Take what a build of the site asks for now; a site of one language has one build.
 
         What is in flight is collected at once, unclaimed submissions included. `auto_generate` are the digests of
         missing pictures that are made when they have not changed for a while.
         """
         with self._lock:
-            self._is_held = False
+            self._automatic.is_held = False
             cards = frozenset(row.digest for row in plan.rows if row.state is not State.CACHED)
-            part = self._parts[name] = SiteBuild(catalog, settings, cards)
-            for digest in [digest for digest, work in self._works.items() if work.phase == "ready"]:
-                del self._works[digest]
-            free = [row.digest for row in plan.only(*FREE) if row.digest not in self._works]
+            build = self._builds[name] = SiteBuild(catalog, settings, cards)
+            for digest in [digest for digest, job in self._jobs.items() if job.phase == "ready"]:
+                del self._jobs[digest]
+            free = [row.digest for row in plan.only(*FREE) if row.digest not in self._jobs]
             if (free or plan.unclaimed) and has_key(settings, self._environment):
-                self._start(part, free, is_free=True)
-            self._wait_for(auto_generate, part)
+                self._start(build, free, is_free=True)
+            self._automatic.watch(auto_generate, build, self._builds.values())
+            if any(digest not in self._jobs for digest in auto_generate):
+                self._automatic.schedule(functools.partial(self._make_settled, build))
 
-    def _wait_for(self, auto_generate: Collection[Digest], part: SiteBuild) -> None:
-        now = time.monotonic()
-        part.seen.update((digest, self._seen.get(digest, now)) for digest in auto_generate)
-        self._seen = {digest: seen for each in self._parts.values() for digest, seen in each.seen.items()}
-        if any(digest not in self._works for digest in auto_generate):
-            timer = threading.Timer(SETTLED_SECONDS + 0.1, self._make_settled, [part])
-            timer.daemon = True
-            timer.start()
-
-    def _make_settled(self, part: SiteBuild) -> None:
-        """Make what has not changed, unless a later build is under way or has begun to wait anew."""
+    def _make_settled(self, build: SiteBuild) -> None:
         with self._lock:
-            until = time.monotonic() - SETTLED_SECONDS
-            settled = [
-                digest
-                for digest in part.seen
-                if self._seen.get(digest, until + 1) <= until and digest not in self._works
-            ]
-            if settled and not self._is_held and not self._closing.is_set() and self._has_budget(settled, part):
-                self._start(part, settled)
-
-    def _has_budget(self, digests: Iterable[Digest], part: SiteBuild) -> bool:
-        """Whether so many more may be made without being asked; says once when they may not."""
-        was_used_up = self._budget.is_used_up
-        is_allowed = self._budget.reserve(digests, part)
-        if not is_allowed and not was_used_up:
-            self._log.info(
-                "the budget for automatic generation is used up for this server; use the buttons on the cards"
-            )
-        return is_allowed
+            if not self._closing.is_set() and (settled := self._automatic.take_settled(build, self._jobs)):
+                self._start(build, settled)
 
     def ask(self, digests: Collection[Digest], *, retry_unknown: bool = False) -> None:
         """Make pictures of the current site; those that are under way already are left alone.
@@ -146,40 +119,40 @@ class BackgroundGenerator:
         Raises `UnknownPictureError`, and then makes none.
         """
         with self._lock:
-            asked = {digest: self._part_of(digest) for digest in digests}
-            idle = [digest for digest in asked if digest not in self._works or self._works[digest].is_over]
-            for part in self._parts.values():
-                wanted = [digest for digest in idle if asked[digest] is part]
+            asked = {digest: self._build_of(digest) for digest in digests}
+            idle = [digest for digest in asked if digest not in self._jobs or self._jobs[digest].is_over]
+            for build in self._builds.values():
+                wanted = [digest for digest in idle if asked[digest] is build]
                 if wanted and not self._closing.is_set():
-                    self._start(part, wanted, retry_unknown=retry_unknown)
+                    self._start(build, wanted, retry_unknown=retry_unknown)
 
-    def _part_of(self, digest: Digest) -> SiteBuild:
-        for part in self._parts.values():
-            if digest in part.catalog.pictures:
-                return part
+    def _build_of(self, digest: Digest) -> SiteBuild:
+        for build in self._builds.values():
+            if digest in build.catalog.pictures:
+                return build
         raise UnknownPictureError(f"the site does not ask for the picture {digest.short} any more; reload the page")
 
     def states(self, digests: Iterable[Digest]) -> dict[str, dict[str, Any]]:
         """What has become of pictures that were cards in the last build, by digest; of others nothing."""
-        told: dict[str, dict[str, Any]] = {}
+        states: dict[str, dict[str, Any]] = {}
         with self._lock:
-            parts = {digest: part for part in self._parts.values() for digest in part.cards}
-            works = {digest: replace(work) for digest, work in self._works.items()}
-            asked = [(digest, parts[digest].settings, works.get(digest)) for digest in digests if digest in parts]
-        for digest, settings, work in asked:
+            builds = {digest: build for build in self._builds.values() for digest in build.cards}
+            jobs = {digest: replace(job) for digest, job in self._jobs.items()}
+            asked = [(digest, builds[digest].settings, jobs.get(digest)) for digest in digests if digest in builds]
+        for digest, settings, job in asked:
             if Store(settings.store).entry(digest) is not None:
-                told[digest] = {"phase": "ready"}
+                states[digest] = {"phase": "ready"}
                 self._note_ready(digest, settings)
-            elif work is not None:
-                seconds = round(time.time() - work.since)
-                told[digest] = {"phase": work.phase, "seconds": seconds, "text": work.text, "again": work.again}
-        return told
+            elif job is not None:
+                seconds = round(time.time() - job.since)
+                states[digest] = {"phase": job.phase, "seconds": seconds, "text": job.text, "again": job.again}
+        return states
 
     def _note_ready(self, digest: Digest, settings: Settings) -> None:
         """A picture is there; the server does not know of it when another program has made it."""
         with self._lock:
-            is_news = digest not in self._works
-            self._works.setdefault(digest, BackgroundJob(time.time(), "ready"))
+            is_news = digest not in self._jobs
+            self._jobs.setdefault(digest, BackgroundJob(time.time(), "ready"))
         if is_news:
             trigger_rebuild(settings.cache)
 
@@ -191,11 +164,11 @@ class BackgroundGenerator:
             thread.join(max(0.0, until - time.monotonic()))
 
     def _start(
-        self, part: SiteBuild, digests: list[Digest], *, retry_unknown: bool = False, is_free: bool = False
+        self, build: SiteBuild, digests: list[Digest], *, retry_unknown: bool = False, is_free: bool = False
     ) -> None:
-        works = {digest: BackgroundJob(time.time()) for digest in digests}
-        self._works.update(works)
-        run = BackgroundRun(part.catalog, part.settings, works, retry_unknown, is_free)
+        jobs = {digest: BackgroundJob(time.time()) for digest in digests}
+        self._jobs.update(jobs)
+        run = BackgroundRun(build.catalog, build.settings, jobs, retry_unknown, is_free)
         thread = threading.Thread(target=self._make, args=(run,), name="gptimage", daemon=True)
         self._threads = [*(each for each in self._threads if each.is_alive()), thread]
         thread.start()
@@ -203,7 +176,7 @@ class BackgroundGenerator:
     def _make(self, run: BackgroundRun) -> None:
         """Make some pictures; the body of a thread."""
         store = Store(run.settings.store)
-        watcher = Watcher(lambda event: self._tell(event, run), self._closing.is_set)
+        watcher = Watcher(lambda event: self._on_event(event, run), self._closing.is_set)
         unknown: set[Digest] = set()
         try:
             whole = make_plan(run.catalog, StoreSnapshot(store), run.settings, include_unclaimed=run.is_free)
@@ -219,23 +192,23 @@ class BackgroundGenerator:
         for problem in problems:
             # The card says it. A warning, from whatever thread, would fail a strict build that is under way.
             self._log.info("%s", problem)
-        there = {digest for digest in run.works if store.entry(digest) is not None}
+        there = {digest for digest in run.jobs if store.entry(digest) is not None}
         with self._lock:
-            rest = {digest: work for digest, work in run.works.items() if not work.is_over}
-            for digest, work in rest.items():
-                work.phase, work.text = ("ready", "") if digest in there else ("failed", "; ".join(problems))
-                work.again = "unknown" if digest in unknown else work.again
+            rest = {digest: job for digest, job in run.jobs.items() if not job.is_over}
+            for digest, job in rest.items():
+                job.phase, job.text = ("ready", "") if digest in there else ("failed", "; ".join(problems))
+                job.again = "unknown" if digest in unknown else job.again
         if there.intersection(rest):
             trigger_rebuild(run.settings.cache)
 
-    def _tell(self, event: Event, run: BackgroundRun) -> None:
+    def _on_event(self, event: Event, run: BackgroundRun) -> None:
         from mkdocs_gptimage.generate import progress  # noqa: PLC0415 - only when something is made
 
         self._log.info(progress.line(event))
         with self._lock:
             # One that was not asked for: another one is drawn from it.
-            work = run.works.get(event.digest) or self._works.setdefault(event.digest, BackgroundJob(time.time()))
-            work.phase, work.text = _PHASES.get(event.step, "failed"), event.text
-            work.again = _AGAIN.get(event.step, "paid")
+            job = run.jobs.get(event.digest) or self._jobs.setdefault(event.digest, BackgroundJob(time.time()))
+            job.phase, job.text = _PHASES.get(event.step, "failed"), event.text
+            job.again = _AGAIN.get(event.step, "paid")
         if event.step is Step.STORED:
             trigger_rebuild(run.settings.cache)

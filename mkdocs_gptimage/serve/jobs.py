@@ -41,7 +41,7 @@ class SiteBuild:
     settings: Settings
     cards: frozenset[Digest]
     """Digests of what was not in the store."""
-    seen: dict[Digest, float] = field(default_factory=dict)
+    first_seen: dict[Digest, float] = field(default_factory=dict)
     """When each missing picture was asked for first (monotonic clock), where they are made automatically."""
 
 
@@ -51,14 +51,14 @@ class BackgroundRun:
 
     catalog: Catalog
     settings: Settings
-    works: Mapping[Digest, BackgroundJob]
+    jobs: Mapping[Digest, BackgroundJob]
     """What was asked for, by digest."""
     retry_unknown: bool
     is_free: bool
 
     def plan(self, whole: Plan) -> Plan:
         """Return the part of a plan for these pictures and their parents; a free run collects what is unclaimed."""
-        lines = (row.picture.lineage for row in whole.all_rows if row.digest in self.works)
+        lines = (row.picture.lineage for row in whole.all_rows if row.digest in self.jobs)
         wanted = set().union(*lines)
         kept = (row for row in whole.all_rows if row.digest in wanted)
         if not self.is_free:

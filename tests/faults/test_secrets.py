@@ -19,7 +19,7 @@ from sites import FAST, Site, block
 
 from mkdocs_gptimage.errors import ConfigurationError, GptImageError
 from mkdocs_gptimage.generate.run import run_plan
-from mkdocs_gptimage.service import client as clients
+from mkdocs_gptimage.service import transport
 from mkdocs_gptimage.service.client import Client
 from mkdocs_gptimage.service.redact import Secret
 from mkdocs_gptimage.settings import Api
@@ -198,14 +198,14 @@ def test_the_key_is_in_no_repr():
     """Nothing that a client consists of shows the key."""
     client = Client("http://127.0.0.1:1/v1", Api("http://127.0.0.1:1/v1"), Secret(KEY))
 
-    assert leaks(repr(client) + repr(vars(client)) + repr([vars(each) for each in client._clients])) == []
+    assert leaks(repr(client) + repr(vars(client)) + repr([vars(each) for each in client._transport._clients])) == []
 
 
 def test_logs_are_as_before_after_a_run(service):
     """What keeps the key out of the libraries' logs goes with the run."""
     call(service.base_url, USES["submit"])
 
-    assert [logging.getLogger(name).filters for name in clients._LOGGERS] == [[]] * len(clients._LOGGERS)
+    assert [logging.getLogger(name).filters for name in transport._LOGGERS] == [[]] * len(transport._LOGGERS)
 
 
 @pytest.mark.parametrize("end", ["\nmay-see", "\r\nX: may-see", "\x07", "é", "ключ"])

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from mkdocs.exceptions import PluginError
@@ -13,12 +11,11 @@ from mkdocs.plugins import BasePlugin, CombinedEvent, event_priority
 from mkdocs_gptimage.blocks.extension import GptImageExtension
 from mkdocs_gptimage.errors import GptImageError
 from mkdocs_gptimage.figures.renderer import PageRenderer, code_block
-from mkdocs_gptimage.generate.run import has_key
 from mkdocs_gptimage.hosts.mkdocs import production
 from mkdocs_gptimage.hosts.mkdocs.config import Options, settings_of
-from mkdocs_gptimage.hosts.mkdocs.dev_server import is_dev_server_folder
+from mkdocs_gptimage.hosts.mkdocs.mode import Invocation, choose_mode
 from mkdocs_gptimage.hosts.mkdocs.production import STYLESHEET, log
-from mkdocs_gptimage.hosts.mkdocs.session import BuildMode, BuildSession
+from mkdocs_gptimage.hosts.mkdocs.session import BuildSession
 from mkdocs_gptimage.hosts.mkdocs.site import PagesRead
 from mkdocs_gptimage.store.store import Store
 
@@ -37,9 +34,6 @@ if TYPE_CHECKING:
     from mkdocs_gptimage.blocks.fence import Block
     from mkdocs_gptimage.serve.server import DevelopmentServer
     from mkdocs_gptimage.settings import Settings
-
-# Plugins that build the site once more for every language, after the first language is written.
-_PLUGINS_OF_SEVERAL_BUILDS = ("i18n",)
 
 
 class GptImagePlugin(BasePlugin[Options]):
@@ -75,27 +69,15 @@ class GptImagePlugin(BasePlugin[Options]):
         return config
 
     def _begin(self, config: MkDocsConfig) -> BuildSession:
-        mode, store = self._mode(config), Store(self.settings.store)
+        invocation = Invocation(self._command, is_dirty=self._is_dirty, read_only=self.read_only)
+        mode = choose_mode(self.config.on_missing, self.settings, config, invocation)
+        store = Store(self.settings.store)
         if self.session is not None and self.read_only and mode.has_several_builds:
             return BuildSession(self.settings, store, self.session.renderer, mode)
         renderer = PageRenderer(self.settings, store, may_generate=mode.pays)
         for pattern in renderer.collector.spec_files.unmatched:
             log.warning("%s: plugins.gptimage.specs: no file fits '%s'", self.settings.config_file, pattern)
         return BuildSession(self.settings, store, renderer, mode)
-
-    def _mode(self, config: MkDocsConfig) -> BuildMode:
-        # `serve --clean` says that it is a build, but builds where serve does.
-        serves = self._command == "serve" or is_dev_server_folder(Path(config.site_dir))
-        on_missing: str = self.config.on_missing
-        if on_missing == "auto":
-            on_missing = "generate" if not serves and has_key(self.settings, os.environ) else "placeholder"
-        is_served = serves and not self.read_only and on_missing != "error"
-        if is_served and self._is_dirty:
-            # With a part of the pages, it is unknown what the others ask for.
-            log.info("with --dirty, missing pictures are only shown as cards")
-            on_missing = "placeholder"
-        has_several_builds = any(name in config.plugins for name in _PLUGINS_OF_SEVERAL_BUILDS)
-        return BuildMode(on_missing, is_served and not self._is_dirty, has_several_builds)
 
     def _register(self, session: BuildSession, config: MkDocsConfig) -> None:
         """Add the Markdown extension, the watched files and the style sheets to the configuration."""
@@ -167,9 +149,6 @@ class GptImagePlugin(BasePlugin[Options]):
             if session.mode.has_several_builds:
                 return
             raise PagesRead
-        self._deliver(session, config, files)
-
-    def _deliver(self, session: BuildSession, config: MkDocsConfig, files: Files) -> None:
         server = self._server if session.mode.offers else None
         with _errors_for_host():
             delivery = production.make(session, config, server)

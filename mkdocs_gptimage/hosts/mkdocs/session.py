@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mkdocs_gptimage.blocks.fence import Block
     from mkdocs_gptimage.figures.renderer import PageContext, PageRenderer
     from mkdocs_gptimage.figures.srcset import PublishedImage
+    from mkdocs_gptimage.hosts.mkdocs.mode import BuildMode
     from mkdocs_gptimage.settings import Settings
     from mkdocs_gptimage.spec.digest import Digest
     from mkdocs_gptimage.spec.model import ImageSpec
@@ -27,23 +28,6 @@ if TYPE_CHECKING:
 
 # Where print-site keeps what it saw of a page in on_page_content; it moves `src` and `href`, but no `srcset`.
 _PRINTED = "html"
-
-
-@dataclass(frozen=True)
-class BuildMode:
-    """What a build may do."""
-
-    on_missing: str
-    """`generate`, `placeholder` or `error`."""
-    offers: bool
-    """Whether cards have buttons: only under a development server."""
-    has_several_builds: bool
-    """Whether the site is built once more for every language, after the first one is written."""
-
-    @property
-    def pays(self) -> bool:
-        """Whether missing pictures are generated during the build."""
-        return self.on_missing == "generate" and not self.offers
 
 
 @dataclass

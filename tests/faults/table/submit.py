@@ -56,7 +56,7 @@ def _nobody_picks_up(world: World) -> None:
         more.connect_ex(deaf.getsockname())
         waiting.append(more)
     world.mends.extend(each.close for each in (deaf, *waiting))
-    world.patch.setattr("mkdocs_gptimage.service.client._CONNECT_SECONDS", 0.05)
+    world.patch.setattr("mkdocs_gptimage.service.client.CONNECT_SECONDS", 0.05)
     _sent_to(f"http://127.0.0.1:{deaf.getsockname()[1]}/v1")(world)
 
 

@@ -13,7 +13,7 @@ from waits import until
 
 from mkdocs_gptimage.plan.plan import Row, make_plan
 from mkdocs_gptimage.plan.states import State
-from mkdocs_gptimage.serve import background as module
+from mkdocs_gptimage.serve import automatic, background
 from mkdocs_gptimage.serve.background import BackgroundGenerator, UnknownPictureError
 from mkdocs_gptimage.serve.rebuild import WATCHED_FOLDER
 from mkdocs_gptimage.settings import Budget
@@ -133,7 +133,7 @@ def test_no_card_waits_for_ever(site, generator, monkeypatch):
     def fail(*_, **__):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(module, "run_plan", fail)
+    monkeypatch.setattr(background, "run_plan", fail)
     update(generator, site)
     generator.ask(site.digests)
     until(lambda: phase(generator, site.digests[1]) == "failed")
@@ -245,7 +245,7 @@ def test_a_picture_that_another_program_made_is_noticed(site, service, generator
 
 def test_unasked_only_what_has_settled_is_made(site, service, generator, monkeypatch):
     """With `on_missing: generate`, a block that is still being written is not paid for, one that stays is."""
-    monkeypatch.setattr(module, "SETTLED_SECONDS", 1.5)
+    monkeypatch.setattr(automatic, "SETTLED_SECONDS", 1.5)
     for prompt in ("A", "A har", "A harb"):
         site.pictures = harness.catalog(prompt, "b")
         update(generator, site, auto_generate=True)
@@ -260,7 +260,7 @@ def test_unasked_only_what_has_settled_is_made(site, service, generator, monkeyp
 
 def test_unasked_nothing_is_made_while_a_build_has_failed(site, service, generator, monkeypatch):
     """While a later build has not come to its end, nobody knows what the pages ask for, and nothing is paid."""
-    monkeypatch.setattr(module, "SETTLED_SECONDS", 0.5)
+    monkeypatch.setattr(automatic, "SETTLED_SECONDS", 0.5)
     update(generator, site, auto_generate=True)
     generator.hold()
     time.sleep(1)
@@ -272,7 +272,7 @@ def test_unasked_nothing_is_made_while_a_build_has_failed(site, service, generat
 
 def test_unasked_an_edit_that_is_undone_settles_anew(site, service, generator, monkeypatch):
     """A block that is edited and put back is as new: its time starts again."""
-    monkeypatch.setattr(module, "SETTLED_SECONDS", 2.0)
+    monkeypatch.setattr(automatic, "SETTLED_SECONDS", 2.0)
     for prompt, seconds in (("A", 1.3), ("B", 0.3), ("A", 0.9)):
         site.pictures = harness.catalog(prompt)
         update(generator, site, auto_generate=True)
@@ -284,7 +284,7 @@ def test_unasked_an_edit_that_is_undone_settles_anew(site, service, generator, m
 
 def test_unasked_a_server_has_one_budget(tmp_path, service, generator, monkeypatch):
     """Prompts that every build words anew are paid for up to the budget, and then left to be asked for."""
-    monkeypatch.setattr(module, "SETTLED_SECONDS", 0.05)
+    monkeypatch.setattr(automatic, "SETTLED_SECONDS", 0.05)
     settings = harness.settings(tmp_path, service.base_url, api=SOON, budget=Budget(images=2))
     for number in range(4):
         site = harness.Site(settings, harness.catalog(f"number {number}"))
@@ -299,7 +299,7 @@ def test_unasked_a_server_has_one_budget(tmp_path, service, generator, monkeypat
 
 def test_unasked_a_failure_is_not_repeated(site, service, generator, monkeypatch):
     """What was refused is not submitted again by every rebuild."""
-    monkeypatch.setattr(module, "SETTLED_SECONDS", 0.05)
+    monkeypatch.setattr(automatic, "SETTLED_SECONDS", 0.05)
     service.submit = fails(400, "no", "moderation_blocked")
     site.pictures = harness.catalog("a")
     (digest,) = site.digests

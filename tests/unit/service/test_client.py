@@ -30,6 +30,7 @@ from mkdocs_gptimage.errors import (
 )
 from mkdocs_gptimage.service import client as clients
 from mkdocs_gptimage.service import download as downloading
+from mkdocs_gptimage.service import transport
 from mkdocs_gptimage.service.client import Client
 from mkdocs_gptimage.service.download import Downloaded
 from mkdocs_gptimage.service.protocol import Accepted
@@ -303,8 +304,8 @@ def test_an_answer_in_a_broken_encoding_is_unknown(service, headers):
 
 def test_an_answer_without_end_is_cut(service, monkeypatch):
     """An answer to a submit that is too long is an unknown outcome; an error that is too long is still an error."""
-    monkeypatch.setattr(clients, "_MAX_ANSWER", 1000)
-    monkeypatch.setattr(clients, "_MAX_ERROR_ANSWER", 1000)
+    monkeypatch.setattr(transport, "_MAX_ANSWER", 1000)
+    monkeypatch.setattr(transport, "_MAX_ERROR_ANSWER", 1000)
     service.submit = [Answer(body=b" " * 5000), Answer(422, body=b" " * 5000)]
     with pytest.raises(UnknownOutcomeError, match="longer than"):
         submit(service.base_url)

@@ -1,0 +1,65 @@
+"""What a build may do: pay for missing pictures, offer to generate them on its pages, or neither."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mkdocs_gptimage.generate.run import has_key
+from mkdocs_gptimage.hosts.mkdocs.dev_server import is_dev_server_folder
+
+if TYPE_CHECKING:
+    from mkdocs.config.defaults import MkDocsConfig
+
+    from mkdocs_gptimage.settings import Settings
+
+log = logging.getLogger("mkdocs.plugins.gptimage")
+# Plugins that build the site once more for every language, after the first language is written.
+_PLUGINS_OF_SEVERAL_BUILDS = ("i18n",)
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """How the site generator was started."""
+
+    command: str
+    """`build`, `gh-deploy` or `serve`."""
+    is_dirty: bool
+    """Whether only changed pages are built."""
+    read_only: bool
+    """Whether the site is only read, for a command."""
+
+
+@dataclass(frozen=True)
+class BuildMode:
+    """What a build may do."""
+
+    on_missing: str
+    """`generate`, `placeholder` or `error`."""
+    offers: bool
+    """Whether cards have buttons: only under a development server."""
+    has_several_builds: bool
+    """Whether the site is built once more for every language, after the first one is written."""
+
+    @property
+    def pays(self) -> bool:
+        """Whether missing pictures are generated during the build."""
+        return self.on_missing == "generate" and not self.offers
+
+
+def choose_mode(on_missing: str, settings: Settings, config: MkDocsConfig, invocation: Invocation) -> BuildMode:
+    """Return what a build may do; `on_missing` is the option's value."""
+    # `serve --clean` says that it is a build, but builds where serve does.
+    serves = invocation.command == "serve" or is_dev_server_folder(Path(config.site_dir))
+    if on_missing == "auto":
+        on_missing = "generate" if not serves and has_key(settings, os.environ) else "placeholder"
+    is_served = serves and not invocation.read_only and on_missing != "error"
+    if is_served and invocation.is_dirty:
+        # With a part of the pages, it is unknown what the others ask for.
+        log.info("with --dirty, missing pictures are only shown as cards")
+        on_missing = "placeholder"
+    has_several_builds = any(name in config.plugins for name in _PLUGINS_OF_SEVERAL_BUILDS)
+    return BuildMode(on_missing, is_served and not invocation.is_dirty, has_several_builds)

@@ -1,0 +1,187 @@
+"""HTTP connections to one service: sends a request once and returns its answer, or the error that its failure proves.
+
+httpcore's pool grows quadratically more expensive with its connections, so many connections are spread over several
+clients of eight. Downloads have a client of their own, which never holds the key: image links point to other hosts.
+httpx bounds each read and each write, of which there may be endlessly many: requests are bounded as a whole here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import anyio
+import httpx
+
+from mkdocs_gptimage.errors import BusyError, ConfigurationError, GatewayError, RejectedError, UnknownOutcomeError
+from mkdocs_gptimage.service import body, protocol
+from mkdocs_gptimage.service.download import MAX_PICTURE_BYTES, put_location_aside
+from mkdocs_gptimage.service.redact import LogFilter, Secret
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Awaitable, Callable, Generator
+
+POOL_SIZE = 8
+"""Connections of one httpx client."""
+MAX_DOWNLOADS = 16
+"""Connections for downloads."""
+CONNECT_SECONDS = 10.0
+
+_MAX_ANSWER = MAX_PICTURE_BYTES // 3 * 4 + body.MAX_JSON
+_MAX_ERROR_ANSWER = 64 * 1024
+# Shorter than servers keep idle connections: a submit on one that is just being closed has an unknown outcome.
+_IDLE_SECONDS = 3.0
+_USER_AGENT = "mkdocs-gptimage"
+_ENVIRONMENT = "a proxy or the certificates that the environment names cannot be used, nothing was submitted"
+_LOOK_AT = "look at HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, SSL_CERT_FILE and SSL_CERT_DIR"
+_LOGGERS = ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.http2", "httpcore.proxy", "httpcore.socks")
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request to the service: a POST if it has content."""
+
+    url: str
+    timeout: httpx.Timeout
+    """For each step of it."""
+    seconds: float
+    """For the answer as a whole, once the request is sent."""
+    content: bytes = b""
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+class _Bearer(httpx.Auth):
+    """Signs requests to the API: only with the key, whatever the environment or an address holds."""
+
+    def __init__(self, secret: Secret) -> None:
+        self._secret = secret
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        request.headers["Authorization"] = self._secret.bearer
+        yield request
+
+
+class Transport:
+    """The connections to one service, for the time of one run; an async context manager.
+
+    Raises `ConfigurationError` when the proxies or certificates that the environment names cannot be used.
+    """
+
+    def __init__(self, base_url: str, max_requests: int, secret: Secret) -> None:
+        self._base = base_url
+        self._secret = secret
+        try:
+            # Shared: loading the certificates takes longer than all the rest.
+            context = httpx.create_ssl_context()
+            # One more connection than submits, so that a poll never waits for a slow submit.
+            shards = -(-(max_requests + 1) // POOL_SIZE)
+            self._clients = [_build(context, POOL_SIZE, _Bearer(secret)) for _ in range(shards)]
+            # `httpx.Auth()` signs nothing: neither with what .netrc nor with what a link holds.
+            self.downloads = _build(context, min(max_requests, MAX_DOWNLOADS), httpx.Auth())
+        except (ImportError, OSError) as error:  # `ssl.SSLError` is one of the last
+            raise ConfigurationError(f"{_ENVIRONMENT} ({secret.describe(error)}); {_LOOK_AT}") from None
+        except (ValueError, httpx.InvalidURL):  # whose text may hold the password of a proxy
+            raise ConfigurationError(f"{_ENVIRONMENT}; {_LOOK_AT}") from None
+        self._turn = itertools.cycle(self._clients)
+        self._stack = contextlib.AsyncExitStack()
+
+    async def __aenter__(self) -> Transport:  # noqa: PYI034 - typing.Self is newer than Python 3.10
+        log_filter = LogFilter(self._secret)
+        for logger in map(logging.getLogger, _LOGGERS):
+            logger.addFilter(log_filter)
+            self._stack.callback(logger.removeFilter, log_filter)
+        for client in (*self._clients, self.downloads):
+            await self._stack.enter_async_context(client)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    async def send(self, request: Request) -> body.Body:
+        """Send a request once; return its answer, or raise the `GatewayError` that the failure proves."""
+        headers = {**request.headers, **({"Content-Type": "application/json"} if request.content else {})}
+        client = next(self._turn)
+        failure: GatewayError
+        try:
+            sent = client.build_request(
+                "POST" if request.content else "GET",
+                request.url,
+                content=request.content,
+                headers=headers,
+                timeout=request.timeout,
+            )
+            with anyio.fail_after(None) as scope:
+                sent.extensions["trace"] = _bounding(scope, request.timeout.write or request.seconds, request.seconds)
+                return await self._exchange(client, sent)
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
+            failure = self._what_it_proves(error)
+        # Not inside of the handler: the errors of httpx hold the request, and the request the key.
+        raise failure
+
+    async def _exchange(self, client: httpx.AsyncClient, request: httpx.Request) -> body.Body:
+        async with contextlib.aclosing(await client.send(request, stream=True)) as response:
+            if 200 <= response.status_code < 300:
+                answer = body.Body(response.status_code, _MAX_ANSWER)
+                await answer.receive(response)
+                return answer
+            said = await body.beginning(response, _MAX_ERROR_ANSWER)
+            failure = self.without_key(protocol.failure(response.status_code, said, response.headers))
+            del said
+            raise failure
+
+    def without_key(self, error: GatewayError) -> GatewayError:
+        """Take the key out of an error and its causes: some services repeat it."""
+        error.args = (self._secret.hide(str(error)),)
+        error.__context__ = None
+        return error.with_traceback(None)
+
+    def _what_it_proves(self, error: Exception) -> GatewayError:
+        """The error for a request that got no answer."""
+        if isinstance(error, (httpx.InvalidURL, httpx.UnsupportedProtocol)):
+            return RejectedError(self._describe(error, "is not an address to send to"))
+        if isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)):
+            return BusyError(self._describe(error, "cannot be reached"))
+        if isinstance(error, (httpx.TimeoutException, TimeoutError)):
+            return UnknownOutcomeError(self._describe(error, "did not answer in time"))
+        if isinstance(error, httpx.DecodingError):
+            return UnknownOutcomeError(self._describe(error, "sent an answer that cannot be read"))
+        return UnknownOutcomeError(self._describe(error, "broke the connection"))
+
+    def _describe(self, error: Exception, what: str) -> str:
+        said = self._secret.describe(error)
+        # Without a user and password that the address may hold.
+        host = urlsplit(self._base).netloc.rpartition("@")[2]
+        return f"{host} {what}" + (f" ({said})" if said else "")
+
+
+def _build(context: ssl.SSLContext, connections: int, auth: httpx.Auth) -> httpx.AsyncClient:
+    return httpx.AsyncClient(
+        headers={"User-Agent": _USER_AGENT, "Accept-Encoding": "identity"},
+        auth=auth,
+        verify=context,
+        limits=httpx.Limits(
+            max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=_IDLE_SECONDS
+        ),
+        follow_redirects=False,
+        event_hooks={"response": [put_location_aside]},
+    )
+
+
+def _bounding(scope: anyio.CancelScope, sending: float, answering: float) -> Callable[[str, Any], Awaitable[None]]:
+    """Bound a request from when it begins to leave, so that waiting for a connection proves nothing; seconds.
+
+    Called with what httpcore is about to do; https://www.encode.io/httpcore/extensions/#trace
+    """
+
+    async def trace(event: str, _: Any) -> None:
+        if event.endswith("send_request_headers.started"):
+            scope.deadline = anyio.current_time() + sending
+        elif event.endswith("receive_response_headers.started"):
+            scope.deadline = anyio.current_time() + answering
+
+    return trace
