@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import functools
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mkdocs_gptimage.blocks.fence import find_blocks
-from mkdocs_gptimage.catalog.location import Location
+from mkdocs_gptimage.catalog.location import Location, Source, without_white_space
 from mkdocs_gptimage.errors import BlockError
 from mkdocs_gptimage.text import one_line_each, quote
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from mkdocs_gptimage.blocks.fence import Block
     from mkdocs_gptimage.spec.digest import Digest
@@ -23,31 +21,6 @@ if TYPE_CHECKING:
 
 _FILE_NAME = re.compile(r"[\w .-]+\.(?:png|jpe?g|webp|avif|svg|gif)", re.IGNORECASE)
 _REPEATS = {"prompt": "repeats the prompt", "file": "is the name of a file"}
-# The line ends of Python-Markdown and of editors; `splitlines` knows more.
-_LINE_END = re.compile(r"\r\n|\r|\n")
-
-
-@dataclass(frozen=True, eq=False)
-class Source:
-    """The Markdown file of a page."""
-
-    name: str
-    """Relative to the project: `docs/guide/cats.md`."""
-    text: Callable[[], str]
-    """Reads the file, front matter included; called only when a line number is needed."""
-    fence: str
-
-    @functools.cached_property
-    def blocks(self) -> dict[str, list[int]]:
-        """Body of a block without white space → the lines, from 1, of the opening fences of all blocks with it."""
-        lines: dict[str, list[int]] = {}
-        try:
-            text = self.text()
-        except (OSError, UnicodeError):  # deleted since it was read: messages go without a line
-            return lines
-        for span in find_blocks(_LINE_END.split(text), self.fence):
-            lines.setdefault(without_white_space(span.block.body), []).append(span.start + 1)
-        return lines
 
 
 @dataclass(frozen=True)
@@ -63,8 +36,7 @@ class Use:
     @property
     def line(self) -> int | None:
         """The line of the opening fence in the page's file; None for a block that was included or made by a macro."""
-        lines = self.source.blocks.get(without_white_space(self.block.body), [])
-        return lines[min(self.ordinal, len(lines) - 1)] if lines else None
+        return self.source.line_of(self.block, self.ordinal)
 
     def location(self, offset: int = -1) -> Location:
         """The location of a line of the block's body, counted from 0; -1 is the opening fence."""
@@ -213,8 +185,3 @@ def _repetition(alt: str, prompt: str) -> str:
     if without_white_space(alt).rstrip(".").lower() == without_white_space(prompt).rstrip(".").lower():
         return "prompt"
     return "file" if _FILE_NAME.fullmatch(alt.strip()) else ""
-
-
-def without_white_space(text: str) -> str:
-    """Remove all white space, so that a block is recognised whatever Markdown did to its tabs and line ends."""
-    return "".join(text.split())

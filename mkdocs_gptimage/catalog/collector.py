@@ -7,9 +7,9 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mkdocs_gptimage.catalog.catalog import Catalog, Use, without_white_space
+from mkdocs_gptimage.catalog.catalog import Catalog, Use
 from mkdocs_gptimage.catalog.ids import Declaration, IdResolver, UnresolvedIdError
-from mkdocs_gptimage.catalog.location import Location
+from mkdocs_gptimage.catalog.location import Location, without_white_space
 from mkdocs_gptimage.catalog.mention import Mention, use_of_mention
 from mkdocs_gptimage.spec.model import ParsedBlock
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from mkdocs_gptimage.blocks.fence import Block
-    from mkdocs_gptimage.catalog.catalog import Source
+    from mkdocs_gptimage.catalog.location import Source
     from mkdocs_gptimage.catalog.spec_files import SpecFiles
     from mkdocs_gptimage.spec.digest import Digest
     from mkdocs_gptimage.spec.model import ImageSpec

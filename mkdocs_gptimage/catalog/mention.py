@@ -11,8 +11,8 @@ from mkdocs_gptimage.catalog.location import Location
 from mkdocs_gptimage.spec.model import BY_ID, ParsedBlock, Presentation
 
 if TYPE_CHECKING:
-    from mkdocs_gptimage.catalog.catalog import Source
     from mkdocs_gptimage.catalog.ids import Declaration
+    from mkdocs_gptimage.catalog.location import Source
 
 
 @dataclass(frozen=True)

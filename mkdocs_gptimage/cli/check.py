@@ -59,7 +59,7 @@ def check(config_file: str, as_json: bool, allow_orphans: bool, github: bool, st
         click.echo("\n".join([*github_errors(annotated, site.settings.project), counts_line(found)]))
     else:
         print_status(found, condition=condition)
-    exit_with(plan.is_complete and (allow_orphans or not found.orphans), problems, told=as_json or github)
+    exit_with(plan.is_complete and (allow_orphans or not found.orphans), problems, reported=as_json or github)
 
 
 def _check_store(config_file: str, *, as_json: bool, github: bool) -> NoReturn:

@@ -117,7 +117,7 @@ def may_pay(plan: Plan, settings: Settings, environment: Mapping[str, str], *, y
     if settings.api.emulated:
         return True
     if not missing or not has_key(settings, environment) or _exceeds_budget(plan, settings):
-        return True  # nothing is paid; what stands in the way is told by the run
+        return True  # nothing is paid; the run reports what stands in the way
     asked = f"{counted(len(missing), 'picture')} ({price_text(plan.price)})"
     if yes or not (sys.stdin.isatty() and sys.stderr.isatty()):
         click.echo(f"Making {asked}", err=True)
@@ -142,8 +142,8 @@ def print_status(found: SiteStatus, *, condition: StoreCondition | None = None, 
         click.echo(status_text(found, condition=condition, verbose=verbose))
 
 
-def exit_with(is_fine: bool, problems: Sequence[Problem], *, told: bool) -> NoReturn:
+def exit_with(is_fine: bool, problems: Sequence[Problem], *, reported: bool) -> NoReturn:
     """Say what is wrong with blocks, and exit accordingly."""
-    if problems and not told:
+    if problems and not reported:
         click.echo("\n".join(map(str, problems)), err=True)
     sys.exit(0 if is_fine and not problems else EXIT_INCOMPLETE)

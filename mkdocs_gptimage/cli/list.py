@@ -28,4 +28,4 @@ def list_pictures(config_file: str, as_json: bool) -> None:
         items_json(items, problems, site.warnings) if as_json else items_text(items),
         nl=bool(items) or as_json,
     )
-    exit_with(True, problems, told=as_json)
+    exit_with(True, problems, reported=as_json)

@@ -26,4 +26,4 @@ def plan(config_file: str, as_json: bool, verbose: bool) -> None:
         click.echo(status_json(found, problems))
     else:
         print_status(found, verbose=verbose)
-    exit_with(found.plan.is_complete, problems, told=as_json)
+    exit_with(found.plan.is_complete, problems, reported=as_json)

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from markdown import Markdown
 
     from mkdocs_gptimage.blocks.fence import Block
-    from mkdocs_gptimage.catalog.catalog import Source, Use
+    from mkdocs_gptimage.catalog.catalog import Use
+    from mkdocs_gptimage.catalog.location import Source
     from mkdocs_gptimage.catalog.spec_files import SpecFiles
     from mkdocs_gptimage.figures.srcset import PublishedImage
     from mkdocs_gptimage.settings import Settings

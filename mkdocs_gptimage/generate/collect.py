@@ -90,7 +90,7 @@ class Collector:
     async def _fetch(self, job: Job, image: Image, part: Path) -> Downloaded:
         if image.spooled is not None:
             return await asyncio.wrap_future(self._decoder.submit(_save_base64, image, part))
-        link = image.link or ""
+        link = image.url or ""
         refreshed, attempt = False, 1
         while True:
             try:
@@ -117,7 +117,7 @@ class Collector:
             task = await self._client.poll(job.submission.task_id)
         except GatewayError as error:
             raise GatewayError(f"{expired}, and no fresh one could be had: {error}", status=error.status) from None
-        return task.image.link if task.image else None
+        return task.image.url if task.image else None
 
     def _keep(self, job: Job, part: Path, downloaded: Downloaded, info: ImageInfo, cost_usd: float | None) -> Entry:
         facts = ImageFacts(

@@ -54,7 +54,7 @@ class InFlight:
         if submission.task_id is not None:
             self.follow(job)
         else:
-            self.collect(job, protocol.Image(link=submission.link))
+            self.collect(job, protocol.Image(url=submission.link))
 
     def follow(self, job: Job) -> None:
         """Poll a job's task until it ends, unless the same task belongs to another picture."""

@@ -118,11 +118,13 @@ def summary(plan: Plan, outcomes: Sequence[Outcome]) -> str:
         totals["not touched"] = blocked
     text = ", ".join(f"{count} {name}" for name, count in totals.items())
     costs = [entry.made.cost_usd for entry in stored]
-    told = [cost for cost in costs if cost is not None]
-    if told:
-        text += f", ${sum(told):.4g}" + ("" if len(told) == len(costs) else f" for {len(told)} of them")
+    costs_known = [cost for cost in costs if cost is not None]
+    if costs_known:
+        text += f", ${sum(costs_known):.4g}" + (
+            "" if len(costs_known) == len(costs) else f" for {len(costs_known)} of them"
+        )
     elif stored:
-        text += ", cost not told by the service"
+        text += ", cost not reported by the service"
     return f"{counted(len(plan.rows), 'picture')}: {text}"
 
 

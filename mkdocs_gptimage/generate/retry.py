@@ -1,6 +1,8 @@
-"""Retry policy: delays, numbers of attempts and deadlines, as pure functions."""
+"""Retry policy: which submits are repeated, delays, numbers of attempts and deadlines, as pure functions."""
 
 from __future__ import annotations
+
+from mkdocs_gptimage.errors import BusyError, GatewayError, InProgressError
 
 SUBMIT_ATTEMPTS = 6
 """Tries of one submit that was, each time, provably not accepted."""
@@ -14,6 +16,14 @@ ABANDONED_AFTER = 24 * 3600.0
 """Seconds from its submit after which a task that is not finished is not waited for any more."""
 _BASE = 1.0
 _CAP = 60.0
+
+
+def may_repeat_submit(failure: GatewayError, attempt: int) -> bool:
+    """Whether a submit that failed is sent again in the same run, after `attempt` tries.
+
+    Only if the service provably accepted nothing, or if it works on the same submit, which the idempotency key tells.
+    """
+    return attempt < SUBMIT_ATTEMPTS and isinstance(failure, (BusyError, InProgressError))
 
 
 def delay(attempt: int, retry_after: float | None, jitter: float) -> float:

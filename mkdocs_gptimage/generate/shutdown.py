@@ -20,7 +20,7 @@ EXIT_TERMINATED = 128 + signal.SIGTERM
 
 
 async def cancel_at_sigterm(scope: anyio.CancelScope) -> None:
-    """Cancel the scope when the process is asked to end; only a main thread is told."""
+    """Cancel the scope when the process is asked to end; only the main thread receives signals."""
     if sys.platform == "win32" or threading.current_thread() is not threading.main_thread():
         return
     with anyio.open_signal_receiver(signal.SIGTERM) as signals:

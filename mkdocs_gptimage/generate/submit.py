@@ -92,7 +92,7 @@ class Submitter:
             answer = await self._send(job, body, unknown)
             if not isinstance(answer, GatewayError):
                 return answer
-            if attempt == retry.SUBMIT_ATTEMPTS or not isinstance(answer, (BusyError, InProgressError)):
+            if not retry.may_repeat_submit(answer, attempt):
                 raise answer
             wait = retry.delay(attempt, answer.retry_after, self._clock.jitter())
             self._open_at = max(self._open_at, self._clock.now() + wait)
@@ -208,8 +208,8 @@ class Submitter:
         self._unknown_in_a_row = 0
         if isinstance(answer, protocol.Accepted):
             job.submission = dataclasses.replace(submission, stage=Stage.ACCEPTED, task_id=answer.task_id)
-        elif answer.link:
-            job.submission = dataclasses.replace(submission, stage=Stage.ACCEPTED, link=answer.link)
+        elif answer.url:
+            job.submission = dataclasses.replace(submission, stage=Stage.ACCEPTED, link=answer.url)
         else:
             # Bytes without a task or a link cannot be fetched again: if this run ends now, they are lost.
             job.submission = dataclasses.replace(

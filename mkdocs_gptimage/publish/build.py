@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from mkdocs_gptimage.errors import ConfigurationError, PictureError
 from mkdocs_gptimage.fs import PARTS, atomic_write, prepare_cache, read_regular_file, stat_regular_file
 from mkdocs_gptimage.imagefile.provenance import mark, packet_for
-from mkdocs_gptimage.publish.encode import dominant_colour, encode, encoder_version, open_upright, resize
+from mkdocs_gptimage.publish.dominant_colour import dominant_colour
+from mkdocs_gptimage.publish.encode import encode, encoder_version, open_upright, resize
 from mkdocs_gptimage.publish.manifest import (
     ORIGINAL,
     WEB,

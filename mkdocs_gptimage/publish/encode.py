@@ -1,4 +1,4 @@
-"""Image processing with Pillow: decode to upright sRGB, resize, encode, dominant colour."""
+"""Image processing with Pillow: decode to upright sRGB, resize, encode."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ WEBP_METHOD = 2
 AVIF_SPEED, AVIF_SPEED_LARGE = 7, 8
 _LARGE = 1_500_000
 """Pixels from which AVIF takes longer than a build should wait."""
-_THUMBNAIL = (64, 64)
-_COLOURS = 6
 
 
 def encoder_version(kind: str) -> str | None:
@@ -62,17 +60,6 @@ def _effort(kind: str, picture: Image.Image) -> dict[str, int]:
     is_large = picture.width * picture.height > _LARGE
     # One thread: other pictures keep the other cores busy.
     return {"speed": AVIF_SPEED_LARGE if is_large else AVIF_SPEED, "max_threads": 1}
-
-
-def dominant_colour(picture: Image.Image) -> str:
-    """Return the colour that most of a picture has, as `#rrggbb`; empty where something would shine through it."""
-    if picture.mode == "RGBA":
-        return ""
-    small = picture.resize(_THUMBNAIL, Image.Resampling.BOX)
-    found = small.quantize(_COLOURS, Image.Quantize.MEDIANCUT)
-    counts, palette = found.histogram(), found.getpalette() or []
-    most = counts.index(max(counts))
-    return f"#{bytes(palette[3 * most : 3 * most + 3]).hex()}"
 
 
 def _upright(picture: Image.Image) -> Image.Image:

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
     from mkdocs_gptimage.catalog.catalog import Catalog
-    from mkdocs_gptimage.plan.plan import Row
     from mkdocs_gptimage.settings import Settings
     from mkdocs_gptimage.spec.digest import Digest
 
@@ -60,27 +59,6 @@ class BackgroundGenerator:
         self._jobs: dict[Digest, BackgroundJob] = {}
         self._builds: dict[str, SiteBuild] = {}
         self._automatic = AutomaticGeneration(log)
-
-    def card(self, row: Row, rows: Mapping[Digest, Row], settings: Settings) -> dict[str, Any]:
-        """What a page says of a picture that is not there, for the script that offers to make it.
-
-        `rows` are all of the plan, by digest: what the picture is drawn from may have to be made and paid for, too.
-        """
-        spec = row.picture.spec
-        needed = [rows[digest] for digest in row.picture.lineage]
-        return {
-            "token": self.token,
-            "lacks": "" if has_key(settings, self._environment) else settings.api.key_env,
-            "digest": row.digest,
-            "state": row.state.value,
-            "detail": row.detail,
-            "pays": {
-                **{each.digest: each.price for each in needed if each.state is State.MISSING},
-                row.digest: settings.prices.get(spec.resolution),
-            },
-            "ask": f"{spec.size or 'like its reference'} · {spec.resolution}",
-            "prompt": spec.prompt,
-        }
 
     def hold(self) -> None:
         """A build begins, and may fail: what the pages ask for is unknown until it ends."""

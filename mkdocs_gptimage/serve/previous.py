@@ -49,7 +49,7 @@ def find_previous(catalog: Catalog, snapshot: StoreSnapshot, cache: Path) -> dic
         if (entry := snapshot.entry(previous_digest)) is not None:
             previous.setdefault(digest, entry)
     if now != before:
-        with contextlib.suppress(OSError):  # a cache that cannot be written to is told by what needs it
+        with contextlib.suppress(OSError):  # what needs the cache reports that it cannot be written to
             prepare_cache(cache)
             atomic_write(cache / FILE, json.dumps(now, indent=0, sort_keys=True).encode())
     return previous

@@ -9,7 +9,7 @@
   }
   const CARDS = "data-gpt-image-cards";
   const endpoint = new URL("serve/", document.currentScript.src);
-  const desks = new Map(); // image → its cards, with a row each on the desk of its figure
+  const panels = new Map(); // image → its cards, with a row each on the panel of its figure
   let states = {};
   let failures = 0;
 
@@ -27,15 +27,15 @@
   };
 
   const post = async (name, body) => {
-    const token = [...desks.values()][0]?.cards[0].token ?? "";
+    const token = [...panels.values()][0]?.cards[0].token ?? "";
     const answer = await fetch(new URL(name, endpoint), {
       method: "POST",
       headers: {"Content-Type": "application/json", "X-Gpt-Image-Token": token},
       body: JSON.stringify(body),
     });
-    const told = await answer.json();
-    if (!answer.ok) throw new Error(told.problem);
-    return told.states;
+    const answered = await answer.json();
+    if (!answer.ok) throw new Error(answered.problem);
+    return answered.states;
   };
 
   const busy = state => state?.phase === "queued" || state?.phase === "running";
@@ -83,8 +83,8 @@
     if (row.drawn === drawn) return;
     row.drawn = drawn;
     const focused = row.contains(document.activeElement);
-    row.replaceChildren(element("span", {className: "gpt-image-desk__text"}, shown));
-    row.firstChild.classList.toggle("gpt-image-desk__text--bad", Boolean(bad));
+    row.replaceChildren(element("span", {className: "gpt-image-panel__text"}, shown));
+    row.firstChild.classList.toggle("gpt-image-panel__text--bad", Boolean(bad));
     if (note) row.append(element("small", {}, note));
     if (!button) return;
     const made = element("button", {type: "button", onclick: () => ask([card.digest], retry)}, button);
@@ -94,7 +94,7 @@
   };
 
   const drawBar = () => {
-    const cards = new Map([...desks.values()].flatMap(desk => desk.cards).map(card => [card.digest, card]));
+    const cards = new Map([...panels.values()].flatMap(panel => panel.cards).map(card => [card.digest, card]));
     const open = [...cards.values()].filter(
       card => card.state === "missing" && !card.lacks && states[card.digest] === undefined,
     );
@@ -109,53 +109,53 @@
   };
 
   const draw = () => {
-    for (const desk of desks.values()) desk.cards.forEach((card, index) => drawCard(desk.rows[index], card));
+    for (const panel of panels.values()) panel.cards.forEach((card, index) => drawCard(panel.rows[index], card));
     drawBar();
   };
 
   const open = image => {
     const cards = JSON.parse(image.getAttribute(CARDS));
     if (image.src.endsWith("#only-dark")) cards[0].dark = true;
-    const rows = cards.map(() => element("div", {className: "gpt-image-desk__row"}));
+    const rows = cards.map(() => element("div", {className: "gpt-image-panel__row"}));
     for (const row of rows) row.setAttribute("role", "status");
-    // A picture and its twin, of which a palette hides one, share a desk.
+    // A picture and its twin, of which a palette hides one, share a panel.
     const figure = image.closest("figure") ?? image;
-    const desk = [...desks.values()].find(each => each.figure === figure)?.desk ?? element("div", {className: "gpt-image-desk"});
+    const panel = [...panels.values()].find(each => each.figure === figure)?.panel ?? element("div", {className: "gpt-image-panel"});
     const outdated = cards.find(card => card.outdated);
     if (outdated) {
       image.classList.add("gpt-image-outdated");
-      desk.append(
+      panel.append(
         element("strong", {}, "Outdated: the block now asks for"),
-        element("span", {className: "gpt-image-desk__prompt"}, outdated.prompt),
+        element("span", {className: "gpt-image-panel__prompt"}, outdated.prompt),
       );
     }
-    desk.append(...rows);
+    panel.append(...rows);
     let place = image;
     while (place.parentElement?.matches("a, picture")) place = place.parentElement;
-    place.after(desk);
-    desks.set(image, {cards, rows, desk, figure});
+    place.after(panel);
+    panels.set(image, {cards, rows, panel, figure});
   };
 
   // Also what instant navigation puts into the page.
   const look = () => {
-    for (const [image, {desk}] of desks)
+    for (const [image, {panel}] of panels)
       if (!image.isConnected) {
-        desk.remove();
-        desks.delete(image);
+        panel.remove();
+        panels.delete(image);
       }
-    const found = [...document.querySelectorAll(`img[${CARDS}]`)].filter(image => !desks.has(image));
+    const found = [...document.querySelectorAll(`img[${CARDS}]`)].filter(image => !panels.has(image));
     found.forEach(open);
     if (found.length) follow();
   };
 
   const follow = async () => {
-    if (!desks.size || document.hidden) return draw();
-    const digests = [...new Set([...desks.values()].flatMap(desk => desk.cards.map(card => card.digest)))];
+    if (!panels.size || document.hidden) return draw();
+    const digests = [...new Set([...panels.values()].flatMap(panel => panel.cards.map(card => card.digest)))];
     try {
-      const told = await post("states", {digests});
+      const answered = await post("states", {digests});
       failures = 0;
       for (const digest of digests)
-        if (told[digest] || busy(states[digest])) states[digest] = told[digest];
+        if (answered[digest] || busy(states[digest])) states[digest] = answered[digest];
     } catch {
       // A server without an endpoint, or none any more: nothing can be asked for.
       failures += 1;

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mkdocs_gptimage.publish.delivery import PlaceholderContext
 from mkdocs_gptimage.serve.background import BackgroundGenerator
+from mkdocs_gptimage.serve.card import card
 from mkdocs_gptimage.serve.endpoint import ENDPOINT_FOLDER, Endpoint, is_loopback
 from mkdocs_gptimage.serve.previous import find_previous
 from mkdocs_gptimage.serve.rebuild import prepare_watched_folder
@@ -51,9 +52,12 @@ class DevelopmentServer:
         `auto_generate` are the digests of missing pictures that are made without being asked for.
         """
         self._generator.update(part, renderer.collector.catalog, plan, settings, auto_generate)
-        known = find_previous(renderer.collector.catalog, renderer.snapshot, settings.cache)
+        previous = find_previous(renderer.collector.catalog, renderer.snapshot, settings.cache)
         rows = {row.digest: row for row in plan.all_rows}
-        return PlaceholderContext(functools.partial(self._generator.card, rows=rows, settings=settings), known)
+        return PlaceholderContext(
+            functools.partial(card, rows=rows, settings=settings, environment=os.environ, token=self._generator.token),
+            previous,
+        )
 
     def attach(self, server: Any, host: str, port: int, settings: Settings) -> None:
         """Put the endpoint in front of a WSGI server's application, and have it rebuild when a picture is stored."""

@@ -71,7 +71,7 @@ class Client:
         answer = await self._transport.send(Request(url, timeout, seconds, content, headers))
         found = await self._understood(answer, _submitted)
         if isinstance(found, protocol.Image):
-            self._check_secret(found.link, "the answer's image link")
+            self._check_secret(found.url, "the answer's image link")
             return found
         self._check_secret(found.task_id, "the answer's task id")
         return found

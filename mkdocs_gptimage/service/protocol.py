@@ -60,7 +60,7 @@ class Phase(enum.Enum):
 class Image:
     """Where the picture's bytes are: a link, or the bytes themselves in base64, as text or spooled to a file."""
 
-    link: str | None = None
+    url: str | None = None
     base64: str | None = None
     spooled: IO[bytes] | None = None
 
@@ -255,7 +255,7 @@ def _image(candidate: Mapping[str, Any], depth: int = 0) -> Image | None:
     link = candidate.get("url")
     for each in link if isinstance(link, list) else [link]:
         if _is_link(each):
-            return Image(link=each)
+            return Image(url=each)
     encoded = candidate.get("b64_json")
     if isinstance(encoded, str) and encoded:
         return Image(base64=encoded)
@@ -267,7 +267,7 @@ def _image(candidate: Mapping[str, Any], depth: int = 0) -> Image | None:
                 if found:
                     return found
             elif key != "data" and _is_link(item, begins=("http://", "https://")):
-                return Image(link=item)
+                return Image(url=item)
     return None
 
 

@@ -31,7 +31,7 @@ THEMES = {
     "material": {"name": "material", "font": False, "features": ["navigation.instant"]},
 }
 EVIL = "evil.example"
-BUTTON = ".gpt-image-desk button"
+BUTTON = ".gpt-image-panel button"
 PATIENCE = 30.0
 """Seconds after which a test that waits has failed."""
 PICTURE = "figure img[src$='.webp']"
@@ -122,18 +122,18 @@ def test_from_a_block_to_its_picture(window, tmp_path, drawing, theme):
         window.goto(url)
         site.write({"index.md": "# Home\n\n" + block(prompt=f"A boat, {theme}", alt="A boat", id="boat")})
         window.wait_for_selector(BUTTON)
-        card = window.locator(".gpt-image-desk").inner_text()
+        card = window.locator(".gpt-image-panel").inner_text()
         assert window.locator("#boat img").get_attribute("src").endswith(".svg")
         assert submits(drawing) == before
 
         window.click(BUTTON)
         window.wait_for_selector(PICTURE)
         first = window.locator(PICTURE).get_attribute("src")
-        assert window.locator(".gpt-image-desk").count() == 0
+        assert window.locator(".gpt-image-panel").count() == 0
 
         site.write({"index.md": "# Home\n\n" + block(prompt=f"A ship, {theme}", alt="A ship", id="boat")})
         window.wait_for_selector(".gpt-image-outdated")
-        outdated = window.locator(".gpt-image-desk").inner_text()
+        outdated = window.locator(".gpt-image-panel").inner_text()
         assert window.locator("#boat img").evaluate("image => image.complete && image.naturalWidth > 0")
         assert submits(drawing) == before + 1
 
@@ -157,9 +157,11 @@ def test_all_of_a_page_at_once(window, tmp_path, drawing):
         window.goto(url)
         window.wait_for_selector(".gpt-image-bar button")
         assert window.locator(".gpt-image-bar").inner_text() == "Generate all (3, $0.03)"
-        assert "With the picture that it is drawn from" in window.locator(".gpt-image-desk").nth(1).inner_text()
+        assert "With the picture that it is drawn from" in window.locator(".gpt-image-panel").nth(1).inner_text()
         window.click(".gpt-image-bar button")
-        until(lambda: window.locator(PICTURE).count() == 2 and window.locator(".gpt-image-desk").count() == 0, PATIENCE)
+        until(
+            lambda: window.locator(PICTURE).count() == 2 and window.locator(".gpt-image-panel").count() == 0, PATIENCE
+        )
 
     assert submits(drawing) == before + 3
 
@@ -180,8 +182,8 @@ def test_twins_share_a_desk(window, tmp_path, drawing):
         window.wait_for_selector(BUTTON)
 
         assert window.locator("figure img").count() == 2
-        assert window.locator(".gpt-image-desk").count() == 1
-        assert window.locator(".gpt-image-desk__text").all_inner_texts() == [
+        assert window.locator(".gpt-image-panel").count() == 1
+        assert window.locator(".gpt-image-panel__text").all_inner_texts() == [
             "1:1 · 1k · $0.01",
             "Dark · 1:1 · 1k · $0.02",
         ]
@@ -217,7 +219,7 @@ def test_a_refused_picture_says_why(window, tmp_path, gateway):
         window.goto(url)
         window.click(BUTTON)
         window.get_by_role("button", name="Try again").wait_for()
-        said = window.locator(".gpt-image-desk").inner_text()
+        said = window.locator(".gpt-image-panel").inner_text()
         window.click(BUTTON)
         window.wait_for_selector(PICTURE)
 
@@ -326,7 +328,7 @@ const tries = [
     const card = {digest, token, state: "missing", detail: "", pays: {}, ask: "", prompt: "", lacks: ""};
     add("img", {}).setAttribute("data-gpt-image-cards", JSON.stringify([card]));
     add("script", {src: site + "assets/gptimage/serve.js"});
-    setTimeout(() => document.querySelector(".gpt-image-desk button").click(), 500);
+    setTimeout(() => document.querySelector(".gpt-image-panel button").click(), 500);
   },
 ];
 Promise.allSettled(tries.map(attempt => Promise.resolve().then(attempt)))
@@ -451,5 +453,5 @@ def test_cards_are_accessible(window, tmp_path, drawing):
             window.emulate_media(color_scheme=scheme)
             window.goto(url)
             window.wait_for_selector(BUTTON)
-            found = Axe().run(window, context=".gpt-image-desk")
+            found = Axe().run(window, context=".gpt-image-panel")
             assert [each["id"] for each in found.response["violations"]] == []

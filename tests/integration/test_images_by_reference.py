@@ -11,10 +11,9 @@ from scripted_service import KEY, fails
 from sites import FAST, Site, block
 
 from mkdocs_gptimage.blocks.fence import Block
-from mkdocs_gptimage.catalog.catalog import Source
 from mkdocs_gptimage.catalog.collector import UseCollector
 from mkdocs_gptimage.catalog.ids import LONGEST_CHAIN, Declaration
-from mkdocs_gptimage.catalog.location import Location
+from mkdocs_gptimage.catalog.location import Location, Source
 from mkdocs_gptimage.catalog.spec_files import SpecFiles
 from mkdocs_gptimage.spec.parse import parse_block
 from mkdocs_gptimage.spec.references import ReferenceResolver

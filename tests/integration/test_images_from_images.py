@@ -23,7 +23,8 @@ from harness import Site, steps
 from scripted_service import KEY, Answer, accepts, fails, picture, says, task
 
 from mkdocs_gptimage.blocks.fence import Block
-from mkdocs_gptimage.catalog.catalog import Catalog, Source, Use
+from mkdocs_gptimage.catalog.catalog import Catalog, Use
+from mkdocs_gptimage.catalog.location import Source
 from mkdocs_gptimage.errors import BudgetError, MissingPicturesError
 from mkdocs_gptimage.fs import read_regular_file
 from mkdocs_gptimage.generate import submit

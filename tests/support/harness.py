@@ -13,7 +13,8 @@ import anyio
 from scripted_service import KEY
 
 from mkdocs_gptimage.blocks.fence import Block
-from mkdocs_gptimage.catalog.catalog import Catalog, Source, Use
+from mkdocs_gptimage.catalog.catalog import Catalog, Use
+from mkdocs_gptimage.catalog.location import Source
 from mkdocs_gptimage.generate import executor as generation
 from mkdocs_gptimage.generate.executor import execute
 from mkdocs_gptimage.generate.job import Clock

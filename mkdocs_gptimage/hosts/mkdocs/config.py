@@ -9,6 +9,7 @@ from mkdocs.config import base
 from mkdocs.config import config_options as c
 
 from mkdocs_gptimage.hosts.options import FORMATS, ON_MISSING, TIMEOUTS, Surroundings, settings_from
+from mkdocs_gptimage.settings import Output
 from mkdocs_gptimage.spec.prompts import DARK_INSTRUCTION
 
 if TYPE_CHECKING:
@@ -63,13 +64,13 @@ class BudgetOptions(base.Config):
 class OutputOptions(base.Config):
     """`output`: the files that readers get."""
 
-    formats = c.ListOfItems(c.Choice(FORMATS), default=["webp"])
+    formats = c.ListOfItems(c.Choice(FORMATS), default=[*Output.formats])
     """The formats of the published files, the one to prefer first; original is the picture as it was stored."""
-    widths = c.ListOfItems(c.Type(int), default=[480, 960, 1440])
+    widths = c.ListOfItems(c.Type(int), default=[*Output.widths])
     """The widths of the published files in pixels; none is wider than the picture."""
     quality = c.Type((int, dict), default=82)
     """1 to 100, for all formats alike or by format."""
-    sizes = c.Type(str, default="(min-width: 48em) 44em, 100vw")
+    sizes = c.Type(str, default=Output.sizes)
     """How wide figures are shown, as in the attribute sizes of an image."""
     disclosure = c.Optional(c.Choice(("label",)))
     """label: a line of text below each figure that says that the picture is generated."""

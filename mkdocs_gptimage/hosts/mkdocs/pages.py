@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from mkdocs.utils import get_relative_url
 
-from mkdocs_gptimage.catalog.catalog import Source
+from mkdocs_gptimage.catalog.location import Source
 from mkdocs_gptimage.figures.renderer import PageContext as CurrentPage
 
 if TYPE_CHECKING:

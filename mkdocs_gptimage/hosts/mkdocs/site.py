@@ -58,8 +58,8 @@ def read_site_with_drafts(config_file: str) -> Site:
             shown = _read(*_configured(config_file), serves=True).catalog
             drafts = {digest: each for digest, each in shown.pictures.items() if digest not in site.catalog.pictures}
             problems = [*problems, *(problem for problem in shown.problems if problem not in problems)]
-    told = list(dict.fromkeys(warnings))
-    return replace(site, problems=problems, drafts=drafts, warnings=told, stored=stored)
+    unique = list(dict.fromkeys(warnings))
+    return replace(site, problems=problems, drafts=drafts, warnings=unique, stored=stored)
 
 
 def read_settings(config_file: str) -> Settings:

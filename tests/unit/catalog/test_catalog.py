@@ -7,7 +7,8 @@ import pytest
 
 from mkdocs_gptimage.blocks.extension import GptImageExtension
 from mkdocs_gptimage.blocks.fence import Block
-from mkdocs_gptimage.catalog.catalog import Catalog, Source, Use
+from mkdocs_gptimage.catalog.catalog import Catalog, Use
+from mkdocs_gptimage.catalog.location import Source
 from mkdocs_gptimage.figures.renderer import PageContext, PageRenderer
 from mkdocs_gptimage.settings import Api, Budget, Settings
 from mkdocs_gptimage.spec.model import ImageSpec, ParsedBlock, Presentation

@@ -138,7 +138,7 @@ def outcome(prompt, step=Step.STORED, cost=None):
     [
         ([outcome("a", cost=0.01), outcome("b", cost=0.02)], "0 cached, 2 generated, 0 failed, $0.03"),
         ([outcome("a", cost=0.01), outcome("b")], "0 cached, 2 generated, 0 failed, $0.01 for 1 of them"),
-        ([outcome("a"), outcome("b")], "0 cached, 2 generated, 0 failed, cost not told by the service"),
+        ([outcome("a"), outcome("b")], "0 cached, 2 generated, 0 failed, cost not reported by the service"),
         ([outcome("a", Step.FAILED), outcome("b", Step.WAITING)], "0 cached, 0 generated, 1 failed, 1 still in flight"),
     ],
 )

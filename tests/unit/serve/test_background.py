@@ -15,6 +15,7 @@ from mkdocs_gptimage.plan.plan import Row, make_plan
 from mkdocs_gptimage.plan.states import State
 from mkdocs_gptimage.serve import automatic, background
 from mkdocs_gptimage.serve.background import BackgroundGenerator, UnknownPictureError
+from mkdocs_gptimage.serve.card import card
 from mkdocs_gptimage.serve.rebuild import WATCHED_FOLDER
 from mkdocs_gptimage.settings import Budget
 from mkdocs_gptimage.spec.digest import Digest
@@ -41,6 +42,10 @@ def update(generator, site, *, auto_generate=False):
     plan = site.plan()
     generator.update("", site.pictures, plan, site.settings, site.digests if auto_generate else ())
     return plan
+
+
+def costs(row, rows, settings):
+    return card(row, rows=rows, settings=settings, environment=harness.ENVIRONMENT, token="")["pays"]
 
 
 def phase(generator, digest):
@@ -163,8 +168,11 @@ def test_a_card_says_what_a_click_pays_for(tmp_path, service, generator):
     plan = update(generator, site)
     rows = {row.digest: row for row in plan.all_rows}
 
-    assert generator.card(rows[dark.digest], rows, settings)["pays"] == {light.digest: 0.25, dark.digest: 0.25}
-    assert generator.card(rows[light.digest], rows, settings)["pays"] == {light.digest: 0.25}
+    assert costs(rows[dark.digest], rows, settings) == {
+        light.digest: 0.25,
+        dark.digest: 0.25,
+    }
+    assert costs(rows[light.digest], rows, settings) == {light.digest: 0.25}
 
 
 def test_a_server_without_a_key_says_what_it_lacks(site):
@@ -173,7 +181,9 @@ def test_a_server_without_a_key_says_what_it_lacks(site):
     plan = update(generator, site)
     rows = {row.digest: row for row in plan.all_rows}
 
-    assert generator.card(plan.rows[0], rows, site.settings)["lacks"] == "APIMASTER_API_KEY"
+    assert (
+        card(plan.rows[0], rows=rows, settings=site.settings, environment={}, token="")["lacks"] == "APIMASTER_API_KEY"
+    )
 
 
 def test_what_is_in_flight_is_collected_by_the_next_server(site, service, generator):
@@ -218,13 +228,13 @@ def test_what_nobody_asks_for_any_more_is_collected(site, service, generator):
     assert submits(service) == ["a"]
 
 
-def test_a_card_in_flight_knows_what_another_try_costs(tmp_path, service, generator):
+def test_a_card_in_flight_knows_what_another_try_costs(tmp_path, service):
     """When a task fails that an earlier server has begun, its card does not call another try free."""
     settings = harness.settings(tmp_path, service.base_url, api=SOON, prices={"1k": 0.25})
     site = harness.Site(settings, harness.catalog("a"))
     row = Row(site.plan().rows[0].picture, State.IN_FLIGHT)
 
-    assert generator.card(row, {row.digest: row}, settings)["pays"] == {row.digest: 0.25}
+    assert costs(row, {row.digest: row}, settings) == {row.digest: 0.25}
 
 
 def test_a_picture_that_another_program_made_is_noticed(site, service, generator):

@@ -91,13 +91,13 @@ def test_request(spec, urls, expected):
         ({"id": ID, "status": "queued", "progress": 0}, Accepted(ID)),
         ({"id": ID, "created": 1}, Accepted(ID)),
         ({"code": 402, "data": [{"task_id": ID}]}, Accepted(ID)),
-        ({"created": 1, "data": [{"url": LINK}]}, Image(link=LINK)),
-        ({"created": 1, "data": [{"url": [LINK]}]}, Image(link=LINK)),
+        ({"created": 1, "data": [{"url": LINK}]}, Image(url=LINK)),
+        ({"created": 1, "data": [{"url": [LINK]}]}, Image(url=LINK)),
         ({"created": 1, "data": [{"b64_json": "AAAA"}]}, Image(base64="AAAA")),
-        ({"id": "img-1", "created": 1, "data": [{"url": LINK}]}, Image(link=LINK)),
+        ({"id": "img-1", "created": 1, "data": [{"url": LINK}]}, Image(url=LINK)),
         ({"data": [{"task_id": ID, "url": LINK}]}, Accepted(ID)),
         ({"id": "img_1", "status": "completed", "data": [{"b64_json": "AAAA"}]}, Image(base64="AAAA")),
-        ({"data": {"id": "img_1", "status": "success", "url": LINK}}, Image(link=LINK)),
+        ({"data": {"id": "img_1", "status": "success", "url": LINK}}, Image(url=LINK)),
     ],
 )
 def test_accepted_submits(answer, expected):
@@ -203,7 +203,7 @@ def test_where_the_picture_is(result, wrap):
     """The link is found in a list or as text, wherever gateways put it."""
     found = protocol.task(body(wrap({"id": ID, "status": "completed", "cost": "0.014", **result})), ID)
 
-    assert found == Task(Phase.READY, Image(link=LINK), cost_usd=0.014)
+    assert found == Task(Phase.READY, Image(url=LINK), cost_usd=0.014)
 
 
 def test_completed_without_a_picture_is_not_finished():
