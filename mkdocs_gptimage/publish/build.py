@@ -47,17 +47,19 @@ if TYPE_CHECKING:
 def build_renditions(
     entries: Sequence[Entry], output: Output, cache: Path, originals: Collection[str]
 ) -> dict[Digest, RenditionManifest | Damage]:
-    """Make what is missing of each picture; return its sheet, or what is wrong with its bytes, by digest."""
+    """Make the missing web versions of each picture; return its manifest, or the damage to its bytes, by digest."""
     versions = _versions(output)
     prepare_cache(cache)
     (cache / WEB).mkdir(exist_ok=True)
     (cache / PARTS).mkdir(exist_ok=True)
     cores = _cores()
-    # Each core takes a picture; what is made of it is shared among all, so that a single one keeps all of them busy.
+    # One pool decodes a picture per core, the other encodes: even a single picture uses all cores.
     pictures, work = ThreadPoolExecutor(cores), ThreadPoolExecutor(cores)
     try:
         jobs = {
-            entry.digest: pictures.submit(_Job(entry, output, entry.digest in originals, cache, versions, work).run)
+            entry.digest: pictures.submit(
+                _PictureBuild(entry, output, entry.digest in originals, cache, versions, work).run
+            )
             for entry in entries
         }
         return {digest: job.result() for digest, job in jobs.items()}
@@ -69,7 +71,7 @@ def build_renditions(
 
 
 def _versions(output: Output) -> dict[str, str]:
-    """The version of each encoder that is needed."""
+    """The version of each required encoder."""
     versions = {ORIGINAL: ""}
     for kind in set(output.formats) - {ORIGINAL}:
         version = encoder_version(kind)
@@ -90,13 +92,13 @@ def _cores() -> int:
 
 
 @dataclass(frozen=True)
-class _Job:
-    """All that is missing of one picture."""
+class _PictureBuild:
+    """Makes the missing web versions of one picture."""
 
     entry: Entry
     output: Output
     original: bool
-    """The original is wanted beside what the site's formats ask for."""
+    """Whether to publish the original in addition to the site's formats."""
     cache: Path
     versions: Mapping[str, str]
     work: ThreadPoolExecutor
@@ -105,55 +107,55 @@ class _Job:
         source = _verified(self.entry)
         if isinstance(source, Damage):
             return source
-        known = read_manifest(self.cache, self.entry)
+        previous = read_manifest(self.cache, self.entry)
         try:
-            sheet = self._measured(source) if known is None else replace(known, changed=source.changed)
-            made = self._files(source, sheet, known)
+            manifest = self._measured(source) if previous is None else replace(previous, changed=source.changed)
+            made = self._files(source, manifest, previous)
         except PictureError as error:
             return Damage(self.entry.digest, f"{self.entry.path.name}: {error}", DamageKind.UNREADABLE, self.entry.path)
-        sheet = replace(sheet, files={**sheet.files, **made})
+        manifest = replace(manifest, files={**manifest.files, **made})
         path = manifest_path(self.cache, self.entry.digest)
-        atomic_write(path, encode_manifest(sheet).encode(), staging=self.cache / PARTS)
-        return sheet
+        atomic_write(path, encode_manifest(manifest).encode(), staging=self.cache / PARTS)
+        return manifest
 
-    def _measured(self, source: _Source) -> RenditionManifest:
+    def _measured(self, source: _SourceImage) -> RenditionManifest:
         picture = source.opened()
         colour = dominant_colour(picture)
         return RenditionManifest(self.entry.image, source.changed, *picture.size, colour=colour, files={})
 
     def _files(
-        self, source: _Source, sheet: RenditionManifest, known: RenditionManifest | None
+        self, source: _SourceImage, manifest: RenditionManifest, previous: RenditionManifest | None
     ) -> dict[str, RenditionFile]:
-        """Find or make what is wanted."""
+        """Return the required files by key; make those that do not exist."""
         files, missing = {}, []
-        for ask in required_renditions(sheet.width, self.output, original=self.original):
-            name = rendition_name(self.entry.image, ask, self.versions[ask.format])
-            listed = known.files.get(ask.key) if known else None
+        for request in required_renditions(manifest.width, self.output, original=self.original):
+            name = rendition_name(self.entry.image, request, self.versions[request.format])
+            listed = previous.files.get(request.key) if previous else None
             found = match_by_content(self.cache, listed) if listed and listed.name == name else None
             if found is None:
-                missing.append((ask, name))
+                missing.append((request, name))
             else:
-                files[ask.key] = found
-        return files | self._make(source, sheet, missing)
+                files[request.key] = found
+        return files | self._make(source, manifest, missing)
 
     def _make(
-        self, source: _Source, sheet: RenditionManifest, missing: list[tuple[RenditionRequest, str]]
+        self, source: _SourceImage, manifest: RenditionManifest, missing: list[tuple[RenditionRequest, str]]
     ) -> dict[str, RenditionFile]:
-        sizes = {ask.width: _size(sheet, ask) for ask, _ in missing}
-        widths = sorted({ask.width for ask, _ in missing if ask.format != ORIGINAL}, reverse=True)
+        sizes = {request.width: _size(manifest, request) for request, _ in missing}
+        widths = sorted({request.width for request, _ in missing if request.format != ORIGINAL}, reverse=True)
         # An encoder waits for its resized image, which is queued before it, so the pool cannot deadlock.
         smaller = {width: self.work.submit(resize, source.opened(), *sizes[width]) for width in widths}
         packet = source.packet() if widths else b""
-        # What takes longest comes first, so that no core is left with it at the end.
+        # Longest first, so that no core is still busy when the others are done.
         ordered = sorted(missing, key=lambda each: (each[0].format != "avif", -each[0].width))
         futures = {}
-        for ask, name in ordered:
+        for request, name in ordered:
             content = (
                 source.marked
-                if ask.format == ORIGINAL
-                else functools.partial(_encoded, smaller[ask.width], ask, packet)
+                if request.format == ORIGINAL
+                else functools.partial(_encoded, smaller[request.width], request, packet)
             )
-            futures[ask.key] = self.work.submit(self._file, content, name, sizes[ask.width])
+            futures[request.key] = self.work.submit(self._file, content, name, sizes[request.width])
         try:
             return {key: future.result() for key, future in futures.items()}
         finally:
@@ -167,16 +169,18 @@ class _Job:
         return RenditionFile(name, *size, bytes=len(content), changed=status.st_mtime_ns, sha256=sha256)
 
 
-def _encoded(picture: Future[Image.Image], ask: RenditionRequest, packet: bytes) -> bytes:
+def _encoded(picture: Future[Image.Image], request: RenditionRequest, packet: bytes) -> bytes:
     try:
-        return encode(picture.result(), ask.format, ask.quality, packet)
+        return encode(picture.result(), request.format, request.quality, packet)
     except Exception as error:  # noqa: BLE001 - encoders raise anything
-        raise PictureError(f"no {ask.format} of {ask.width} pixels can be made of the picture ({error})") from None
+        raise PictureError(
+            f"no {request.format} of {request.width} pixels can be made of the picture ({error})"
+        ) from None
 
 
 @dataclass
-class _Source:
-    """The verified bytes of a stored picture, and its pixels when they are needed."""
+class _SourceImage:
+    """The verified bytes of a stored picture, decoded on first use."""
 
     entry: Entry
     data: bytes
@@ -184,11 +188,11 @@ class _Source:
     _picture: Image.Image | None = None
 
     def opened(self) -> Image.Image:
-        """Return the picture, decoded once; for one thread."""
+        """Return the decoded picture; not thread-safe."""
         if self._picture is None:
             try:
                 self._picture = open_upright(self.data)
-            except Exception as error:  # noqa: BLE001 - decoders raise anything for bytes made to break them
+            except Exception as error:  # noqa: BLE001 - decoders raise anything for malformed files
                 raise PictureError(f"the picture is damaged ({error})") from None
         return self._picture
 
@@ -199,18 +203,18 @@ class _Source:
         return packet_for(self.opened().info["xmp"])
 
 
-def _verified(entry: Entry) -> _Source | Damage:
-    """Read a stored picture, whole or not at all; the bytes that are compared are the bytes that are used."""
+def _verified(entry: Entry) -> _SourceImage | Damage:
+    """Read a stored picture and compare it with its record; later steps use these very bytes."""
     try:
         changed = change_time(stat_regular_file(entry.path))
         data = read_regular_file(entry.path, entry.image.bytes)
         reason = compare_bytes(entry.image, entry.path.name, hashlib.sha256(data).hexdigest(), entry.path)
     except OSError as error:
         return damage_of(entry.digest, entry.path, error)
-    return Damage(entry.digest, reason, path=entry.path) if reason else _Source(entry, data, changed)
+    return Damage(entry.digest, reason, path=entry.path) if reason else _SourceImage(entry, data, changed)
 
 
-def _size(sheet: RenditionManifest, ask: RenditionRequest) -> tuple[int, int]:
-    if ask.format == ORIGINAL:
-        return sheet.width, sheet.height
-    return ask.width, max(1, round(sheet.height * ask.width / sheet.width))
+def _size(manifest: RenditionManifest, request: RenditionRequest) -> tuple[int, int]:
+    if request.format == ORIGINAL:
+        return manifest.width, manifest.height
+    return request.width, max(1, round(manifest.height * request.width / manifest.width))

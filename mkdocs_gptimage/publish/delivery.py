@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Delivery:
-    """What goes into the site."""
+    """The files of a site, and the images that its pages refer to."""
 
     files: list[tuple[str, str]]
     """(path of the file in the cache, its name in the assets folder)"""
@@ -38,12 +38,12 @@ class Delivery:
 
 @dataclass(frozen=True)
 class PlaceholderContext:
-    """What a development server adds to pictures that are not there."""
+    """What a development server adds to placeholders."""
 
     card: Callable[[Row], dict[str, Any]]
-    """What the page says of one, for the script that offers to make it."""
+    """Data of a placeholder for the page's script, which offers to generate the picture."""
     previous: Mapping[Digest, Entry]
-    """By digest, what is shown in its place: what its block showed before it was edited."""
+    """By digest, the picture that its block showed before it was edited; shown until the new one exists."""
 
 
 def deliver(
@@ -54,16 +54,16 @@ def deliver(
     originals: Collection[str] = (),
     placeholders: PlaceholderContext | None = None,
 ) -> Delivery:
-    """Prepare the files of a site: those of the pictures that are stored, and cards for the others.
+    """Prepare a site's files: web versions of stored pictures, and cards for the others.
 
-    `rows` are the pictures of a plan, of which the shown ones are delivered; `entries` are the stored pictures by
-    digest; `originals` are the digests of pictures that are published as they were stored as well. With
-    `placeholders`, pages offer to make missing pictures. Raises `ConfigurationError` for a read-only cache.
+    `rows` are those of a plan, of which only pictures shown on a page count; `entries` are the stored pictures by
+    digest; `originals` are the digests of pictures whose stored file is published too. With `placeholders`, pages
+    offer to make missing pictures. Raises `ConfigurationError` for a cache that cannot be written to.
     """
     try:
         return _deliver([row for row in rows if row.picture.is_shown], entries, settings, originals, placeholders)
     except OSError as error:
-        # A build without a cache would have to link the site to the store, which edits of the site would damage.
+        # Without a cache, the site would have to be linked to the store, which edits of the site would damage.
         raise ConfigurationError(
             f"the cache '{settings.cache}' cannot be written to: {error.strerror or error}; make room or change "
             "permissions, or set 'cache' to another folder"
@@ -89,27 +89,27 @@ def _deliver(
         originals=linked.union(originals),
     )
     for row in rows:
-        found, told = derived.get(row.digest), row
+        found, reported = derived.get(row.digest), row
         if found is not None and not isinstance(found, Damage):
             delivery.shown[row.digest] = _shown(row.picture.spec.stem, found, settings, delivery)
             continue
         if found is not None:
-            told = Row(row.picture, State.BROKEN, found.reason, damage=found)
-            delivery.damaged.append(told)
-        previous_digest = derived.get(previous[row.digest].digest) if row.digest in previous else None
-        if previous_digest is None or isinstance(previous_digest, Damage):
+            reported = Row(row.picture, State.BROKEN, found.reason, damage=found)
+            delivery.damaged.append(reported)
+        renditions = derived.get(previous[row.digest].digest) if row.digest in previous else None
+        if renditions is None or isinstance(renditions, Damage):
             _show_card(row, settings, delivery)
         else:
             stem = f"outdated-{previous[row.digest].digest.short}"
-            delivery.shown[row.digest] = _shown(stem, previous_digest, settings, delivery)
+            delivery.shown[row.digest] = _shown(stem, renditions, settings, delivery)
         if placeholders is not None:
-            card = {**placeholders.card(told), "outdated": row.digest in previous}
+            card = {**placeholders.card(reported), "outdated": row.digest in previous}
             delivery.shown[row.digest] = replace(delivery.shown[row.digest], card=card)
     return delivery
 
 
 def _shown(stem: str, derived: RenditionSet, settings: Settings, delivery: Delivery) -> PublishedImage:
-    """Add the files of a picture, and return what is shown of it."""
+    """Add the files of a picture to the delivery; return its published image."""
     formats: dict[str, list[PublishedFile]] = {}
     original = ""
     for each in derived.renditions:
@@ -125,7 +125,7 @@ def _shown(stem: str, derived: RenditionSet, settings: Settings, delivery: Deliv
 
 
 def _show_card(row: Row, settings: Settings, delivery: Delivery) -> None:
-    """Add the card that stands in for a picture."""
+    """Add a placeholder card in place of a picture."""
     spec = row.picture.spec
     card = write_placeholder(spec, row.state.traits.card, settings.cache)
     name = published_name(spec.stem, PLACEHOLDER_FORMAT)

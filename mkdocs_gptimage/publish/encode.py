@@ -8,7 +8,7 @@ import io
 from PIL import Image, ImageCms, ImageOps, features
 
 _DECODERS = ("PNG", "JPEG", "WEBP")
-# From benchmarks/variants.py: what more effort saves in bytes is not worth its time.
+# From benchmarks/variants.py: more effort saves too few bytes for its time.
 WEBP_METHOD = 2
 AVIF_SPEED, AVIF_SPEED_LARGE = 7, 8
 _LARGE = 1_500_000
@@ -21,11 +21,9 @@ def encoder_version(kind: str) -> str | None:
 
 
 def open_upright(data: bytes) -> Image.Image:
-    """Return a picture upright, in sRGB, as RGB or, where something shines through, as RGBA.
+    """Return the decoded picture: upright, in sRGB, as RGB, or as RGBA if it has transparency.
 
-    `info["xmp"]` holds its XMP packet, empty if it has none.
-
-    Raises whatever decoders raise for bytes that are no picture.
+    `info["xmp"]` holds its XMP packet, empty if it has none. Raises any exception of Pillow's decoders.
     """
     with Image.open(io.BytesIO(data), formats=_DECODERS) as picture:
         picture.load()
@@ -34,7 +32,7 @@ def open_upright(data: bytes) -> Image.Image:
     colours = _in_srgb(colours, profile)
     if alpha is not None and alpha.getextrema() != (255, 255):
         colours.putalpha(alpha)
-    # Encoders write what they find there, but for the packet, which they are given.
+    # Encoders would write every other entry into the file.
     colours.info = {"xmp": packet}
     return colours
 
@@ -47,9 +45,9 @@ def resize(picture: Image.Image, width: int, height: int) -> Image.Image:
 
 
 def encode(picture: Image.Image, kind: str, quality: int, packet: bytes) -> bytes:
-    """Return a file that holds the picture and an XMP packet, and nothing else; raises what encoders raise."""
+    """Return the encoded picture with an XMP packet as its only metadata; raises what encoders raise."""
     file = io.BytesIO()
-    # `save` leaves its settings on the picture, where another thread's would get in between.
+    # A copy, because `save` sets attributes of the picture, which other threads share.
     picture.copy().save(file, kind, quality=quality, xmp=packet, exif=b"", icc_profile=b"", **_effort(kind, picture))
     return file.getvalue()
 
@@ -63,13 +61,13 @@ def _effort(kind: str, picture: Image.Image) -> dict[str, int]:
 
 
 def _upright(picture: Image.Image) -> Image.Image:
-    with contextlib.suppress(Exception):  # what says how it lies may be anything; then it lies as it is
+    with contextlib.suppress(Exception):  # invalid Exif data: keep the orientation
         return ImageOps.exif_transpose(picture)
     return picture
 
 
 def _without_alpha(picture: Image.Image) -> tuple[Image.Image, Image.Image | None]:
-    """Split a picture into its colours (L, RGB or CMYK) and what shines through."""
+    """Split a picture into its colours (L, RGB or CMYK) and its alpha channel."""
     if picture.mode.startswith("I"):
         # Sixteen bits: Pillow's own conversion would cut them off instead of scaling.
         return picture.convert("I").point(lambda level: level * (1 / 257)).convert("L"), None
@@ -83,7 +81,7 @@ def _without_alpha(picture: Image.Image) -> tuple[Image.Image, Image.Image | Non
 
 def _in_srgb(colours: Image.Image, profile: bytes | None) -> Image.Image:
     if profile:
-        # One that cannot be read, or is for other colours than these, says nothing.
+        # A profile that cannot be read, or is for another colour space, is ignored.
         with contextlib.suppress(ImageCms.PyCMSError, OSError):
             source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
             converted = ImageCms.profileToProfile(colours, source, ImageCms.createProfile("sRGB"), outputMode="RGB")

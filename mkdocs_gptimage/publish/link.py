@@ -1,7 +1,7 @@
 """Publishes cache files by hard links.
 
-Linking is thirty times faster than copying, but a neighbour that edits the built site in place would edit what is
-linked. So the site gets links to files of the cache, never to the store.
+Linking is thirty times faster than copying, but a plugin that edits the built site in place also edits the linked
+files. So the site is linked to the cache, never to the store.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ PLACEHOLDERS = "placeholders"
 
 
 def write_placeholder(spec: ImageSpec, note: str, cache: Path) -> Path:
-    """Return the file of a picture's card, drawn again only when it changed."""
+    """Write a picture's placeholder card unless it is up to date; return its path."""
     from mkdocs_gptimage.figures.placeholder import placeholder_svg  # noqa: PLC0415 - only when something is missing
 
     prepare_cache(cache)
@@ -32,16 +32,16 @@ def write_placeholder(spec: ImageSpec, note: str, cache: Path) -> Path:
         if path.read_text(encoding="utf-8") == drawn:
             return path
     path.parent.mkdir(exist_ok=True)
-    atomic_write(path, drawn.encode())  # an earlier site may be linked to the old one
+    atomic_write(path, drawn.encode())  # not in place: an earlier site may be linked to the old file
     return path
 
 
 def link_file(source: str, target: str) -> None:
-    """Put a file of the cache into the site: a hard link, or a copy where there cannot be one; both are paths."""
+    """Hard-link a file of the cache into the site, or copy it where linking fails; both are paths."""
     with contextlib.suppress(OSError):
         os.link(source, target)
         return
-    # It may be linked to something, so it must not be written to.
+    # An existing target may be a hard link, so it must not be written to.
     file = Path(target)
     file.unlink(missing_ok=True)
     file.parent.mkdir(parents=True, exist_ok=True)

@@ -1,9 +1,9 @@
 """The manifest of a picture: one small JSON file that lists its web versions, the only file that a warm build opens.
 
-A sheet is believed as far as it says what the record says, names Pillow's version, and its files have the sizes and
-the times of change that it lists: sites are linked to these files, and a neighbour may edit them in place, which
-moves the time. A file whose time has moved, by a copy of the cache for example, is read and compared before it is made
-anew. So for each file a build asks the file system once; for a site of 1,000 pictures that is a few milliseconds.
+A manifest is valid if its source matches the store record, it names the installed version of Pillow, and every file
+has the listed size and mtime: sites are linked to these files, and another plugin may edit them in place, which changes
+the mtime. If only the mtime differs, as after a copy of the cache, the file is compared by hash before it is made anew.
+So a build needs one `stat` per file, a few milliseconds for a site of 1,000 pictures.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ if TYPE_CHECKING:
 
 
 WEB = "web"
-"""The folder of the cache."""
+"""The cache's folder of web versions."""
 ORIGINAL = "original"
 _RULES = 2
-"""Changes whenever the same picture should be made differently."""
+"""Version of the encoding rules; a new one has all web versions made anew."""
 _MAX_BYTES = 256 * 1024
 _NAME = re.compile(r"[0-9a-z]+(?:-[0-9a-z]+)*\.(?:webp|avif|png|jpg)")
 
 
 @dataclass(frozen=True)
 class RenditionRequest:
-    """One file of a picture that a site wants."""
+    """A web version that a site needs."""
 
     format: str
     """`webp`, `avif` or `original`."""
@@ -55,7 +55,7 @@ class RenditionRequest:
 
 @dataclass(frozen=True)
 class RenditionFile:
-    """One file that was made."""
+    """A web version in the cache."""
 
     name: str
     width: int
@@ -63,30 +63,30 @@ class RenditionFile:
     height: int
     bytes: int
     changed: int
-    """Nanoseconds: its time of change."""
+    """The mtime in nanoseconds."""
     sha256: str
 
 
 @dataclass(frozen=True)
 class RenditionManifest:
-    """What is known of a picture's web versions."""
+    """The web versions of a picture."""
 
     image: ImageFacts
     """The record of the stored picture that they were made of."""
     changed: int
-    """Nanoseconds: when the stored file last changed, before it was compared with the record."""
+    """`change_time` of the stored file in nanoseconds, read before the file was compared with its record."""
     width: int
-    """Pixels of the picture when it stands upright, as the height."""
+    """Pixels of the upright picture, as the height."""
     height: int
     colour: str
     files: Mapping[str, RenditionFile]
-    """By the key of what was asked for."""
+    """By `RenditionRequest.key`."""
 
 
 def required_renditions(width: int, output: Output, *, original: bool) -> list[RenditionRequest]:
-    """Return what a site wants of a picture that is so many pixels wide.
+    """Return the web versions that a site needs of a picture `width` pixels wide.
 
-    `original` wants the stored pixels also where the site's formats do not ask for them.
+    `original` adds the stored pixels where the site's formats lack them.
     """
     found = []
     widths = rendition_widths(width, sorted(output.widths))
@@ -101,7 +101,7 @@ def required_renditions(width: int, output: Output, *, original: bool) -> list[R
 
 @functools.cache
 def maker() -> str:
-    """What makes the files: these rules, and Pillow's version, found without loading Pillow."""
+    """Return the version of the encoding rules and of Pillow, without importing Pillow."""
     import importlib.metadata  # noqa: PLC0415 - only for sites with pictures
 
     return f"{_RULES}/{importlib.metadata.version('pillow')}"
@@ -112,45 +112,47 @@ def manifest_path(cache: Path, digest: Digest) -> Path:
 
 
 def rendition_path(cache: Path, name: str) -> str:
-    """The path of a file of web versions; as text, because a site has thousands of them."""
+    """The path of a web version, as text because a site has thousands of them."""
     return f"{cache}{os.sep}{WEB}{os.sep}{name}"
 
 
-def rendition_name(image: ImageFacts, ask: RenditionRequest, encoder: str) -> str:
-    """A name that changes with all that decides about the file's bytes; `encoder` is the encoder's version."""
-    ending = image.format if ask.format == ORIGINAL else ask.format
-    decisive = json.dumps([image.sha256, astuple(ask), ending, maker(), encoder])
-    return f"{image.sha256[:16]}-{ask.width or ORIGINAL}-{hashlib.sha256(decisive.encode()).hexdigest()[:16]}.{ending}"
+def rendition_name(image: ImageFacts, request: RenditionRequest, encoder: str) -> str:
+    """A file name derived from everything that determines the content; `encoder` is the encoder's version."""
+    ending = image.format if request.format == ORIGINAL else request.format
+    decisive = json.dumps([image.sha256, astuple(request), ending, maker(), encoder])
+    return (
+        f"{image.sha256[:16]}-{request.width or ORIGINAL}-{hashlib.sha256(decisive.encode()).hexdigest()[:16]}.{ending}"
+    )
 
 
 def read_manifest(cache: Path, entry: Entry) -> RenditionManifest | None:
-    """Return the sheet of a stored picture; None where it has none that speaks of what its record says now."""
+    """Return the manifest of a stored picture; None if it is missing, invalid, or of another record or version."""
     try:
         found = json.loads(read_regular_file(rendition_path(cache, f"{entry.digest}.json"), _MAX_BYTES))
         if found["maker"] != maker():
             return None
         files = {key: _file(each) for key, each in found["files"].items()}
         numbers = {name: _number(found[name]) for name in ("changed", "width", "height")}
-        sheet = RenditionManifest(
+        manifest = RenditionManifest(
             image=ImageFacts(**found["image"]), colour=_text(found["colour"]), files=files, **numbers
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
-    return sheet if sheet.image == entry.image else None
+    return manifest if manifest.image == entry.image else None
 
 
-def encode_manifest(sheet: RenditionManifest) -> str:
-    """Return the text of a sheet."""
-    return json.dumps({"maker": maker(), **asdict(sheet)}, sort_keys=True, separators=(",", ":"))
+def encode_manifest(manifest: RenditionManifest) -> str:
+    """Return a manifest as JSON."""
+    return json.dumps({"maker": maker(), **asdict(manifest)}, sort_keys=True, separators=(",", ":"))
 
 
 def change_time(status: os.stat_result) -> int:
-    """Nanoseconds of a stored file's last change, its content's or its times'; Windows knows the content's only."""
+    """Return a file's ctime in nanoseconds, which a reset of the mtime changes too; on Windows, the mtime."""
     return status.st_ctime_ns if os.name == "posix" else status.st_mtime_ns
 
 
 def is_unchanged(cache: Path, made: RenditionFile) -> bool:
-    """Whether a file exists with the listed size and time of change."""
+    """Whether a file exists with the listed size and mtime."""
     try:
         status = stat_regular_file(rendition_path(cache, made.name))
     except OSError:
@@ -159,7 +161,7 @@ def is_unchanged(cache: Path, made: RenditionFile) -> bool:
 
 
 def match_by_content(cache: Path, made: RenditionFile) -> RenditionFile | None:
-    """Return what a sheet says of a file whose bytes are the same, whatever its times; else None."""
+    """Return the file with its present mtime if its bytes have the listed hash; else None."""
     where = rendition_path(cache, made.name)
     try:
         status = stat_regular_file(where)
@@ -172,10 +174,10 @@ def match_by_content(cache: Path, made: RenditionFile) -> RenditionFile | None:
 
 def _file(found: Mapping[str, Any]) -> RenditionFile:
     made = RenditionFile(**found)
-    # All at once: a site has thousands of them.
+    # One condition for speed: a site has thousands of files.
     if not type(made.width) is type(made.height) is type(made.bytes) is type(made.changed) is int:
         raise TypeError(found)
-    if not _NAME.fullmatch(_text(made.name)):  # it may lead nowhere else
+    if not _NAME.fullmatch(_text(made.name)):  # no path outside the folder
         raise ValueError(made.name)
     _text(made.sha256)
     return made

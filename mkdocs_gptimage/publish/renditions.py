@@ -35,43 +35,43 @@ class Rendition:
     format: str
     """What the file is: `webp`, `avif`, `png` or `jpg`."""
     width: int
-    """Pixels, as the height, when it stands upright."""
+    """Pixels of the upright picture, as the height."""
     height: int
     path: str
-    """Of the file, below the cache folder."""
+    """In the cache folder."""
     is_original: bool
     """The stored pixels, not encoded again."""
 
 
 @dataclass(frozen=True)
 class RenditionSet:
-    """All files of a picture that a site shows."""
+    """All published files of a picture."""
 
     renditions: tuple[Rendition, ...]
-    """Grouped by format in the order of the site's; widths rising. An original that is only linked to comes last."""
+    """Grouped by format in the site's order, widths ascending; an original that is only linked to comes last."""
     width: int
-    """Pixels of the picture, as the height, when it stands upright."""
+    """Pixels of the upright picture, as the height."""
     height: int
     colour: str
-    """`#rrggbb`, the dominant one, for the time while it loads; empty for a picture that something shines through."""
+    """The dominant colour, `#rrggbb`, shown while it loads; empty if the image has transparency."""
 
 
 def derive_renditions(
     entries: Sequence[Entry], output: Output, cache: Path, *, originals: Collection[str] = ()
 ) -> dict[Digest, RenditionSet | Damage]:
-    """Return the files of each picture, by digest, or what is wrong with its bytes; makes those that are not there.
+    """Return the files of each picture, or its damage, by digest; makes missing files.
 
-    `originals` are the digests whose original is wanted beside what the site's formats ask for. Raises `OSError` where
-    the cache cannot be written to, and `ConfigurationError` for a format that this Pillow cannot write.
+    `originals` are the digests whose original is published in addition to the site's formats. Raises `OSError` if the
+    cache cannot be written to, and `ConfigurationError` for a format that this Pillow cannot write.
     """
     found: dict[Digest, RenditionSet | Damage] = {}
     cold: dict[Digest, Entry] = {}
     for entry in entries:
-        known = _known(entry, output, cache, original=entry.digest in originals)
-        if known is None:
+        cached = _cached(entry, output, cache, original=entry.digest in originals)
+        if cached is None:
             cold[entry.digest] = entry
         else:
-            found[entry.digest] = known
+            found[entry.digest] = cached
     if cold:
         from mkdocs_gptimage.publish.build import build_renditions  # noqa: PLC0415 - loads Pillow, which a warm build does not need
 
@@ -79,37 +79,37 @@ def derive_renditions(
         found |= {
             digest: each
             if isinstance(each, Damage)
-            else _derived(each, required_renditions(each.width, output, original=digest in originals), cache)
+            else _rendition_set(each, required_renditions(each.width, output, original=digest in originals), cache)
             for digest, each in made.items()
         }
     return {entry.digest: found[entry.digest] for entry in entries}
 
 
-def _known(entry: Entry, output: Output, cache: Path, *, original: bool) -> RenditionSet | Damage | None:
-    """What the picture's sheet says, as far as that can be believed."""
-    sheet = read_manifest(cache, entry)
-    if sheet is None:
+def _cached(entry: Entry, output: Output, cache: Path, *, original: bool) -> RenditionSet | Damage | None:
+    """Return the files by the picture's manifest; None if one is missing or out of date."""
+    manifest = read_manifest(cache, entry)
+    if manifest is None:
         return None
     try:
         status = stat_regular_file(entry.path)
     except OSError as error:
         return damage_of(entry.digest, entry.path, error)
-    if change_time(status) != sheet.changed:
+    if change_time(status) != manifest.changed:
         return None
-    wanted = required_renditions(sheet.width, output, original=original)
-    for ask in wanted:
-        made = sheet.files.get(ask.key)
+    wanted = required_renditions(manifest.width, output, original=original)
+    for request in wanted:
+        made = manifest.files.get(request.key)
         if made is None or not is_unchanged(cache, made):
             return None
-    return _derived(sheet, wanted, cache)
+    return _rendition_set(manifest, wanted, cache)
 
 
-def _derived(sheet: RenditionManifest, wanted: Sequence[RenditionRequest], cache: Path) -> RenditionSet:
-    made = tuple(_rendition(sheet.files[ask.key], sheet.image.format, ask, cache) for ask in wanted)
-    return RenditionSet(made, sheet.width, sheet.height, sheet.colour)
+def _rendition_set(manifest: RenditionManifest, wanted: Sequence[RenditionRequest], cache: Path) -> RenditionSet:
+    made = tuple(_rendition(manifest.files[request.key], manifest.image.format, request, cache) for request in wanted)
+    return RenditionSet(made, manifest.width, manifest.height, manifest.colour)
 
 
-def _rendition(made: RenditionFile, stored_format: str, ask: RenditionRequest, cache: Path) -> Rendition:
-    is_original = ask.format == ORIGINAL
-    kind = stored_format if is_original else ask.format
+def _rendition(made: RenditionFile, stored_format: str, request: RenditionRequest, cache: Path) -> Rendition:
+    is_original = request.format == ORIGINAL
+    kind = stored_format if is_original else request.format
     return Rendition(kind, made.width, made.height, rendition_path(cache, made.name), is_original)

@@ -22,59 +22,57 @@ if TYPE_CHECKING:
     from mkdocs_gptimage.text import Problem
 
 
-def status_json(found: SiteStatus, problems: Sequence[Problem], condition: StoreCondition | None = None) -> str:
+def status_json(status: SiteStatus, problems: Sequence[Problem], condition: StoreCondition | None = None) -> str:
     """A plan as an object: `pictures`, `counts`, `price_usd`, `strays`, `orphans` and the `problems` of blocks.
 
-    A picture has the fields in which it `changed` from its `former`, the digest of a stored picture. With a store that
-    was checked, it also has its `damage` or null, and the object the store's `leftovers`.
+    A picture has `former`, the digest of the stored picture that it replaces, and `changed`, the fields that differ
+    from that. With a checked store, it also has its `damage` or null, and the object the store's `leftovers`.
     """
-    payload = _plan(found.plan, problems)
-    for picture, row in zip(payload["pictures"], found.plan.rows, strict=True):
-        previous_digest = found.replaced.get(row.digest)
-        picture["changed"], picture["former"] = (
-            list(found.changed(row)),
-            previous_digest.digest if previous_digest else None,
-        )
+    payload = _plan(status.plan, problems)
+    for picture, row in zip(payload["pictures"], status.plan.rows, strict=True):
+        replaced = status.replaced.get(row.digest)
+        picture["changed"] = list(status.changed(row))
+        picture["former"] = replaced.digest if replaced else None
         if condition is not None:
             picture["damage"] = _damage(condition.damages.get(row.digest))
-    payload["orphans"] = [{**_orphan(each), "state": found.state_of_orphan(each)} for each in found.orphans]
+    payload["orphans"] = [{**_orphan(each), "state": status.state_of_orphan(each)} for each in status.orphans]
     if condition is not None:
         payload["leftovers"] = _leftovers(condition.leftovers)
     return _dump(payload)
 
 
 def store_json(count: int, damages: Iterable[Damage], leftovers: Iterable[Leftover]) -> str:
-    """What was found in a store alone: the number of `verified` pictures, `damages` and `leftovers`."""
+    """The check of a store alone: the number of `verified` pictures, `damages` and `leftovers`."""
     damaged = [{"digest": damage.digest, **(_damage(damage) or {})} for damage in damages]
     return _dump({"verified": count, "damages": damaged, "leftovers": _leftovers(leftovers)})
 
 
-def result_json(made: RunResult) -> str:
-    """A result: its plan, what was made, and what was not."""
-    return _dump(_result(made))
+def result_json(result: RunResult) -> str:
+    """The result of a run: its plan and problems, and the `generated` pictures."""
+    return _dump(_result(result))
 
 
-def regeneration_json(made: RunResult, ends: Iterable[RegenerationResult]) -> str:
-    """A result, and for each picture that was drawn anew whether it was `replaced`, and its `candidates`."""
+def regeneration_json(result: RunResult, regenerated: Iterable[RegenerationResult]) -> str:
+    """The result of a run, and for each regenerated picture whether it was `replaced`, and its `candidates`."""
     pictures = [
         {
-            "digest": end.picture.spec.digest,
-            "replaced": end.taken is not None,
-            "file": str(end.taken.path) if end.taken else None,
-            "candidates": [_orphan(each) for each in end.waiting],
+            "digest": each.picture.spec.digest,
+            "replaced": each.taken is not None,
+            "file": str(each.taken.path) if each.taken else None,
+            "candidates": [_orphan(orphan) for orphan in each.waiting],
         }
-        for end in ends
+        for each in regenerated
     ]
-    return _dump({**_result(made), "regenerated": pictures})
+    return _dump({**_result(result), "regenerated": pictures})
 
 
-def pruning_json(found: Pruning, known: SiteStatus, *, applied: bool) -> str:
+def pruning_json(pruning: Pruning, status: SiteStatus, *, applied: bool) -> str:
     """Unused `orphans` of the store and `files` of the cache, whether they were `deleted`, and `young` orphans."""
     gone, young = (
-        [{**_orphan(each), "state": known.state_of_orphan(each)} for each in group]
-        for group in (found.orphans, found.young)
+        [{**_orphan(each), "state": status.state_of_orphan(each)} for each in group]
+        for group in (pruning.orphans, pruning.young)
     )
-    files = [str(path) for path in found.files]
+    files = [str(path) for path in pruning.files]
     return _dump({"orphans": gone, "young": young, "files": files, "deleted": applied})
 
 
@@ -124,12 +122,12 @@ def _leftovers(leftovers: Iterable[Leftover]) -> list[dict[str, str]]:
     return [{"file": str(each.path), "reason": each.reason} for each in leftovers]
 
 
-def _result(made: RunResult) -> dict[str, Any]:
-    entries = [outcome.entry for outcome in made.outcomes if outcome.entry is not None]
+def _result(result: RunResult) -> dict[str, Any]:
+    entries = [outcome.entry for outcome in result.outcomes if outcome.entry is not None]
     generated = [
         {"digest": entry.digest, "file": str(entry.path), "cost_usd": entry.made.cost_usd} for entry in entries
     ]
-    return {**_plan(made.plan, made.problems), "generated": generated}
+    return {**_plan(result.plan, result.problems), "generated": generated}
 
 
 def _dump(value: dict[str, Any]) -> str:

@@ -32,7 +32,7 @@ _NO_PAGE = "stored, and on no page"
 
 @dataclass(frozen=True)
 class _Line:
-    """One picture, as a line of the table and what is said below it."""
+    """The cells of one picture, and a note below them."""
 
     digest: str
     state: str
@@ -43,15 +43,15 @@ class _Line:
     below: str = ""
 
 
-def print_table(survey: SiteStatus, *, condition: StoreCondition | None = None, verbose: bool = False) -> None:
-    """Print a survey to the terminal, and what a check of the store has found; with `verbose`, whole prompts."""
+def print_table(status: SiteStatus, *, condition: StoreCondition | None = None, verbose: bool = False) -> None:
+    """Print the status of a site, and the result of a check of its store; with `verbose`, whole prompts."""
     console = Console(highlight=False)
     is_wide = console.width >= _WIDE
     groups: dict[str, list[_Line]] = {}
-    for row in survey.plan.rows:
-        groups.setdefault(row.picture.uses[0].source.name, []).append(_line(survey, row, is_wide=is_wide))
-    if survey.orphans:
-        groups[_NO_PAGE] = [_orphan_line(survey, orphan, is_wide=is_wide) for orphan in survey.orphans]
+    for row in status.plan.rows:
+        groups.setdefault(row.picture.uses[0].source.name, []).append(_line(status, row, is_wide=is_wide))
+    if status.orphans:
+        groups[_NO_PAGE] = [_orphan_line(status, orphan, is_wide=is_wide) for orphan in status.orphans]
     widths = _widths([line for lines in groups.values() for line in lines])
     for page, lines in groups.items():
         console.print(Text(page, style="bold" if page != _NO_PAGE else "bold dim"), soft_wrap=True)
@@ -63,15 +63,15 @@ def print_table(survey: SiteStatus, *, condition: StoreCondition | None = None, 
                 console.print(Padding(Text(line.below, style="dim"), (0, 0, 0, 4)))
     for leftover in leftover_lines(condition.leftovers) if condition else ():
         console.print(Text(leftover), soft_wrap=True)
-    console.print(Text(counts_line(survey), style="bold"))
-    for note in status_notes(survey):
+    console.print(Text(counts_line(status), style="bold"))
+    for note in status_notes(status):
         console.print(Text(note, style="dim"))
 
 
-def _line(survey: SiteStatus, row: Row, *, is_wide: bool) -> _Line:
+def _line(status: SiteStatus, row: Row, *, is_wide: bool) -> _Line:
     spec, uses = row.picture.spec, row.picture.uses
-    fields = ", ".join(survey.changed(row)) if row.state is State.MISSING else ""
-    state = survey.state(row) if is_wide or not fields else CHANGED
+    fields = ", ".join(status.changed(row)) if row.state is State.MISSING else ""
+    state = status.state(row) if is_wide or not fields else CHANGED
     below = explain(row) if row.state.traits.needs_decision else ""
     if fields and not is_wide:
         below = f"{CHANGED}: {fields}"
@@ -89,11 +89,11 @@ def _line(survey: SiteStatus, row: Row, *, is_wide: bool) -> _Line:
     )
 
 
-def _orphan_line(survey: SiteStatus, orphan: Orphan, *, is_wide: bool) -> _Line:
+def _orphan_line(status: SiteStatus, orphan: Orphan, *, is_wide: bool) -> _Line:
     request = orphan.request
     return _Line(
         orphan.digest[: SHORT_LENGTH if is_wide else _NARROW_DIGEST],
-        survey.state_of_orphan(orphan),
+        status.state_of_orphan(orphan),
         "",
         f"{request.get('size', 'reference')} {request.get('resolution', '')}",
         "",
@@ -102,7 +102,7 @@ def _orphan_line(survey: SiteStatus, orphan: Orphan, *, is_wide: bool) -> _Line:
 
 
 def _widths(lines: Iterable[_Line]) -> list[int]:
-    """Columns of all cells but the prompt's, the same for all pages."""
+    """The widths of all columns except the prompt's, the same for all pages."""
     cells = [(each.digest, each.state, each.place, each.size, each.price) for each in lines]
     return [max(map(len, column)) for column in zip(*cells, strict=True)] if cells else []
 

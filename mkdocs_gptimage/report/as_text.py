@@ -30,24 +30,24 @@ _PROMPT_COLUMNS = 50
 
 @dataclass(frozen=True)
 class StoreCondition:
-    """What a check of the store has found."""
+    """The result of a check of the store."""
 
     damages: Mapping[Digest, Damage]
-    """By digest; of pictures that pages ask for."""
+    """By digest; only of pictures that pages use."""
     leftovers: Sequence[Leftover]
     """Harmless: they do not make a check fail."""
 
 
-def status_text(survey: SiteStatus, *, condition: StoreCondition | None = None, verbose: bool = False) -> str:
-    """A line per picture, aligned, what is not in the store with its reason; and lines that count.
+def status_text(status: SiteStatus, *, condition: StoreCondition | None = None, verbose: bool = False) -> str:
+    """A line per picture, aligned, with the reason where a decision is needed; then the totals.
 
     With `verbose`, each is followed by its whole prompt.
     """
-    cells = [_cells(survey, row) for row in survey.plan.rows] + [_orphan_cells(survey, each) for each in survey.orphans]
+    cells = [_cells(status, row) for row in status.plan.rows] + [_orphan_cells(status, each) for each in status.orphans]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)] if cells else []
-    prompts = [row.picture.spec.prompt for row in survey.plan.rows] + [prompt_of(each) for each in survey.orphans]
-    reasons = [str(describe(row)) if row.state.traits.needs_decision else "" for row in survey.plan.rows]
-    reasons += [""] * len(survey.orphans)
+    prompts = [row.picture.spec.prompt for row in status.plan.rows] + [prompt_of(each) for each in status.orphans]
+    reasons = [str(describe(row)) if row.state.traits.needs_decision else "" for row in status.plan.rows]
+    reasons += [""] * len(status.orphans)
     lines = []
     for each, prompt, reason in zip(cells, prompts, reasons, strict=True):
         shown = each if not verbose else each[:-1]
@@ -56,31 +56,31 @@ def status_text(survey: SiteStatus, *, condition: StoreCondition | None = None, 
         lines += [f"    {reason}"] if reason else []
     if condition is not None:
         lines += leftover_lines(condition.leftovers)
-    return "\n".join([*lines, counts_line(survey), *status_notes(survey)])
+    return "\n".join([*lines, counts_line(status), *status_notes(status)])
 
 
 def leftover_lines(found: Iterable[Leftover]) -> list[str]:
     return [f"{each.path}: {each.reason}" for each in found]
 
 
-def status_notes(survey: SiteStatus) -> list[str]:
-    """What there is beyond what pages ask for, a line each: in flight, and in the store."""
-    said = []
-    count = len(survey.plan.unclaimed)
+def status_notes(status: SiteStatus) -> list[str]:
+    """A line each on unclaimed submissions and on orphans."""
+    notes = []
+    count = len(status.plan.unclaimed)
     if count:
         verb, them = ("is", "it") if count == 1 else ("are", "them")
-        said.append(
+        notes.append(
             f"{count} more {verb} in flight that no page asks for: 'gptimage generate' collects {them} for free"
         )
-    if survey.orphans:
-        states = [survey.state_of_orphan(orphan) for orphan in survey.orphans]
+    if status.orphans:
+        states = [status.state_of_orphan(orphan) for orphan in status.orphans]
         kinds = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
-        size = size_text(sum(orphan.entry.image.bytes for orphan in survey.orphans))
-        said.append(f"Stored, and on no page: {kinds}, {size}: 'gptimage prune' lists what can go")
-    return said
+        size = size_text(sum(orphan.entry.image.bytes for orphan in status.orphans))
+        notes.append(f"Stored, and on no page: {kinds}, {size}: 'gptimage prune' lists what can go")
+    return notes
 
 
-def _cells(survey: SiteStatus, row: Row) -> tuple[str, ...]:
+def _cells(status: SiteStatus, row: Row) -> tuple[str, ...]:
     spec = row.picture.spec
     more = len(row.picture.uses) - 1
     where = f"{row.picture.where} (+{more})" if more else row.picture.where
@@ -88,7 +88,7 @@ def _cells(survey: SiteStatus, row: Row) -> tuple[str, ...]:
     size = spec.size or "reference"
     return (
         row.digest.short,
-        survey.state(row),
+        status.state(row),
         size,
         spec.resolution,
         cost,
@@ -97,11 +97,11 @@ def _cells(survey: SiteStatus, row: Row) -> tuple[str, ...]:
     )
 
 
-def _orphan_cells(survey: SiteStatus, orphan: Orphan) -> tuple[str, ...]:
+def _orphan_cells(status: SiteStatus, orphan: Orphan) -> tuple[str, ...]:
     request = orphan.request
     size, resolution = str(request.get("size", "reference")), str(request.get("resolution", ""))
     prompt = shortened_prompt(prompt_of(orphan))
-    return orphan.digest.short, survey.state_of_orphan(orphan), size, resolution, "", "-", prompt
+    return orphan.digest.short, status.state_of_orphan(orphan), size, resolution, "", "-", prompt
 
 
 def prompt_of(orphan: Orphan) -> str:
@@ -114,10 +114,10 @@ def shortened_prompt(prompt: str, columns: int = _PROMPT_COLUMNS) -> str:
     return line if len(line) <= columns else line[: columns - 1] + "…"
 
 
-def counts_line(survey: SiteStatus) -> str:
+def counts_line(status: SiteStatus) -> str:
     """`12 pictures: 9 cached, 2 new, 1 changed; 3 to pay for ($0.042)`."""
-    plan = survey.plan
-    changed = sum(bool(survey.changed(row)) for row in plan.only(State.MISSING))
+    plan = status.plan
+    changed = sum(bool(status.changed(row)) for row in plan.only(State.MISSING))
     parts = []
     for state in State:
         count = plan.count(state)
@@ -132,7 +132,7 @@ def counts_line(survey: SiteStatus) -> str:
 
 
 def price_text(usd: float | None) -> str:
-    """`$0.042` or, where the site sets none, that it is not known."""
+    """`$0.042`, or `price not set`."""
     return "price not set" if usd is None else f"${usd:.4g}"
 
 
@@ -169,7 +169,7 @@ def damage_problems(damages: Iterable[Damage], project: Path) -> list[Problem]:
 
 
 def store_text(count: int, damages: Sequence[Damage], left: Iterable[Leftover], project: Path) -> str:
-    """What is wrong with the store, a line each, and a line that counts."""
+    """The problems of the store, a line each, and the totals."""
     return "\n".join(
         [*map(str, damage_problems(damages, project)), *leftover_lines(left), verified_line(count, damages)]
     )
@@ -182,24 +182,24 @@ def verified_line(count: int, damages: Sequence[Damage]) -> str:
 
 
 def result_text(result: RunResult) -> str:
-    """What was not made, a line each, a line that counts, and what to do about the rest."""
+    """The problems of a run, a line each, its totals, and advice."""
     advice = progress.advice(result.outcomes) if result.problems else ""
     return "\n".join(filter(None, [*map(str, result.problems), progress.summary(result.plan, result.outcomes), advice]))
 
 
 def regeneration_text(
-    result: RunResult, ends: Sequence[RegenerationResult], children: Sequence[Picture], project: Path
+    result: RunResult, regenerated: Sequence[RegenerationResult], children: Sequence[Picture], project: Path
 ) -> str:
-    """A result, the outcome of each picture that was drawn anew, and the pictures drawn from its previous version."""
+    """A result, the outcome of each regenerated picture, and the pictures drawn from its previous version."""
     lines = [result_text(result)]
-    for end in ends:
-        digest = end.picture.spec.digest.short
-        if end.taken is not None:
-            lines.append(f"{end.picture.where}: {digest} is the new picture, {shown_path(end.taken.path, project)}")
-        for orphan in end.waiting:
+    for each in regenerated:
+        digest = each.picture.spec.digest.short
+        if each.taken is not None:
+            lines.append(f"{each.picture.where}: {digest} is the new picture, {shown_path(each.taken.path, project)}")
+        for orphan in each.waiting:
             file = shown_path(orphan.entry.path, project)
             taking = f"'gptimage regenerate --accept {orphan.digest.short}' takes it"
-            lines.append(f"{end.picture.where}: candidate for {digest}: {file}; {taking}")
+            lines.append(f"{each.picture.where}: candidate for {digest}: {file}; {taking}")
     lines += [
         f"{child.where}: {digest} was drawn from the previous picture; 'gptimage regenerate {digest}' draws it anew"
         for child in children

@@ -34,21 +34,21 @@ class ListItem:
 
 
 def list_items(
-    survey: SiteStatus, project: Path, drafts: Iterable[tuple[Picture, Entry | None]] = ()
+    status: SiteStatus, project: Path, drafts: Iterable[tuple[Picture, Entry | None]] = ()
 ) -> list[ListItem]:
-    """Return an item for each picture that a page asks for or one is drawn from, then those of drafts, then orphans."""
-    needed = {row.digest for row in survey.plan.rows}
-    found = [_item(row, project, is_needed=row.digest in needed) for row in survey.plan.all_rows]
+    """Return an item per picture that pages use or that is a reference, then those of drafts, then orphans."""
+    needed = {row.digest for row in status.plan.rows}
+    found = [_item(row, project, is_needed=row.digest in needed) for row in status.plan.all_rows]
     found += [_of_draft(picture, entry, project) for picture, entry in drafts]
     return found + [
         ListItem(
             orphan.digest,
-            survey.state_of_orphan(orphan),
+            status.state_of_orphan(orphan),
             shown_path(orphan.entry.path, project),
             (),
             orphan.candidate_of,
         )
-        for orphan in survey.orphans
+        for orphan in status.orphans
     ]
 
 
@@ -65,7 +65,7 @@ def items_text(listed: Sequence[ListItem]) -> str:
 
 
 def items_json(listed: Sequence[ListItem], problems: Sequence[Problem], warnings: Sequence[str] = ()) -> str:
-    """Return the items, what is wrong with blocks, and what MkDocs warned of while the pages were read."""
+    """Return the items, the problems of blocks, and the warnings of MkDocs while pages were read, as JSON."""
     payload = {
         "pictures": [asdict(item) for item in listed],
         "problems": [str(problem) for problem in problems],
