@@ -3,18 +3,18 @@
 GptImageError
 ├── ConfigurationError     the options, the folders or the environment: exit code 2
 ├── BlockError             one or more blocks of the site are not valid
-├── BudgetError            the plan asks for more than the budget allows
+├── BudgetError            the plan exceeds the budget
 ├── MissingPicturesError   pictures are missing or damaged, and this run may not make them
-├── GenerationError        pictures were asked for and could not be made
-├── PictureError           bytes that claim to be a picture are not one we keep
+├── GenerationError        requested pictures could not be made
+├── PictureError           the bytes of a picture are damaged or not of a supported format
 ├── LinkError              an image link that must not be followed, or has expired
 └── GatewayError           the image API answered with an error, or not at all
     ├── RejectedError      the answer proves that nothing was accepted; nothing is paid
     │   ├── AccessError    401, 403: the key is wrong or may not do this
     │   ├── BalanceError   402: the account is empty
-    │   └── BusyError      429, 503, no connection: not accepted now, may be sent again later
-    └── UnknownOutcomeError  the submit may have been accepted, and paid: never sent again on its own
-        └── InProgressError  the same submit is being worked on: the same key may be asked again later
+    │   └── BusyError      429, 503, no connection: not accepted now, can be sent again later
+    └── UnknownOutcomeError  the submit may have been accepted, and paid for: never sent again automatically
+        └── InProgressError  the same submit is being processed: retry later with the same idempotency key
 
 Errors are raised inside and translated at the borders only: the plugin turns them into the error of its host, the
 command line into an exit code.
@@ -24,7 +24,7 @@ from __future__ import annotations
 
 
 class GptImageError(Exception):
-    """The base of every error that this package raises on purpose; its text is written for its user."""
+    """The base of all errors that this package raises deliberately; the message is for the user."""
 
 
 class ConfigurationError(GptImageError):
@@ -52,7 +52,7 @@ class PictureError(GptImageError):
 
 
 class LinkError(GptImageError):
-    """An image link that is not followed; `expired` when a fresh poll may give a better one."""
+    """An image link that is not followed; `expired` if a new poll may return a fresh link."""
 
     def __init__(self, message: str, *, expired: bool = False) -> None:
         super().__init__(message)
@@ -60,9 +60,9 @@ class LinkError(GptImageError):
 
 
 class GatewayError(GptImageError):
-    """What the image API said.
+    """An error of the image API.
 
-    `status` is the HTTP status, or None without an answer; `retry_after` are the seconds that it asked to wait.
+    `status` is the HTTP status, None without an answer; `retry_after` is the requested wait in seconds.
     """
 
     def __init__(self, message: str, *, status: int | None = None, retry_after: float | None = None) -> None:

@@ -27,7 +27,7 @@ _CHUNK = 1024 * 1024
 _ABANDONED_SECONDS = 3600
 """The age from which an unfinished file belongs to a killed run: no download takes that long."""
 _WRITE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-# Where the system has them: opening a pipe does not wait for its other end, and a link is not followed.
+# Where available: do not block on opening a pipe, do not follow a symbolic link.
 _READ_FLAGS = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NONBLOCK", "O_NOFOLLOW", "O_CLOEXEC", "O_BINARY"))
 _KINDS = (
     (stat.S_ISLNK, "a symbolic link"),
@@ -35,7 +35,7 @@ _KINDS = (
     (stat.S_ISFIFO, "a named pipe"),
     (stat.S_ISSOCK, "a socket"),
 )
-# The journal names prompts and links: only the user and the user's group read it, or fewer if the umask says so.
+# The journal contains prompts and links: readable by user and group only, or less by the umask.
 _CACHE_MODE = 0o770
 _IGNORE_ALL = b"*\n"
 
@@ -121,7 +121,7 @@ def _hidden_name(target: Path) -> Path:
 
 
 def sweep_unfinished(parts: Iterable[Path]) -> None:
-    """Delete those of the unfinished files that are older than an hour: a killed run left them."""
+    """Delete unfinished files older than an hour, left by killed runs."""
     for part in parts:
         with contextlib.suppress(FileNotFoundError):  # another run was faster
             if time.time() - part.lstat().st_mtime > _ABANDONED_SECONDS:
@@ -144,7 +144,7 @@ def stat_regular_file(path: Path | str) -> os.stat_result:
 def read_regular_file(path: Path | str, limit: int) -> bytes:
     """Return the content of a regular file; raise as `stat_regular_file`.
 
-    Of a file larger than `limit` bytes, returns the first `limit + 1`, by which the caller sees that it is too large.
+    Of a larger file than `limit` bytes, returns the first `limit + 1`, so that the caller can tell.
     """
     return b"".join(read_chunks(path, limit + 1))
 
@@ -176,7 +176,7 @@ def _open_regular(path: Path | str) -> int:
     try:
         handle = os.open(path, _READ_FLAGS)
     except OSError:
-        stat_regular_file(path)  # a link, a socket or a folder says more than why it cannot be opened
+        stat_regular_file(path)  # names the kind of file, which says more than why it cannot be opened
         raise
     try:
         _require_regular(os.fstat(handle))

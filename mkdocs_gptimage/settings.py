@@ -17,20 +17,20 @@ if TYPE_CHECKING:
 
 EMULATOR = "emulator"
 """The `base_url` that stands for the built-in emulator."""
-# (WebP, AVIF) of equal mean SSIM, measured by benchmarks/variants.py from 50 to 90; straight lines outside.
-_EQUAL_LOOKS = ((1, 1), (50, 46), (60, 49), (70, 52), (75, 53), (82, 62), (90, 75), (100, 100))
-_NEARLY = 0.9
-"""Of the picture's own width: a version that wide makes one of the picture's own width needless."""
+# (WebP, AVIF) of equal mean SSIM, measured by benchmarks/variants.py from WebP 50 to 90; linear outside.
+_EQUAL_QUALITY = ((1, 1), (50, 46), (60, 49), (70, 52), (75, 53), (82, 62), (90, 75), (100, 100))
+_NEAR_FULL = 0.9
+"""Share of the picture's width from which a web version replaces one of full width."""
 
 
 @dataclass(frozen=True)
 class Api:
     base_url: str
-    """Without a slash at the end; or `emulator`."""
+    """Without a trailing slash; or `emulator`."""
     submit_path: str = "/images/generations"
     key_env: str = "APIMASTER_API_KEY"
     max_requests: int = 8
-    """Submits, and downloads, at a time."""
+    """Concurrent submits, and concurrent downloads."""
     first_poll: float = 10
     """Seconds from submit to the first poll of a task."""
     poll_interval: float = 3
@@ -51,17 +51,17 @@ class Budget:
 
 @dataclass(frozen=True)
 class Output:
-    """The files that a site shows for a picture."""
+    """How a site publishes pictures."""
 
     formats: tuple[str, ...] = ("webp",)
-    """`webp`, `avif`, `original`; the one that browsers should prefer first."""
+    """`webp`, `avif`, `original`; the format that browsers should prefer comes first."""
     widths: tuple[int, ...] = (480, 960, 1440)
-    """Pixels; none is wider than the picture."""
+    """Pixels; widths beyond the picture's are left out."""
     quality: Mapping[str, int] = field(default_factory=lambda: {"webp": 82, "avif": 62})
     """1 to 100, by format."""
     sizes: str = "(min-width: 48em) 44em, 100vw"
     disclosure: str | None = None
-    """`label` for a visible one."""
+    """`label` for a visible label on generated pictures."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Settings:
     store: Path
     cache: Path
     assets: str
-    """Folder inside the built site, with `/` between its parts and none at its ends."""
+    """Folder in the built site, separated by `/`, without one at either end."""
     fence: str
     require_alt: bool
     defaults: Mapping[str, Any]
@@ -88,23 +88,24 @@ class Settings:
     """Patterns of the files with specs, relative to the project."""
     output: Output = field(default_factory=Output)
     dark_instruction: str = ""
-    """What follows the prompt of a picture in that of its dark twin."""
+    """Text appended to a picture's prompt for its dark twin."""
     has_palette_toggle: bool = False
     """Whether readers choose light or dark on the page (Material's `#only-light`), not by their system."""
 
 
 def rendition_widths(picture: int, wanted: Sequence[int]) -> list[int]:
-    """Return the widths of a picture's web versions, rising, in pixels; none is wider than the picture.
+    """Return the widths of a picture's web versions, ascending, in pixels; none is wider than the picture.
 
-    `wanted` are the site's, rising. Where the picture is narrower than the widest of them, it also gets its own width.
+    `wanted` are the site's, ascending. A picture narrower than the widest of them also gets its own width, unless the
+    next narrower one comes close.
     """
     kept = [width for width in wanted if width < picture]
-    is_covered = bool(kept) and kept[-1] >= _NEARLY * picture
+    is_covered = bool(kept) and kept[-1] >= _NEAR_FULL * picture
     return kept if is_covered or picture > wanted[-1] else [*kept, picture]
 
 
 def avif_quality(webp: int) -> int:
-    """Return AVIF's quality that looks like one of WebP; both from 1 to 100."""
-    points = itertools.pairwise(_EQUAL_LOOKS)
+    """Return the AVIF quality equal to a WebP quality; both from 1 to 100."""
+    points = itertools.pairwise(_EQUAL_QUALITY)
     (low, from_), (high, to) = next(pair for pair in points if webp <= pair[1][0])
     return round(from_ + (to - from_) * (webp - low) / (high - low))

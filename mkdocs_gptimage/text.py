@@ -16,19 +16,19 @@ _FEW = 4
 
 @dataclass(frozen=True)
 class Problem:
-    """Something that an author or an operator has to know, and where."""
+    """A problem for the author or the operator, with its location."""
 
     message: str
     """What was found, what was expected and what to do, on one line."""
     file: str = ""
-    """Relative to the project, `docs/guide/cats.md`; empty where no file is to blame."""
+    """Relative to the project, `docs/guide/cats.md`; empty if it is in no file."""
     line: int | None = None
-    """Counts from 1; None where the text was included or made by a macro."""
+    """Counts from 1; None for text that was included or made by a macro."""
     role: str = ""
-    """What the picture is there, unless it is what the block describes: `dark`, `reference`, `candidate 2`."""
+    """The role of the picture there: `dark`, `reference`, `candidate 2`; empty for the one that the block describes."""
 
     def __str__(self) -> str:
-        """The line that people read: `docs/guide/cats.md:14 (dark): message`."""
+        """The problem as one line: `docs/guide/cats.md:14 (dark): message`."""
         if not self.file:
             return self.message
         line = "" if self.line is None else f":{self.line}"
@@ -41,14 +41,14 @@ def counted(count: int, noun: str) -> str:
 
 
 def one_line_each(messages: Sequence[str]) -> str:
-    """Several messages as one text: a line each, and no line break inside any of them."""
+    """Join messages into one text, each on a single line."""
     return "\n".join(" ".join(message.split()) for message in messages)
 
 
 def nearest(found: str, options: Iterable[str]) -> str | None:
     """Return the option that takes the fewest edits to reach; among equals, the one with the longest shared beginning.
 
-    None when the nearest option shares too little to be a guess worth making.
+    None if none is similar enough.
     """
     word = found.strip().lower()
     if not word or len(word) > _LONGEST_WORD:
@@ -64,7 +64,7 @@ def nearest(found: str, options: Iterable[str]) -> str | None:
 
 
 def _edits(one: str, other: str) -> int:
-    """Levenshtein's distance: insertions, deletions and substitutions from one word to the other."""
+    """The Levenshtein distance: insertions, deletions and substitutions from one word to the other."""
     row = list(range(len(other) + 1))
     for i, a in enumerate(one, 1):
         previous, row[0] = row[0], i
@@ -86,13 +86,13 @@ def shortened(text: str, longest: int) -> str:
 
 
 def printable(text: str) -> str:
-    """A text on one line, without the characters that steer a terminal."""
+    """A text on one line, with control characters replaced: they could steer a terminal."""
     folded = " ".join(text.split())
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in folded)
 
 
 def did_you_mean(found: str, options: Iterable[str], *, otherwise: str = "expected") -> str:
-    """The end of a message about a word that is none of `options`: the nearest of them, or all."""
+    """The end of a message about an unknown word: the nearest of `options`, or all of them."""
     choices = list(options)
     best = nearest(found, choices) if len(choices) > 1 else None
     if not best:

@@ -34,7 +34,7 @@ def visible_pieces(text: str, token: str) -> Iterator[tuple[str, bool]]:
 
 
 def _is_never_hidden(text: str, token: str) -> bool:
-    """Whether no hidden element is open at any `token`; False may be wrong, and costs a split."""
+    """Whether no hidden element is open at any `token`; a wrong False only costs a split."""
     previous, position = 0, text.find(token)
     while position >= 0:
         if any(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class BlockParser:
-    """What a site sets for all of its blocks."""
+    """Parses blocks by a site's defaults, styles and requirements."""
 
     site_defaults: SiteDefaults
     references: ReferenceResolver

@@ -80,7 +80,7 @@ class Picture:
 
     @property
     def is_shown(self) -> bool:
-        """Whether a page shows it; if not, it is needed only while a picture that is drawn from it is missing."""
+        """Whether a page shows it; if not, it is needed only while a picture drawn from it is missing."""
         return bool(self.shown_by)
 
     @property
@@ -102,7 +102,7 @@ class Picture:
 
     @property
     def role_in_first_use(self) -> str:
-        """As in `Problem`: empty if the first use describes this very picture, else `dark`, `reference` or `role`."""
+        """As in `Problem`: empty if the first use describes this picture, else `dark`, `reference` or `role`."""
         if self.role:
             return self.role
         described = self.uses[0].parsed.spec
@@ -130,7 +130,7 @@ class Catalog:
     uses: list[Use] = field(default_factory=list)
     """The valid blocks, page by page in their order."""
     problems: list[Problem] = field(default_factory=list)
-    """What is wrong with blocks and spec files, page by page."""
+    """Problems of blocks and spec files, page by page."""
 
     def hints(self) -> list[str]:
         """One line for each useless alt text: it repeats the prompt, or is a file name."""

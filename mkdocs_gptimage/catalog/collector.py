@@ -36,7 +36,7 @@ class UseCollector:
         self._collected: list[int | Mention] = []
         """Keys of visible uses, and mentions, in the order of the pages."""
         self._resolved_count = 0
-        """How many of them the last `resolve` covered."""
+        """The number of them that the last `resolve` covered."""
         self._uses_by_mention: dict[Mention, Use] = {}
         """The uses of pictures of spec files."""
         self._ordinals: Counter[tuple[Source, str]] = Counter()
@@ -139,7 +139,7 @@ class UseCollector:
 
 
 def _completed(parsed: ParsedBlock, page: str, resolver: IdResolver) -> ParsedBlock:
-    """Resolve the pending references of a block if all of them are known to the resolver."""
+    """Resolve the pending references of a block if the resolver has all of them."""
     if not parsed.pending_references:
         return parsed
     return resolver.complete(Declaration(None, page, parsed, lambda _: Location(page))) or parsed

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 LONGEST_CHAIN = 50
-"""Pictures in a row of which each has the next as a reference."""
+"""The most pictures in a row, each with the next one as a reference."""
 
 
 class UnresolvedIdError(ValueError):
@@ -38,7 +38,7 @@ class Declaration:
 
 
 class IdResolver:
-    """Maps ids to pictures once all pages are read; `problems` tells of each picture that cannot be completed."""
+    """Maps ids to pictures once all pages are read; `problems` lists the pictures that cannot be completed."""
 
     def __init__(self, of_pages: Iterable[Declaration], of_spec_files: Mapping[str, Declaration]) -> None:
         """`of_spec_files` are by id; the problems of those without a spec are reported elsewhere."""
@@ -63,7 +63,7 @@ class IdResolver:
     def find(self, name: str, page: str) -> tuple[Declaration, ParsedBlock] | None:
         """Return what an id means on a page: the page's own picture, else the only one with this id.
 
-        None stands for a picture that cannot be completed, which is among the problems. Raises `UnresolvedIdError`.
+        None for a picture that cannot be completed, which is among the problems. Raises `UnresolvedIdError`.
         """
         declarations = self._declarations.get(name, {})
         candidates = [declarations[page]] if page in declarations else list(declarations.values())

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
     from mkdocs_gptimage.blocks.fence import Block
 
-# The line ends of Python-Markdown and of editors; `splitlines` knows more.
+# The line ends of Python-Markdown and of editors; `splitlines` splits at more.
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
 
 @dataclass(frozen=True)
 class Location:
-    """A file of the project and, where it is known, a line of it."""
+    """A file of the project and, if known, a line of it."""
 
     file: str
     """Relative to the project: `docs/guide/cats.md`."""
@@ -62,7 +62,7 @@ class Source:
 
     @functools.cached_property
     def _lines(self) -> dict[str, list[int]]:
-        """Body of a block without white space → the lines, from 1, of the opening fences of all blocks with it."""
+        """Body of a block without white space → the lines, from 1, of the opening fences of the blocks with it."""
         lines: dict[str, list[int]] = {}
         try:
             text = self.text()
@@ -74,5 +74,5 @@ class Source:
 
 
 def without_white_space(text: str) -> str:
-    """Remove all white space, so that a block is recognised whatever Markdown did to its tabs and line ends."""
+    """Remove all white space, so that a block is recognised after Markdown changed its tabs and line ends."""
     return "".join(text.split())

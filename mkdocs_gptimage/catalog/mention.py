@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Mention:
-    """An id that a page shows a picture by."""
+    """A page's image that names a picture by id."""
 
     page: str
     """The name of its file, as messages show it."""
@@ -35,7 +35,7 @@ class Mention:
 
     @property
     def location(self) -> Location:
-        """The page and, where it is known, the line."""
+        """The page and, if known, the line."""
         return Location(self.page, self.line)
 
     @property

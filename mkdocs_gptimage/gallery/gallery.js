@@ -1,8 +1,7 @@
 "use strict";
 
-const { pictures, problems, tells_costs: tellsCosts } = JSON.parse(document.getElementById("data").textContent);
+const { pictures, problems, states, shows_costs: showsCosts } = JSON.parse(document.getElementById("data").textContent);
 const find = (id) => document.getElementById(id);
-const STATES = ["used", "missing", "in flight", "unknown", "broken", "outdated", "candidate", "orphaned"];
 const byDigest = new Map(pictures.map((picture) => [picture.digest, picture]));
 const short = (digest) => digest.slice(0, 12);
 
@@ -60,8 +59,7 @@ function command(picture) {
 }
 
 function blank(picture) {
-  const words = { missing: "not generated yet", "in flight": "being generated", broken: "damaged", unknown: "outcome unknown" };
-  const box = element("span", { className: `blank ${picture.ratio < 4 / 3 ? "tall" : "wide"}`, textContent: words[picture.state] || "" });
+  const box = element("span", { className: `blank ${picture.ratio < 4 / 3 ? "tall" : "wide"}`, textContent: states[picture.state] });
   box.style.aspectRatio = picture.ratio;
   return box;
 }
@@ -91,7 +89,7 @@ function card(picture, place) {
   }
   if (picture.state !== "used") mat.append(badge(picture));
   const words = picture.prompt.length > 300 ? `${picture.prompt.slice(0, 300)}…` : picture.prompt;
-  const prompt = element("span", { className: "prompt", dir: "auto", textContent: words || "no prompt is known" });
+  const prompt = element("span", { className: "prompt", dir: "auto", textContent: words || "no prompt recorded" });
   const open = element("button", { type: "button", className: "open", tabIndex: -1 }, mat, prompt);
   open.addEventListener("click", () => show(picture));
   open.addEventListener("focus", () => rove(picture));
@@ -139,7 +137,7 @@ function group(all) {
   return groups;
 }
 
-/* What belongs to a picture stays beside it, whatever the order. */
+/* Candidates and replaced pictures stay beside their picture in every order. */
 function arrange() {
   const heads = pictures.filter(({ of }) => !byDigest.has(of));
   const members = group(pictures);
@@ -157,15 +155,15 @@ function filter() {
     && words.every((word) => picture.text.includes(word)));
   const shown = new Set(visible);
   for (const picture of pictures) picture.item.hidden = !shown.has(picture);
-  const known = visible.filter(({ cost }) => cost !== null);
-  const spent = known.length ? `, ${money(known.reduce((sum, { cost }) => sum + cost, 0))} spent` : "";
+  const paid = visible.filter(({ cost }) => cost !== null);
+  const spent = paid.length ? `, ${money(paid.reduce((sum, { cost }) => sum + cost, 0))} spent` : "";
   const isAll = visible.length === pictures.length;
   find("count").textContent = isAll ? "" : `${visible.length} of ${plural(pictures.length, "picture", "pictures")}${spent}`;
   find("empty").hidden = visible.length > 0;
   if (!visible.includes(current) && visible.length) rove(visible[0]);
 }
 
-/* One picture is in the order of the Tab key; arrows move among them. */
+/* Roving tabindex: one picture is in the tab order, arrow keys move among the others. */
 function rove(picture) {
   if (current) current.open.tabIndex = -1;
   current = picture;
@@ -192,9 +190,9 @@ function places(picture) {
 }
 
 function size(picture) {
-  const asked = [picture.shape, picture.resolution].filter(Boolean).join(", ");
+  const requested = [picture.shape, picture.resolution].filter(Boolean).join(", ");
   const weight = picture.bytes ? `${(picture.bytes / 1e6).toFixed(2)} MB ${picture.format}` : "";
-  return [asked, dimensions(picture), weight].filter(Boolean).join(" · ");
+  return [requested, dimensions(picture), weight].filter(Boolean).join(" · ");
 }
 
 function facts(picture) {
@@ -202,7 +200,7 @@ function facts(picture) {
   fact("Pages", ...places(picture));
   fact("Size", size(picture));
   if (picture.is_emulated) fact("Cost", "free: drawn by the emulator");
-  else if (picture.at && tellsCosts) fact("Cost", picture.cost === null ? "the service did not tell" : money(picture.cost));
+  else if (picture.at && showsCosts) fact("Cost", picture.cost === null ? "not reported by the service" : money(picture.cost));
   else if (picture.price !== null) fact("Price", money(picture.price));
   fact("Made", [picture.at.replace("T", " ").replace("Z", " UTC"), picture.service && `by ${picture.service}`,
     picture.seconds ? `in ${Math.round(picture.seconds)} s` : ""].filter(Boolean).join(" "));
@@ -253,7 +251,7 @@ function show(picture) {
   stage(picture);
   facts(picture);
   family(picture);
-  find("large-prompt").textContent = picture.prompt || "no prompt is known";
+  find("large-prompt").textContent = picture.prompt || "no prompt recorded";
   find("large-state").replaceChildren(badge(picture), ...[picture.detail, picture.of && aside(picture)].filter(Boolean)
     .map((words) => element("small", { textContent: words })));
   find("position").textContent = at < 0 ? "" : `${at + 1} of ${visible.length}`;
@@ -271,7 +269,7 @@ function step(by) {
 
 function chips() {
   const counts = group(pictures.map(({ state }) => ({ of: state })));
-  for (const state of STATES.filter((each) => counts.has(each))) {
+  for (const state of Object.keys(states).filter((each) => counts.has(each))) {
     const button = element("button", { type: "button", data: { state } },
       element("span", { className: "dot" }), state, element("b", { textContent: counts.get(state).length }));
     button.setAttribute("aria-pressed", "false");
@@ -285,11 +283,11 @@ function chips() {
 }
 
 function summary() {
-  const known = pictures.filter(({ cost }) => cost !== null);
-  const untold = pictures.filter(({ at, cost, is_emulated }) => at && cost === null && !is_emulated).length;
+  const paid = pictures.filter(({ cost }) => cost !== null);
+  const unreported = pictures.filter(({ at, cost, is_emulated }) => at && cost === null && !is_emulated).length;
   const parts = [plural(pictures.length, "picture", "pictures")];
-  if (known.length) parts.push(`${money(known.reduce((sum, { cost }) => sum + cost, 0))} spent`);
-  if (untold && tellsCosts) parts.push(`cost of ${untold} not known`);
+  if (paid.length) parts.push(`${money(paid.reduce((sum, { cost }) => sum + cost, 0))} spent`);
+  if (unreported && showsCosts) parts.push(`cost of ${unreported} unknown`);
   const missing = pictures.filter(({ state }) => state === "missing");
   if (missing.length && missing.every((each) => each.price !== null)) {
     parts.push(`${money(missing.reduce((sum, each) => sum + each.price, 0))} to make the ${missing.length} missing`);

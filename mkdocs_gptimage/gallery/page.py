@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from mkdocs_gptimage.errors import ConfigurationError
 from mkdocs_gptimage.fs import atomic_write, prepare_cache
-from mkdocs_gptimage.gallery.items import gallery_items, mark_damaged
+from mkdocs_gptimage.gallery.items import gallery_items, mark_damaged, status_words
 from mkdocs_gptimage.plan.plan import decide
 from mkdocs_gptimage.plan.status import SiteStatus
 from mkdocs_gptimage.publish.renditions import derive_renditions
@@ -35,21 +35,21 @@ if TYPE_CHECKING:
 
 
 GALLERY_FILE = "gallery.html"
-"""In the cache, unless another one is asked for."""
+"""The default file, in the cache."""
 PUBLISHED_NAME = "gallery/index.html"
 """In the assets folder of a site."""
 _NARROWEST = 400
-"""Pixels that the picture of a card needs to look sharp."""
+"""The minimum width of a sharp thumbnail, in pixels."""
 _THUMBNAILS = Output(widths=(_NARROWEST,), quality={"webp": 62, "avif": 46})
 _SLOT = re.compile(r"\{\{([a-z]+)\}\}")
-# No text may end the element that holds the data; JSON reads these escapes as what they stand for.
+# Escaped in the JSON, so that no text can end the script element that holds it.
 _IN_SCRIPT = {ord(character): f"\\u{ord(character):04x}" for character in "<>&"}
 
 
 def write_gallery(target: Path, found: Sequence[GalleryItem], problems: Sequence[Problem], settings: Settings) -> None:
-    """Write the gallery of a project as one file, thumbnails inside, whole or not at all.
+    """Write the gallery of a project atomically, as one file with embedded thumbnails.
 
-    The large view loads the stored pictures, and shows thumbnails where only the page was sent.
+    The large view loads the stored pictures; without them, it shows the thumbnails.
     Raises `ConfigurationError` where the file or the cache cannot be written to.
     """
     try:
@@ -70,7 +70,7 @@ def write_gallery(target: Path, found: Sequence[GalleryItem], problems: Sequence
 def site_gallery(
     reader: PageRenderer, shown: Mapping[Digest, PublishedImage], title: str, addresses: Mapping[str, str], name: str
 ) -> str:
-    """Return the gallery of all that the pages of a build show; the rest as for `published`."""
+    """Return the gallery of the pictures on a build's pages; other parameters as in `published_page`."""
     plan = decide(reader.collector.catalog, reader.snapshot)
     return published_page(gallery_items(SiteStatus(plan), reader.collector.mentions), shown, title, addresses, name)
 
@@ -82,22 +82,22 @@ def published_page(
     addresses: Mapping[str, str],
     name: str,
 ) -> str:
-    """Return the gallery that lies inside a site: what its pages show, with their files, and nothing of what it cost.
+    """Return the gallery inside a site: the pictures that its pages show, with the site's files and without costs.
 
     `shown` are the site's files by digest, `addresses` the URLs of its pages by the names of their files, and `name`
     is the gallery's own file; both as seen from the site's root.
     """
     root = "../" * name.count("/")
     payload = [_as_shown(each, shown[each.digest], root, addresses) for each in found if each.digest in shown]
-    return render_page(title, payload, tells_costs=False)
+    return render_page(title, payload, shows_costs=False)
 
 
 def render_page(
-    title: str, pictures: Sequence[Mapping[str, Any]], problems: Sequence[str] = (), *, tells_costs: bool = True
+    title: str, pictures: Sequence[Mapping[str, Any]], problems: Sequence[str] = (), *, shows_costs: bool = True
 ) -> str:
-    """Return the page for pictures as its script reads them; every text in them may be hostile."""
+    """Return the page for a list of `_payload`s; all text in them is untrusted."""
     style, script, template = (_part(f"gallery.{ending}") for ending in ("css", "js", "html"))
-    data = {"pictures": pictures, "problems": problems, "tells_costs": tells_costs}
+    data = {"pictures": pictures, "problems": problems, "states": status_words(), "shows_costs": shows_costs}
     slots = {
         "title": html.escape(title),
         "policy": _policy(style, script),
@@ -113,7 +113,7 @@ def _part(name: str) -> str:
 
 
 def _policy(style: str, script: str) -> str:
-    """Nothing runs but the page's own script, and nothing is loaded but pictures that lie where the page lies."""
+    """The content security policy: only the page's own script and style, and images of the same origin or inline."""
 
     def hashed(text: str) -> str:
         return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
@@ -165,7 +165,7 @@ def _link(place: UseLocation, root: str, addresses: Mapping[str, str]) -> str | 
 
 
 def _payload(item: GalleryItem) -> dict[str, Any]:
-    """An item as the script reads it, without what it costs and its files; a record may hold anything."""
+    """An item as the script reads it, without costs and files; the request is untrusted."""
     request, entry = item.request, item.entry
     shape, resolution = str(request.get("size", "")), str(request.get("resolution", ""))
     references = request.get("references", ())

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 
 MAX_CHUNKS = 100_000
-"""The largest PNG, in chunks of 4 KB, has a tenth of that."""
+"""Ten times those of the largest PNG, at 4 KB per chunk."""
 SCAN = b"\xda"
-"""The JPEG segment that a scan follows."""
+"""The JPEG marker SOS; a scan's data follow its segment."""
 _APP0, _APP1, _APP11, _END = b"\xe0", b"\xe1", b"\xeb", b"\xd9"
 _FRAMES = frozenset(bytes([code]) for code in range(0xC0, 0xD0)) - {b"\xc4", b"\xc8", b"\xcc"}
 """JPEG segments that give the size."""
@@ -60,7 +60,7 @@ class Container:
     size: Callable[[Chunk], tuple[int, int] | None]
     """Width and height in pixels, for a chunk that gives them."""
     is_metadata: Callable[[Chunk], bool]
-    """Whether a chunk is XMP or C2PA, be it readable or not."""
+    """Whether a chunk is XMP or C2PA, readable or not."""
     insert: Callable[[bytes, list[Chunk], bytes], bytes]
     """The file with an XMP packet, from a file without one, its chunks and the packet."""
 
@@ -94,14 +94,14 @@ def _is_png_metadata(chunk: Chunk) -> bool:
 
 
 def _insert_png(data: bytes, chunks: list[Chunk], packet: bytes) -> bytes:
-    # Neither compressed nor translated, in no language.
+    # Not compressed; language and translated keyword are empty.
     body = b"iTXt" + _PNG_XMP + b"\0\0\0\0" + packet
     chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
     return _spliced(data, chunks[0].end, chunk)
 
 
 def _walk_jpeg(data: Data) -> Iterator[Chunk]:
-    """The segments; what a scan holds lies between its segment and the next."""
+    """Yield the segments; a scan's data lie between its segment and the next."""
     position, name = 2, b""
     while name != _END:
         found = _MARKER.search(data, position)

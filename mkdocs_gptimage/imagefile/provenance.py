@@ -12,7 +12,7 @@ from mkdocs_gptimage.imagefile.containers import BY_FORMAT
 
 
 def mark(data: bytes, kind: str) -> bytes:
-    """Return an image file that has metadata on its source; `kind` is `png`, `jpg` or `webp`.
+    """Return an image file with metadata on its source; `kind` is `png`, `jpg` or `webp`.
 
     Raises `PictureError` for a file that is not of that format.
     """

@@ -1,6 +1,6 @@
 """Checks that a downloaded file is a complete, still image of bounded size.
 
-Pillow finds damage; what it would spend unbounded time or memory on is refused before.
+Pillow finds damage; files that would cost it unbounded time or memory are rejected before.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 
 
 MAX_PIXELS = 4096 * 2160
-"""Width × height: a little more than the 3840×2160 of the service's largest. WebP takes 16 bytes a pixel to decode."""
+"""Width × height, slightly above the service's largest, 3840×2160. Decoding WebP takes 16 bytes per pixel."""
 MAX_TRAILING = 64 * 1024
-"""Bytes allowed behind the end of an image; a file with more is something else as well."""
+"""Bytes allowed after the end of an image; a file with more may be of another type as well."""
 MAX_SCANS = 100
-"""Of a JPEG. Each takes a decoder as long as the whole image; progressive JPEGs have about ten."""
+"""Scans of a JPEG. Decoding each takes as long as the whole image; progressive JPEGs have about ten."""
 MAX_METADATA = 1024 * 1024
-"""Bytes of a PNG's colour profile or text, inflated; Pillow refuses more as well."""
+"""Inflated bytes of a PNG's colour profile or text; the same limit as Pillow's."""
 _STEP = 64 * 1024
-"""Bytes that are inflated at once, to at most a thousand times as many."""
+"""Bytes to inflate at a time; deflate expands at most about a thousandfold."""
 _WEBP_ANIMATED = 0x02
 _COMPRESSED_METADATA = (b"iCCP", b"zTXt", b"iTXt")
 # Keyword and method, or in iTXt: keyword, flag, method, language and translated keyword.
@@ -43,7 +43,7 @@ _OTHERS = {b"<": "HTML, SVG or another text", b"{": "JSON", b"PK": "a ZIP archiv
 
 @dataclass(frozen=True)
 class ImageInfo:
-    """What an image file holds."""
+    """Format and size of an image file."""
 
     format: str
     """`png`, `jpg` or `webp`."""
@@ -62,12 +62,12 @@ def verify_image(path: Path) -> ImageInfo:
         kind = sniff(head)
         if kind not in _DECODERS:
             raise PictureError(f"what was downloaded is not a PNG, JPEG or WebP picture{_but(head)}")
-        # Memory that the file was read into would stay with the thread.
+        # Mapped, because the memory of a read would stay allocated to the thread.
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             pixels, end = _check_chunks(kind, data)
             if len(data) - end > MAX_TRAILING:
                 raise PictureError(
-                    f"{len(data) - end} bytes follow the end of the picture: it is something else as well"
+                    f"{len(data) - end} bytes follow the end of the picture; expected at most {MAX_TRAILING}"
                 )
             if kind == "png":
                 _check_pixel_data(data, pixels)
@@ -80,7 +80,7 @@ def _but(head: bytes) -> str:
 
 
 def _check_chunks(kind: str, data: mmap.mmap) -> tuple[list[Chunk], int]:
-    """Refuse what is too large, animated or cut off; return a PNG's header and pixels, and where the image ends."""
+    """Reject a too large, animated or cut off image; return a PNG's header and pixel chunks, and the image's end."""
     pixels, end, scans = [], 0, 0
     for chunk in BY_FORMAT[kind].chunks(data):
         width, height = BY_FORMAT[kind].size(chunk) or (0, 0)
@@ -99,7 +99,7 @@ def _check_chunks(kind: str, data: mmap.mmap) -> tuple[list[Chunk], int]:
 
 
 def _check_metadata(data: mmap.mmap, chunk: Chunk) -> None:
-    """Refuse a PNG's profile or text that is a bomb: Pillow reads one behind the pixels only when a site is built."""
+    """Reject a bomb in a PNG's profile or text: behind the pixels, Pillow reads it only when a site is built."""
     found = _BEFORE_COMPRESSED.match(data, chunk.start + 8, chunk.end - 4)
     content = data[found.end() : min(found.end() + MAX_METADATA, chunk.end - 4)] if found else b""
     with contextlib.suppress(zlib.error):  # decoders ignore metadata that do not inflate
@@ -113,9 +113,9 @@ def _is_animated(chunk: Chunk) -> bool:
 
 
 def _check_pixel_data(data: mmap.mmap, chunks: list[Chunk]) -> None:
-    """Refuse a PNG whose compressed pixels are far more than its size allows.
+    """Reject a PNG whose compressed pixels are far more than its size allows.
 
-    Inflates until the rest, if it is like what came before, is no more than allowed: in most images one step.
+    Stops as soon as the total, extrapolated from the part inflated, is allowed: for most images after one step.
     """
     width, height = next(filter(None, map(BY_FORMAT["png"].size, chunks)), (0, 0))
     # A pixel has at most 8 bytes; the addition covers the filter bytes of interlaced rows.
@@ -157,5 +157,5 @@ def _decode(kind: str, path: Path) -> tuple[int, int]:
             return size
     except UnidentifiedImageError:  # its message names the temporary file
         raise PictureError("the picture is damaged (its header cannot be read)") from None
-    except Exception as error:  # noqa: BLE001 - decoders raise anything for bytes made to break them
+    except Exception as error:  # noqa: BLE001 - decoders raise anything for malformed files
         raise PictureError(f"the picture is damaged ({error})") from None

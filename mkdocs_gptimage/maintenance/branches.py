@@ -16,7 +16,7 @@ _PICTURE = re.compile(r"(?:.*/)?(?P<digest>[0-9a-f]{64})\.(?:png|jpe?g|webp|json
 def stored_at(ref: str, store: Path, project: Path) -> set[Digest]:
     """Return the digests of the pictures that a branch, tag or commit of the project's repository has in its store.
 
-    Raises `ConfigurationError` when they cannot be known, or there are none: nothing may be deleted then.
+    Raises `ConfigurationError` if they cannot be determined, or there are none: nothing may be deleted then.
     """
     try:
         return _stored_at(ref, store.resolve(), project)

@@ -1,7 +1,7 @@
 """Candidates: pictures drawn to replace a stored one, kept beside it until one is accepted or discarded.
 
 A candidate is an ordinary picture of the store, whose `variant` says what it may replace. So the journal, the budget
-and the end of a killed process know it as they know any other, and it is paid for once.
+and the recovery after a crash treat it like any other, and it is paid for once.
 """
 
 from __future__ import annotations
@@ -32,24 +32,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CandidateSet:
-    """The candidates of one picture that there are, by number."""
+    """The existing candidates of one picture, by number."""
 
     stored: Mapping[int, Orphan]
     in_flight: Mapping[int, Submission]
-    """Submitted and not stored, whatever became of them."""
+    """Submitted and not stored, also with an unknown outcome."""
 
     def numbers(self, wanted: int) -> list[int]:
-        """Return the numbers of so many candidates that are not stored: first those in flight, then new ones."""
-        flying = sorted(self.in_flight)
-        last = max([0, *self.stored, *flying])
-        return flying + list(range(last + 1, last + 1 + max(0, wanted - len(flying))))
+        """Return the numbers of candidates to make: all in flight, then new ones up to `wanted`."""
+        in_flight = sorted(self.in_flight)
+        last = max([0, *self.stored, *in_flight])
+        return in_flight + list(range(last + 1, last + 1 + max(0, wanted - len(in_flight))))
 
 
 def candidates_of(digest: Digest, stored: Iterable[Orphan], submissions: Iterable[Submission]) -> CandidateSet:
     """Return the candidates of the picture with this digest."""
-    landed = {found[0]: each for each in stored if (found := parse_candidate(each.request)) and found[1] == digest}
-    flying = {found[0]: each for each in submissions if (found := parse_candidate(each.request)) and found[1] == digest}
-    return CandidateSet(landed, {number: submission for number, submission in flying.items() if number not in landed})
+    finished = {found[0]: each for each in stored if (found := parse_candidate(each.request)) and found[1] == digest}
+    submitted = {
+        found[0]: each for each in submissions if (found := parse_candidate(each.request)) and found[1] == digest
+    }
+    return CandidateSet(finished, {number: each for number, each in submitted.items() if number not in finished})
 
 
 def candidate_picture(original: Picture, number: int) -> Picture:
@@ -64,7 +66,7 @@ def candidate_picture(original: Picture, number: int) -> Picture:
 
 
 def accept_candidates(names: Sequence[str], store: Store, cache: Path) -> list[Entry]:
-    """Put candidates, by the beginnings of their digests, in place of their pictures; delete all others of these.
+    """Replace pictures by their candidates, given as digest prefixes; delete their other candidates.
 
     Raises `ConfigurationError` before anything changes when a name means no candidate, or two mean the same picture.
     """
@@ -82,7 +84,7 @@ def accept_candidates(names: Sequence[str], store: Store, cache: Path) -> list[E
 
 
 def discard_candidates(names: Sequence[str], store: Store) -> list[Path]:
-    """Delete candidates by their digests, or all of a picture by its digest; return the files that were pictures."""
+    """Delete candidates by digest prefix, or all of a picture by its own; return the paths of the deleted images."""
     there = [orphan for orphan in find_orphans(store, ()) if orphan.candidate_of]
     chosen: dict[Digest, Orphan] = {}
     for name in names:
@@ -95,7 +97,7 @@ def discard_candidates(names: Sequence[str], store: Store) -> list[Path]:
 
 
 def take_candidate(orphan: Orphan, store: Store, cache: Path) -> Entry:
-    """Put a candidate in place of its picture, then delete the candidate's files; a crash leaves one of the two."""
+    """Replace a picture by its candidate, then delete the candidate; a crash leaves one of them intact."""
     assert orphan.candidate_of is not None
     found = store.verify(orphan.digest)
     if not isinstance(found, Entry):
@@ -114,7 +116,7 @@ def take_candidate(orphan: Orphan, store: Store, cache: Path) -> Entry:
 
 
 def _request_of(orphan: Orphan, store: Store) -> Mapping[str, Any]:
-    """What the picture was asked for as that a candidate replaces: by its record, else as the candidate, without."""
+    """The request of the picture that a candidate replaces: from its record, else the candidate's without `variant`."""
     digest = orphan.candidate_of
     assert digest is not None
     recorded = store.request(digest)
@@ -148,6 +150,6 @@ def _named(name: str, there: Sequence[Orphan]) -> Orphan:
     digest = complete_digest(name, [orphan.digest for orphan in there])
     found = next((orphan for orphan in there if orphan.digest == digest), None)
     if found is None:
-        known_ones = ", ".join(orphan.digest.short for orphan in there) or "there are none"
-        raise ConfigurationError(f"{quote(name)}: expected the digest of a candidate: {known_ones}")
+        expected = ", ".join(orphan.digest.short for orphan in there) or "there are none"
+        raise ConfigurationError(f"{quote(name)}: expected the digest of a candidate: {expected}")
     return found

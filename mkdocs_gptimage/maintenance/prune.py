@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 
 
 _SETTLED_SECONDS = 3600
-"""A picture or a file that is younger may be one of a run that has not ended, or of a page that is being written."""
+"""A younger picture or file may belong to a running build, or to a page that is being written."""
 
 
 @dataclass(frozen=True)
 class Pruning:
-    """What can go."""
+    """The pictures and files that can be deleted."""
 
     orphans: Sequence[Orphan]
     young: Sequence[Orphan]
-    """Stored less than an hour ago, perhaps for a page that was not there yet: these stay."""
+    """Orphans stored less than an hour ago, perhaps for a page not saved yet; these stay."""
     files: Sequence[Path]
     """Of the cache."""
 
@@ -45,7 +45,7 @@ class Pruning:
 def find_prunable(
     orphans: Iterable[Orphan], kept: Collection[Digest], catalog: Catalog, store: Store, cache: Path
 ) -> Pruning:
-    """Return what can go; `kept` are the digests that drafts, other branches and other configurations need."""
+    """Return what can be deleted; `kept` are the digests that drafts, other branches and other configurations need."""
     unneeded = [orphan for orphan in orphans if orphan.digest not in kept]
     settled = {orphan.digest for orphan in unneeded if _is_settled(orphan.entry.path.with_suffix(".json"))}
     gone = [orphan for orphan in unneeded if orphan.digest in settled]
@@ -56,7 +56,7 @@ def find_prunable(
 
 
 def apply_pruning(pruning: Pruning, store: Store) -> None:
-    """Delete; raises `ConfigurationError` where that cannot be done."""
+    """Delete the orphans and the files; raise `ConfigurationError` if that fails."""
     for orphan in pruning.orphans:
         store.remove(orphan.digest)
     for path in pruning.files:
@@ -67,19 +67,19 @@ def apply_pruning(pruning: Pruning, store: Store) -> None:
 
 
 def _versions(entries: Iterable[Entry], cache: Path) -> Iterator[Path]:
-    """Sheets of pictures that are not used, and files that no sheet of a used one names."""
+    """Manifests of unused pictures, and files that no manifest of a used picture lists."""
     named = set()
     for entry in entries:
         named.add(f"{entry.digest}.json")
-        sheet = read_manifest(cache, entry)
-        named.update(file.name for file in (sheet.files if sheet else {}).values())
+        manifest = read_manifest(cache, entry)
+        named.update(file.name for file in (manifest.files if manifest else {}).values())
     yield from _settled(path for path in _files(cache / WEB) if path.name not in named)
 
 
 def _cards(used: Iterable[Digest], cache: Path) -> Iterator[Path]:
-    """Cards of pictures that no page asks for; their names end with digits of the digest."""
-    known = {digest.short for digest in used}
-    yield from _settled(path for path in _files(cache / PLACEHOLDERS) if path.stem[-SHORT_LENGTH:] not in known)
+    """Cards of unused pictures; their names end with the short digest."""
+    short_digests = {digest.short for digest in used}
+    yield from _settled(path for path in _files(cache / PLACEHOLDERS) if path.stem[-SHORT_LENGTH:] not in short_digests)
 
 
 def _settled(paths: Iterable[Path]) -> Iterator[Path]:

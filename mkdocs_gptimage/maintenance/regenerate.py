@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Regeneration:
-    """What is to be drawn, and what becomes of it then."""
+    """The plan of candidates for some pictures."""
 
     plan: Plan
     pictures: Sequence[Picture]
@@ -41,19 +41,19 @@ class Regeneration:
 
 @dataclass(frozen=True)
 class RegenerationResult:
-    """What became of one picture."""
+    """The outcome for one picture."""
 
     picture: Picture
     taken: Entry | None
-    """The picture in its new form; None while it stays what it was."""
+    """The accepted candidate, now the picture itself; None if the picture is unchanged."""
     waiting: Sequence[Orphan]
     """Candidates that wait for a decision."""
     gone: Sequence[Digest] = ()
-    """The digests of candidates that were stored in this run, and were taken or deleted by another since."""
+    """The digests of candidates that this run stored and another command has taken or deleted since."""
 
     @property
     def problem(self) -> str:
-        """One line when there is not what was paid for; empty otherwise."""
+        """One line if a paid candidate is gone; empty otherwise."""
         if not self.gone:
             return ""
         names = ", ".join(digest.short for digest in self.gone)
@@ -67,22 +67,22 @@ class RegenerationResult:
 def prepare_regeneration(
     pictures: Sequence[Picture], store: Store, settings: Settings, count: int, *, keeps: bool
 ) -> Regeneration:
-    """Plan so many candidates for each picture; one that is in flight since an earlier run is one of them.
+    """Plan `count` candidates for each picture, including those in flight from an earlier run.
 
-    Without `keeps`, a picture that has a stored candidate already is refused with `MissingPicturesError`, as one that
-    is not stored is: that candidate is paid for and not decided yet.
+    Raises `MissingPicturesError` for a picture that is not stored or, without `keeps`, that has a stored candidate,
+    which is paid for and waits for a decision.
     """
     there = find_orphans(store, ())
-    submissions = _flights(settings)
+    submissions = _submissions(settings)
     problems, wanted = [], Catalog()
     for picture in pictures:
-        known = candidates_of(picture.spec.digest, there, submissions)
-        problem = _why_not(picture, known, store, keeps=keeps)
+        candidates = candidates_of(picture.spec.digest, there, submissions)
+        problem = _why_not(picture, candidates, store, keeps=keeps)
         if problem:
             problems.append(problem)
             continue
-        for number in known.numbers(count):
-            _enter(candidate_picture(picture, number), wanted)
+        for number in candidates.numbers(count):
+            _add_after_parents(candidate_picture(picture, number), wanted)
     if problems:
         raise MissingPicturesError(one_line_each(problems))
     return Regeneration(make_plan(wanted, StoreSnapshot(store), settings), pictures, keeps)
@@ -91,26 +91,26 @@ def prepare_regeneration(
 def finish_regeneration(
     run: Regeneration, made: Collection[str], store: Store, cache: Path
 ) -> list[RegenerationResult]:
-    """Take what was drawn in place of its picture, unless it is to be kept or there is a choice.
+    """Replace each picture by its candidate, unless candidates are kept or there are several.
 
-    `made` are the digests of what was stored in this run.
+    `made` are the digests that were stored in this run.
     """
     there = find_orphans(store, ())
-    known = {orphan.digest for orphan in there}
+    present = {orphan.digest for orphan in there}
     drawn = {row.digest: parse_candidate(row.picture.spec.canonical) for row in run.plan.rows}
-    ends = []
+    results = []
     for picture in run.pictures:
         digest = picture.spec.digest
         waiting = [orphan for orphan in there if orphan.candidate_of == digest]
-        gone = [name for name, of in drawn.items() if of and of[1] == digest and name in made and name not in known]
+        gone = [name for name, of in drawn.items() if of and of[1] == digest and name in made and name not in present]
         taken = take_candidate(waiting.pop(), store, cache) if len(waiting) == 1 and not run.keeps else None
-        ends.append(RegenerationResult(picture, taken, waiting, gone))
-    return ends
+        results.append(RegenerationResult(picture, taken, waiting, gone))
+    return results
 
 
-def pictures_drawn_from(ends: Sequence[RegenerationResult], catalog: Catalog, store: Store) -> list[Picture]:
-    """Return the stored pictures that were drawn from one which has changed since."""
-    changed = {end.picture.spec.digest for end in ends if end.taken is not None}
+def pictures_drawn_from(results: Sequence[RegenerationResult], catalog: Catalog, store: Store) -> list[Picture]:
+    """Return the stored pictures that were drawn from a picture replaced by `results`."""
+    changed = {each.picture.spec.digest for each in results if each.taken is not None}
     return [
         picture
         for digest, picture in catalog.pictures.items()
@@ -120,33 +120,33 @@ def pictures_drawn_from(ends: Sequence[RegenerationResult], catalog: Catalog, st
     ]
 
 
-def _flights(settings: Settings) -> list[Submission]:
+def _submissions(settings: Settings) -> list[Submission]:
     from mkdocs_gptimage.journal.journal import read_submissions  # noqa: PLC0415 - slow to import
 
     return list(read_submissions(settings.cache).values())
 
 
-def _enter(picture: Picture, catalog: Catalog) -> None:
-    """Add a picture behind those that it is drawn from, which are not shown for their own sake."""
+def _add_after_parents(picture: Picture, catalog: Catalog) -> None:
+    """Add a picture to a catalog after its parents, which count as needed but not shown."""
     if picture.spec.digest in catalog.pictures:
         return
     for parent in picture.parents:
-        _enter(dataclasses.replace(parent, shown_by=[], needed_by=picture.uses), catalog)
+        _add_after_parents(dataclasses.replace(parent, shown_by=[], needed_by=picture.uses), catalog)
     catalog.pictures[picture.spec.digest] = picture
 
 
-def _why_not(picture: Picture, known: CandidateSet, store: Store, *, keeps: bool) -> str:
+def _why_not(picture: Picture, candidates: CandidateSet, store: Store, *, keeps: bool) -> str:
     digest = picture.spec.digest
-    said = f"{picture.where}: the picture {digest.short}"
+    subject = f"{picture.where}: the picture {digest.short}"
     found = store.get(digest)
     if found is None:
-        return f"{said} is not in the store yet; 'gptimage generate' makes it"
+        return f"{subject} is not in the store yet; 'gptimage generate' makes it"
     if not isinstance(found, Entry):
-        return f"{said} in the store is damaged: {found.reason}. {found.remedy}".rstrip(". ")
-    if known.stored and not keeps:
-        names = ", ".join(orphan.digest.short for _, orphan in sorted(known.stored.items()))
+        return f"{subject} in the store is damaged: {found.reason}. {found.remedy}".rstrip(". ")
+    if candidates.stored and not keeps:
+        names = ", ".join(orphan.digest.short for _, orphan in sorted(candidates.stored.items()))
         return (
-            f"{said} has candidates that are paid for: {names}; take one with 'gptimage regenerate --accept', delete "
-            "them with '--discard', or draw one more beside them with '--keep'"
+            f"{subject} has candidates that are paid for: {names}; take one with 'gptimage regenerate --accept', "
+            "delete them with '--discard', or draw one more beside them with '--keep'"
         )
     return ""

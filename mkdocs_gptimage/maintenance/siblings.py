@@ -15,15 +15,15 @@ _PLUGINS = re.compile(r"^plugins\s*:", re.MULTILINE)
 _OURS = re.compile(r"^[^#\n]*\bgptimage\b", re.MULTILINE)
 
 
-def sibling_configurations(known: Iterable[Path]) -> list[Path]:
-    """Return the files in the folder of the first of these that name the plugin, or inherit from what it inherits from.
+def sibling_configurations(configurations: Iterable[Path]) -> list[Path]:
+    """Return the other files in the folder of the first configuration that name the plugin or share a parent with it.
 
-    Neither the `known` ones nor those that they inherit from are among them.
+    `configurations`, and the files that they inherit from, are left out.
     """
-    chains = [_chain(path) for path in known]
-    first, known_files = chains[0], set().union(*chains)
+    chains = [_chain(path) for path in configurations]
+    first, excluded = chains[0], set().union(*chains)
     files = [path for ending in ("*.yml", "*.yaml") for path in sorted(first[0].parent.glob(ending))]
-    return [path for path in files if path.resolve() not in known_files and _may_share(path, first)]
+    return [path for path in files if path.resolve() not in excluded and _may_share(path, first)]
 
 
 def _may_share(path: Path, chain: Iterable[Path]) -> bool:

@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
 
 FIELDS = ("prompt", "size", "resolution", "references", "variant", "model", "v")
-"""Of a canonical form, in the order in which changes are listed."""
+"""The fields of a canonical form, in the order in which changes are listed."""
 SIMILAR = 0.6
-"""The least ratio of two prompts that are taken for two wordings of the same picture."""
+"""The minimum ratio for two prompts to count as wordings of the same picture."""
 _WORD = re.compile(r"\w+")
 _MANY_WORDS = 8
-"""Prompts of so many words are compared word by word, which takes a hundredth of the time."""
+"""From this length, prompts are compared word by word, which takes a hundredth of the time."""
 _LONGEST = 400
-"""Characters of a prompt that are compared one by one."""
+"""Characters of a shorter prompt that are compared."""
 _MOST_COMPARED = 16
-"""Of more stored pictures than that, those that share the most words with the new prompt."""
+"""The most stored pictures to compare: those that share the most words with the new prompt."""
 
 
 def changed_fields(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[str, ...]:
@@ -33,15 +33,14 @@ def changed_fields(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[str,
 
 
 def find_replaced(requests: Mapping[Digest, Mapping[str, Any]], orphans: Sequence[Orphan]) -> dict[Digest, Orphan]:
-    """Return the orphan that each of several requests most likely replaces, by their digests; none when in doubt.
+    """Return the orphan that each request most likely replaces, by the request's digest; none when in doubt.
 
-    That is one with the same prompt, of which other fields were changed, or one of which only the prompt was changed,
-    and not beyond recognition. Among equals it is the one that was made last. Candidates replace nothing, and no orphan
-    is replaced twice.
+    An orphan matches if it has the same prompt, or a similar prompt and all other fields equal; among equals, the one
+    made last. Candidates never match, and no orphan is replaced twice.
     """
     left = [orphan for orphan in orphans if orphan.candidate_of is None]
     found: dict[Digest, Orphan] = {}
-    # The surer kind first: a similar prompt must not take what belongs to the same one.
+    # Equal prompts first: a request with a similar prompt must not take their orphan.
     for match in (_of_same_prompt, _of_similar_prompt):
         for digest, request in requests.items():
             if left and digest not in found and (best := match(request, left)):
@@ -63,7 +62,7 @@ def _of_similar_prompt(request: Mapping[str, Any], orphans: Sequence[Orphan]) ->
 
 
 def _best(scored: Sequence[tuple[float, Orphan]]) -> Orphan | None:
-    """Return the orphan with the highest score, among equals the one made last; None when that is not a single one."""
+    """Return the orphan with the highest score, among equals the one made last; None on a tie."""
     ranked = sorted(((score, orphan.entry.made.at) for score, orphan in scored), reverse=True)
     if not ranked or ranked[:1] == ranked[1:2]:
         return None
@@ -71,7 +70,7 @@ def _best(scored: Sequence[tuple[float, Orphan]]) -> Orphan | None:
 
 
 def _all_but_prompt(request: Mapping[str, Any]) -> dict[str, Any]:
-    """What else a picture was asked for with; a reference that is another picture changes whenever that one does."""
+    """A request without its prompt, and without the digests of parents, which change whenever the parent does."""
     rest = {name: value for name, value in request.items() if name != "prompt"}
     if isinstance(entries := rest.get("references"), list):
         rest["references"] = ["spec" if str(entry).startswith("spec:") else entry for entry in entries]
@@ -92,7 +91,7 @@ def _nearest(prompt: str, orphans: Sequence[Orphan]) -> Sequence[Orphan]:
 
 
 def _similarity(one: str, other: str) -> float:
-    """The ratio of what two prompts share, 0 to 1: of their words when both are long, else of their characters."""
+    """The similarity of two prompts, 0 to 1: by words if both are long, else by characters."""
     words = _WORD.findall(one), _WORD.findall(other)
     if min(map(len, words)) >= _MANY_WORDS:
         return difflib.SequenceMatcher(None, *words, autojunk=False).ratio()

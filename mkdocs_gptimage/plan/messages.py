@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 def retry_command(row: Row) -> str:
-    """The command that submits again what has an unknown outcome."""
+    """The command that resubmits a picture of unknown outcome."""
     return f"'gptimage {'regenerate' if row.picture.role else 'generate'} --retry-unknown'"
 
 
 def require_all(plan: Plan) -> None:
-    """Raise `MissingPicturesError` that lists everything that is not in the store."""
+    """Raise `MissingPicturesError` that lists all pictures that are not in the store."""
     problems = not_stored(plan)
     if problems:
         raise MissingPicturesError(one_line_each([str(problem) for problem in problems]))

@@ -20,11 +20,11 @@ _CANDIDATE = re.compile(r"candidate (?P<number>[1-9][0-9]{0,8}) of (?P<digest>[0
 
 @dataclass(frozen=True)
 class Orphan:
-    """A whole picture in the store that the site does not need."""
+    """An intact picture in the store that the site does not need."""
 
     entry: Entry
     request: Mapping[str, Any]
-    """The canonical form of what was asked for."""
+    """The canonical form of its request."""
 
     @property
     def digest(self) -> Digest:
@@ -32,7 +32,7 @@ class Orphan:
 
     @property
     def candidate_of(self) -> Digest | None:
-        """The digest of the picture that this one was drawn to replace; None for an orphan of another kind."""
+        """The digest of the picture that this candidate may replace; None if it is no candidate."""
         found = parse_candidate(self.request)
         return found[1] if found else None
 

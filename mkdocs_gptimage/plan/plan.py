@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Row:
-    """What is to be done for one picture."""
+    """The state of one picture, from which a run decides what to do."""
 
     picture: Picture
     state: State
@@ -48,17 +48,17 @@ class Plan:
     """What is to be done for each picture of a site."""
 
     all_rows: tuple[Row, ...]
-    """One per picture of the catalog, in the order of the pages; what a picture is drawn from stands before it."""
+    """One per picture of the catalog, in the order of the pages; parents come before their children."""
     collectable: tuple[Submission, ...] = ()
-    """Submissions that the journal alone suffices to collect, also those that no page needs."""
+    """Submissions that can be collected from the journal alone, also those that no page needs."""
     selection: frozenset[Digest] | None = None
-    """The digests that this run is asked for; None for all."""
+    """The digests that this run is limited to; None for all."""
 
     @functools.cached_property
     def rows(self) -> tuple[Row, ...]:
-        """The pictures that matter: those that a page shows, and those that a missing one is drawn from.
+        """The pictures that a page shows, and the parents of missing ones.
 
-        A stored picture no longer needs its references.
+        A stored picture no longer needs its parents.
         """
         needed: set[Digest] = set()
         for row in reversed(self.all_rows):
@@ -92,7 +92,7 @@ class Plan:
 
     @property
     def price(self) -> float | None:
-        """USD for all that is missing; None when a price is not known."""
+        """USD for all missing pictures; None if one has no price."""
         prices = [row.price for row in self.only(State.MISSING)]
         return None if None in prices else sum(price for price in prices if price is not None)
 
@@ -105,26 +105,26 @@ def decide(
     prices: Mapping[str, float] | None = None,
     base_url: str = "",
 ) -> Plan:
-    """Decide, for every picture of the catalog, what is to be done.
+    """Return the plan: a row with its state for every picture of the catalog.
 
     `prices` are USD by resolution; `base_url` is the service of this run.
     """
-    known, costs = journal or JournalSnapshot(), prices or {}
+    journal, prices = journal or JournalSnapshot(), prices or {}
 
     def row(digest: Digest, picture: Picture) -> Row:
-        submission, found = known.submissions.get(digest), snapshot.get(digest)
-        if submission is not None and known.is_leased(submission) and not isinstance(found, Entry):
+        submission, found = journal.submissions.get(digest), snapshot.get(digest)
+        if submission is not None and journal.is_leased(submission) and not isinstance(found, Entry):
             return Row(picture, State.LEASED, f"process {process_of(submission.run)}", submission=submission)
-        return _row(picture, found, submission, costs, base_url)
+        return _row(picture, found, submission, prices, base_url)
 
     return Plan(
         tuple(row(digest, picture) for digest, picture in catalog.pictures.items()),
-        tuple(each for each in known.submissions.values() if _can_be_collected(each, known, base_url)),
+        tuple(each for each in journal.submissions.values() if _can_be_collected(each, journal, base_url)),
     )
 
 
 def _can_be_collected(submission: Submission, journal: JournalSnapshot, base_url: str) -> bool:
-    """Whether a picture can be brought home by what its submission says, also when no page asks for it."""
+    """Whether a submission suffices to collect its picture, also if no page uses it."""
     is_ours = submission.base_url == base_url and not journal.is_leased(submission)
     return is_ours and submission.stage is Stage.ACCEPTED and digest_of(submission.request) == submission.digest
 
@@ -150,7 +150,7 @@ def _row(
 
 
 def with_unknown_as_missing(plan: Plan, prices: Mapping[str, float]) -> Plan:
-    """Return the plan that submits again what has an unknown outcome; the submissions stay with their rows."""
+    """Return the plan that resubmits pictures of unknown outcome; rows keep their submissions."""
     rows = (
         Row(row.picture, State.MISSING, price=prices.get(row.picture.spec.resolution), submission=row.submission)
         if row.state is State.UNKNOWN
@@ -161,17 +161,17 @@ def with_unknown_as_missing(plan: Plan, prices: Mapping[str, float]) -> Plan:
 
 
 def collect_only(plan: Plan) -> Plan:
-    """Return the plan that only collects, and pays for nothing."""
+    """Return the plan that only collects, and submits nothing."""
     return replace(plan, all_rows=tuple(row for row in plan.all_rows if row.state is not State.MISSING))
 
 
 def restrict_to(plan: Plan, digests: Collection[Digest]) -> Plan:
-    """Return the plan that makes no other pictures than these, and collects what is in flight."""
+    """Return the plan that makes only these pictures; others in flight are collected too."""
     return replace(plan, selection=frozenset(digests))
 
 
 def limit_to(plan: Plan, most: int) -> Plan:
-    """Return the plan that submits so many pictures; what they are drawn from comes first, and counts."""
+    """Return the plan that submits at most `most` pictures; parents come first, and count."""
     left_out = {row.digest for row in plan.only(State.MISSING)[most:]}
     return restrict_to(plan, {row.digest for row in plan.rows} - left_out)
 
@@ -235,10 +235,10 @@ def make_plan(
         return plan
     alive = frozenset(submission.run for submission in submissions.values() if is_held(settings.cache, submission.run))
     # The built-in emulator forgets its tasks when a build ends, and nothing was paid for them.
-    known = {
+    active = {
         digest: submission
         for digest, submission in submissions.items()
         if submission.base_url != EMULATOR or submission.run in alive
     }
-    journal = JournalSnapshot(known, alive)
+    journal = JournalSnapshot(active, alive)
     return decide(catalog, snapshot, journal, prices=settings.prices, base_url=settings.api.base_url)

@@ -1,4 +1,4 @@
-"""The states of a picture, and what people read for each: on cards, in tables and in the gallery."""
+"""The states of a picture, and their words and colours on cards, in tables and in the gallery."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Traits:
     """What follows from a state."""
 
     card: str
-    """The words on the placeholder card."""
+    """The words in place of the picture, on the placeholder card and in the gallery."""
     gallery: str
     """The value of the gallery's `Status`."""
     colour: str
@@ -54,7 +54,7 @@ _TRAITS = {
     State.LEASED: Traits("being generated", "in flight", "cyan", is_runnable=True, is_free=True),
     State.BROKEN: Traits("damaged in the store", "broken", "red", needs_decision=True),
     State.UNKNOWN: Traits("outcome unknown", "unknown", "red", needs_decision=True),
-    State.OTHER_GATEWAY: Traits("damaged", "in flight", "red", needs_decision=True),
+    State.OTHER_GATEWAY: Traits("submitted to another service", "in flight", "red", needs_decision=True),
 }
 RUNNABLE = tuple(state for state in State if state.traits.is_runnable)
 FREE = tuple(state for state in State if state.traits.is_free)

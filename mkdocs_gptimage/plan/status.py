@@ -26,7 +26,7 @@ class SiteStatus:
 
     @functools.cached_property
     def replaced(self) -> Mapping[Digest, Orphan]:
-        """The stored picture that each picture not in the store replaces, by the digest of the latter."""
+        """The stored picture that each missing one replaces, by the digest of the missing one."""
         wanted = {row.digest: row.picture.spec.canonical for row in self.plan.rows if row.state is not State.CACHED}
         return find_replaced(wanted, self.orphans)
 
@@ -37,11 +37,11 @@ class SiteStatus:
 
     def changed(self, row: Row) -> tuple[str, ...]:
         """The fields in which a picture differs from the stored one that it replaces; empty without one."""
-        known = self.replaced.get(row.digest)
-        return changed_fields(known.request, row.picture.spec.canonical) if known else ()
+        replaced = self.replaced.get(row.digest)
+        return changed_fields(replaced.request, row.picture.spec.canonical) if replaced else ()
 
     def state(self, row: Row) -> str:
-        """The state of a picture in a word or a few, `changed (prompt, size)`."""
+        """The state of a picture as text, `changed (prompt, size)`."""
         if row.state is not State.MISSING:
             return str(row.state.value)
         fields = self.changed(row)

@@ -9,7 +9,7 @@ _COLOURS = 6
 
 
 def dominant_colour(picture: Image.Image) -> str:
-    """Return the colour that most of a picture has, as `#rrggbb`; empty where something would shine through it."""
+    """Return the dominant colour of a picture, `#rrggbb`; empty if it has transparency."""
     if picture.mode == "RGBA":
         return ""
     small = picture.resize(_THUMBNAIL, Image.Resampling.BOX)

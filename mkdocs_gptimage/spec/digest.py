@@ -1,4 +1,4 @@
-"""The digest of a picture: SHA-256 of the canonical form of what it was asked for."""
+"""The digest of a picture: SHA-256 of the canonical form of its request."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 VERSION = 1
-"""Of the canonical form; a change of any digest is a change of this number, with a migration of stores."""
+"""Version of the canonical form; any change of digests needs a new one, and a migration of stores."""
 SHORT_LENGTH = 12
 """Hexadecimal digits of a digest in file names and messages."""
 

@@ -1,4 +1,4 @@
-"""The picture that a block asks for: the fields of the request, its digest, and how a page shows it."""
+"""The picture that a block describes: the fields of the request, its digest, and how a page shows it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 DEFAULT_MODEL = "gpt-image-2"
 BY_ID = "gpt-image:"
-"""Stands before the id of a picture, where that takes the place of an address."""
+"""The prefix of a picture's id where it is used as a URL."""
 
 
 @dataclass(frozen=True)
@@ -31,26 +31,26 @@ class Reference:
     path: Path | None = None
     media_type: str = ""
     size: int = 0
-    """Bytes of the image; 0 where unknown: for a URL, and for another picture, which may be missing yet."""
+    """Bytes of the image; 0 if unknown: for a URL, and for another picture, which may be missing."""
     of: ImageSpec | None = None
-    """The picture of this plan that is the reference, its parent."""
+    """The parent: the picture of the site that is the reference."""
     wanted: str | None = None
-    """The id of the picture that will be its parent when all pages are read."""
+    """The id of the parent, until it is resolved when all pages are read."""
 
 
 @dataclass(frozen=True)
 class ImageSpec:
-    """One picture to be drawn: the fields of the request, defaults filled in and normalised."""
+    """A picture to generate: the fields of the request, defaults filled in and normalised."""
 
     prompt: str
     size: str | None = sizes.DEFAULT_SIZE
-    """Ratio, pixels or `auto`; None when the picture follows its references."""
+    """Ratio, pixels or `auto`; None to follow the shape of the references."""
     resolution: str = sizes.DEFAULT_RESOLUTION
     references: tuple[Reference, ...] = ()
     variant: str | None = None
     model: str = DEFAULT_MODEL
     official_fallback: bool = False
-    """Sent, but not part of the identity."""
+    """Sent, but not part of the digest."""
 
     @functools.cached_property
     def canonical(self) -> dict[str, Any]:
@@ -77,7 +77,7 @@ class ImageSpec:
     @functools.cached_property
     def slug(self) -> str:
         """Words of the prompt for a file name: `[a-z0-9-]`, at most 40 characters, never empty."""
-        # What a dark twin adds to the prompt of its picture stands behind an empty line, and says nothing about it.
+        # Leave out the instruction that a dark twin appends to the prompt after an empty line.
         return prompts.slug(self.prompt.partition("\n\n")[0] if self.parents else self.prompt)
 
     @property
@@ -87,13 +87,13 @@ class ImageSpec:
 
     @property
     def parents(self) -> tuple[ImageSpec, ...]:
-        """The pictures that this one is drawn from, each once."""
+        """The pictures among its references, each once."""
         found = {reference.of.digest: reference.of for reference in self.references if reference.of is not None}
         return tuple(found.values())
 
     @property
     def pixels(self) -> tuple[int, int]:
-        """The (width, height) that the service is expected to answer with."""
+        """The expected (width, height) of the image."""
         return sizes.pixels(self.size, self.resolution)
 
 
@@ -108,14 +108,14 @@ class Presentation:
 
     id: str | None = None
     alt: str | None = None
-    """None when the block gives none; `""` for a decorative picture."""
+    """None if the block has none; `""` for a decorative picture."""
     caption: str | None = None
     """Inline Markdown."""
     css_class: str | None = None
     width: int | None = None
-    """The width shown at most, in CSS pixels."""
+    """The maximum width on the page, in CSS pixels."""
     loading: str | None = None
-    """`lazy` or `eager`; None for the place of the figure to decide."""
+    """`lazy` or `eager`; None to choose by the position of the figure."""
     link: bool = False
     prompt: str = ""
     """The prompt as the author wrote it, without the words of a style."""
@@ -123,35 +123,35 @@ class Presentation:
 
 @dataclass(frozen=True)
 class Style:
-    """What the blocks of one style share."""
+    """Settings that the blocks of one style share."""
 
     fields: Mapping[str, Any] = field(default_factory=dict)
-    """Fields for whatever a block does not set, but for `prompt` and `image_urls`."""
+    """Defaults for the fields of a block, except `prompt` and `image_urls`."""
     template: str = PROMPT_PLACE
-    """The prompt, with `{prompt}` for that of the block; other braces stand for themselves."""
+    """The prompt, with `{prompt}` for that of the block; other braces are literal."""
     references: tuple[Reference, ...] = ()
     """They come before those of the block."""
 
     def prompt(self, prompt: str) -> str:
-        """Return a prompt in the words of the style, normalised."""
+        """Return a prompt inserted into the template, normalised."""
         return prompts.normalise(self.template.replace(PROMPT_PLACE, prompts.normalise(prompt)))
 
 
 @dataclass(frozen=True)
 class SiteDefaults:
-    """What a site says for all of its blocks."""
+    """What a site sets for all of its blocks."""
 
     defaults: Mapping[str, Any] = field(default_factory=dict)
-    """Fields for whatever neither a block nor its style sets."""
+    """Fields that apply where neither a block nor its style sets them."""
     styles: Mapping[str, Style] = field(default_factory=dict)
     """By name."""
     dark_instruction: str = DARK_INSTRUCTION
-    """How a dark twin differs from its picture."""
+    """Text appended to a picture's prompt for its dark twin."""
 
 
 @dataclass(frozen=True)
 class PendingReference:
-    """A picture that another one is drawn from, by its id."""
+    """A reference to another picture by id, not resolved yet."""
 
     id: str
     line: int
@@ -162,16 +162,16 @@ class PendingReference:
 
 @dataclass(frozen=True)
 class ParsedBlock:
-    """What became of a block's text: a picture with its presentation, or the problems that prevent it."""
+    """A parsed block: a picture with its presentation, or the problems that prevent it."""
 
     spec: ImageSpec | None
     presentation: Presentation
     problems: tuple[tuple[int, str], ...] = ()
     """(line, message); lines count from 0 in the block's text."""
     dark: ImageSpec | None = None
-    """The picture's twin for dark pages, where the block asks for one."""
+    """The picture's twin for dark pages, if the block requests one."""
     pending_references: tuple[PendingReference, ...] = ()
-    """What is not known until all pages are read; until then, neither digest is the final one."""
+    """Resolved when all pages are read; until then, both digests are provisional."""
 
 
 class UnusableReferenceError(ValueError):

@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 _LONGEST_MESSAGE = 300
 
 
-def unmet_requirements(reading: ParsedBlock, *, alt: bool) -> list[str]:
-    """What a valid reading lacks; with `alt`, every picture needs a text alternative."""
+def unmet_requirements(parsed: ParsedBlock, *, alt: bool) -> list[str]:
+    """Return problems of a valid block with the site's rules; with `alt`, every picture needs a text alternative."""
     problems = []
-    if reading.spec is not None and alt and reading.presentation.alt is None:
+    if parsed.spec is not None and alt and parsed.presentation.alt is None:
         problems.append('alt: is missing, and this site requires it; `alt: ""` marks a decorative picture')
     try:
-        check_total_size(reading.spec.references if reading.spec is not None else ())
+        check_total_size(parsed.spec.references if parsed.spec is not None else ())
     except UnusableReferenceError as error:
         problems.append(f"image_urls: {error}")
     return problems
@@ -51,26 +51,26 @@ def parse_block(
 ) -> ParsedBlock:
     """Read a block's text.
 
-    `defaults` are fields for whatever the block does not set. `resolve` turns an entry of `image_urls` into a
-    reference, or raises `UnusableReferenceError`. `dark_instruction` says how a dark twin differs from its picture;
-    `styles` are those that the block can name.
+    `defaults` are fields that apply where the block does not set them. `resolve` turns an entry of `image_urls` into a
+    reference, or raises `UnusableReferenceError`. `dark_instruction` is appended to the prompt of a dark twin; `styles`
+    are by name.
     """
     try:
         document = yaml12.read(text)
     except yaml12.YamlError as error:
         return ParsedBlock(None, Presentation(), ((error.line, shortened(str(error), _LONGEST_MESSAGE)),))
-    house = SiteDefaults(defaults, styles or {}, dark_instruction)
-    return parse_fields(document.value, lambda name: document.lines.get(name, 0), house, resolve)
+    site_defaults = SiteDefaults(defaults, styles or {}, dark_instruction)
+    return parse_fields(document.value, lambda name: document.lines.get(name, 0), site_defaults, resolve)
 
 
 def parse_fields(
-    given: Any, line_of: Callable[[str], int], house: SiteDefaults, resolve: Callable[[str], Reference]
+    given: Any, line_of: Callable[[str], int], site_defaults: SiteDefaults, resolve: Callable[[str], Reference]
 ) -> ParsedBlock:
-    """Read the fields of a block; `line_of` is the line of a field, for problems; `resolve` as in `read`."""
-    fields, style = _filled_in(given, house)
+    """Read the fields of a block; `line_of` is the line of a field, for problems; `resolve` as in `parse_block`."""
+    fields, style = _filled_in(given, site_defaults)
     problems = [(line_of(violation.field), str(violation)) for violation in violations(fields)]
     if style is None:
-        problems.append((line_of("style"), f"style: {unknown_style(fields['style'], house.styles)}"))
+        problems.append((line_of("style"), f"style: {unknown_style(fields['style'], site_defaults.styles)}"))
     if problems or style is None:
         return ParsedBlock(None, Presentation(), tuple(problems))
     references = list(style.references)
@@ -91,44 +91,44 @@ def parse_fields(
         said = f"image_urls: {len(references)} entries with those of the style, expected at most {most}"
         problems.append((line_of("image_urls"), said))
     light = _spec(fields, style.prompt(fields["prompt"]), tuple(references))
-    dark = _dark(light, fields.get("dark", False), style, house.dark_instruction)
+    dark = _dark(light, fields.get("dark", False), style, site_defaults.dark_instruction)
     problems += [(line_of(name), said) for name, said in _too_long(light, dark, fields.get("dark"), style)]
     if problems:
         return ParsedBlock(None, Presentation(), tuple(problems))
     return ParsedBlock(light, _presentation(fields), dark=dark, pending_references=tuple(pending))
 
 
-def _filled_in(given: Any, house: SiteDefaults) -> tuple[Any, Style | None]:
-    """Return a block's fields, with those of its style and of the site, and its style: None for one that is not there.
+def _filled_in(given: Any, site_defaults: SiteDefaults) -> tuple[Any, Style | None]:
+    """Return a block's fields completed from its style and the site, and its style; None for an unknown style.
 
-    A style with references replaces those that the site gives to blocks without any.
+    A style with references replaces the site's default `image_urls`.
     """
     if not isinstance(given, dict):
         return given, Style()
     own = {key: value for key, value in given.items() if not _is_left_open(key, value)}
-    name = own.get("style", house.defaults.get("style"))
-    style = house.styles.get(name) if isinstance(name, str) and name else Style()
-    shared = {**house.defaults, **style.fields} if style is not None else house.defaults
+    name = own.get("style", site_defaults.defaults.get("style"))
+    style = site_defaults.styles.get(name) if isinstance(name, str) and name else Style()
+    shared = {**site_defaults.defaults, **style.fields} if style is not None else site_defaults.defaults
     if style is not None and style.references:
         shared = {**shared, "image_urls": []}
     return {**shared, **own}, style
 
 
 def unknown_style(found: str, styles: Iterable[str]) -> str:
-    """What is wrong with the name of a style that is none of the site's."""
-    known = sorted(styles)
-    advice = did_you_mean(found, known) if known else "; mkdocs.yml has no 'styles'"
+    """Return the message for a style that the site does not define."""
+    names = sorted(styles)
+    advice = did_you_mean(found, names) if names else "; mkdocs.yml has no 'styles'"
     return f"{quote(found)} is not a style{advice}"
 
 
-def _too_long(light: ImageSpec, dark: ImageSpec | None, asked: Any, style: Style) -> Iterable[tuple[str, str]]:
-    """The fields whose prompts are too long with what is put around them, and what to say about it."""
+def _too_long(light: ImageSpec, dark: ImageSpec | None, option: Any, style: Style) -> Iterable[tuple[str, str]]:
+    """Yield (field, message) for a prompt that is too long together with its style or the dark instruction."""
     longest = block_schema()["properties"]["prompt"]["maxLength"]
     if style.template != PROMPT_PLACE and len(light.prompt) > longest:
         yield "prompt", f"prompt: {len(light.prompt)} characters with its style, expected at most {longest}"
     elif dark is not None and len(dark.prompt) > longest:
         found = f"dark: a prompt of {len(dark.prompt)} characters"
-        if asked is True:
+        if option is True:
             advice = "give the dark picture a prompt of its own"
             yield "dark", f"{found} with its instruction, expected at most {longest}; {advice}"
         elif style.template != PROMPT_PLACE:
@@ -154,11 +154,11 @@ def _spec(fields: Mapping[str, Any], prompt: str, references: tuple[Reference, .
     )
 
 
-def _dark(light: ImageSpec, asked: bool | Mapping[str, str], style: Style, instruction: str) -> ImageSpec | None:
-    """Return the twin that is drawn from the light picture, with a prompt of its own or an instruction behind that."""
-    if asked is False:
+def _dark(light: ImageSpec, option: bool | Mapping[str, str], style: Style, instruction: str) -> ImageSpec | None:
+    """Return the dark twin, drawn from the light picture by its own prompt, or by that prompt and the instruction."""
+    if option is False:
         return None
-    prompt = f"{light.prompt}\n\n{instruction.strip()}" if asked is True else style.prompt(asked["prompt"])
+    prompt = f"{light.prompt}\n\n{instruction.strip()}" if option is True else style.prompt(option["prompt"])
     return dataclasses.replace(light, prompt=prompts.normalise(prompt), references=(reference_to(light),))
 
 

@@ -63,9 +63,9 @@ class ReferenceResolver:
         except OSError as error:
             raise UnusableReferenceError(f"{shown} cannot be read: {error.strerror}") from None
         signature = (status.st_mtime_ns, status.st_size)
-        known = self._hashed.get(path)
-        if known and known[0] == signature:
-            return known[1]
+        cached = self._hashed.get(path)
+        if cached and cached[0] == signature:
+            return cached[1]
         reference = _read(path, shown, status.st_size)
         self._hashed[path] = (signature, reference)
         return reference
@@ -94,7 +94,7 @@ def encode_references(spec: ImageSpec, stored: Callable[[ImageSpec], bytes]) -> 
 
 
 def check_total_size(references: Iterable[Reference]) -> None:
-    """Raise `UnusableReferenceError` when the images of one request are too much for the service."""
+    """Raise `UnusableReferenceError` if the images of one request exceed the service's limit."""
     total = sum(reference.size for reference in references)
     if total > MAX_TOTAL_BYTES:
         allowed = _megabytes(MAX_TOTAL_BYTES)
@@ -148,14 +148,14 @@ def _from_data_uri(entry: str) -> Reference:
     check_reference_size(shown, len(data))
     if sniff(data) is None:
         raise UnusableReferenceError(f"{shown} is not a PNG, JPEG, WebP or GIF image")
-    # A YAML author may break the long text; the service may not forgive it.
+    # Authors may wrap the long text; the service may reject white space.
     return Reference(_identity(data), uri=f"{head},{''.join(payload.split())}", size=len(data))
 
 
 def check_reference_size(shown: str, size: int) -> None:
-    """Raise `UnusableReferenceError` when one image is too much for the service; `shown` names it."""
+    """Raise `UnusableReferenceError` if one image exceeds the service's limit; `shown` names it."""
     if size > MAX_REFERENCE_BYTES:
-        # One byte too much must not read as if it were allowed.
+        # Rounded up, so that an image just over the limit is not shown as '20 MB'.
         found = _megabytes(max(size, 21 * 1024 * 1024))
         raise UnusableReferenceError(f"{shown} has {found}, expected at most 20 MB")
 

@@ -74,7 +74,7 @@ def editor_schema(name: str) -> dict[str, Any]:
     if name == "block":
         return block
     found: dict[str, Any] = _bundled(_load(SCHEMA_FILES[name]))
-    # An `$id` inside would be another base for its references: editors differ in what they make of that.
+    # A nested `$id` would change the base of its references, which editors handle differently.
     embedded = {key: rule for key, rule in block.items() if key not in ("$schema", "$id")}
     return {**found, "$defs": {**found.get("$defs", {}), "block": embedded}}
 
@@ -108,7 +108,7 @@ class Violation:
 
 
 def violations(fields: Any, *, partial: bool = False) -> list[Violation]:
-    """Return the violations of a block's fields, one a path; with `partial`, no field is required (`defaults`)."""
+    """Return the violations of a block's fields, one per path; with `partial`, no field is required (`defaults`)."""
     if is_valid(fields, partial=partial):
         return []
     found: dict[str, Violation] = {}
@@ -124,10 +124,9 @@ def _partial_schema() -> dict[str, Any]:
 
 
 def is_valid(fields: Any, *, partial: bool = False) -> bool:
-    """Return whether there are no `violations`, without finding out which."""
-    required = block_schema()[
-        "required"
-    ]  # read in any case: the options of a site are where an unreadable file is reported
+    """Fast path of `violations`: return whether there are none."""
+    # Read in any case, so that an unreadable schema file is reported while options are validated.
+    required = block_schema()["required"]
     if partial and fields == {}:
         return True  # most sites have no defaults, and without a block they need no compiled schema
     import fastjsonschema  # noqa: PLC0415 - as `_compiled`
@@ -144,7 +143,7 @@ def is_valid(fields: Any, *, partial: bool = False) -> bool:
 def _compiled() -> Callable[[Any], Any]:
     import fastjsonschema  # noqa: PLC0415 - it and the schema take some milliseconds, needed only for a block
 
-    # One function for both cases. Without the texts of its errors it is compiled in a third of the time.
+    # One function for both cases; without error messages it compiles in a third of the time.
     return fastjsonschema.compile(_partial_schema(), use_default=False, detailed_exceptions=False)
 
 
@@ -163,11 +162,11 @@ def _explain(error: ValidationError) -> Iterator[Violation]:
     field = str(error.absolute_path[0]) if path else ""
     if error.validator == "additionalProperties":
         schema: Any = error.schema
-        known = schema["properties"]
+        properties = schema["properties"]
         for key in map(str, instance):
-            if key not in known:
+            if key not in properties:
                 shown = key if _PLAIN_KEY.match(key) else quote(key)
-                message = f"is not a field{did_you_mean(key, known, otherwise='the fields are')}"
+                message = f"is not a field{did_you_mean(key, properties, otherwise='the fields are')}"
                 yield Violation(_joined(path, shown), message, field or key)
     elif error.validator == "required":
         yield from (Violation(_joined(path, key), "is missing", field or key) for key in rule if key not in instance)

@@ -65,7 +65,7 @@ def _entries(fields: Any) -> Iterator[tuple[int, str]]:
 
 
 def _wrong(fields: Any) -> Iterator[str]:
-    """Yield the problems of one style but those of its references, each from its field on: `.prompt: …`."""
+    """Yield the problems of one style, except those of its references, each as `.prompt: …`."""
     if not isinstance(fields, dict):
         found = "is empty" if fields is None else f"{quote(fields)} is not a style"
         yield f": {found}, expected fields, as in {_EXAMPLE}"
@@ -80,8 +80,8 @@ def _wrong(fields: Any) -> Iterator[str]:
 
 
 def default_style_problems(defaults: Mapping[str, Any], styles: Mapping[Any, Any]) -> list[str]:
-    """Return the problem, if any, of the style that `defaults` gives to blocks; `styles` is the whole option."""
-    name, known = defaults.get("style"), sorted(map(str, styles))
-    if not isinstance(name, str) or not name or name in known:
+    """Return the problem, if any, of `defaults.style`; `styles` is the whole option."""
+    name, names = defaults.get("style"), sorted(map(str, styles))
+    if not isinstance(name, str) or not name or name in names:
         return []
-    return [f"defaults.style: {unknown_style(name, known)}"]
+    return [f"defaults.style: {unknown_style(name, names)}"]

@@ -21,7 +21,7 @@ MAX_DEPTH = 16
 MAX_VALUES = 2000
 """Keys and values in one block, with aliases expanded; a spec has some twenty."""
 MAX_REPEATED = 30_000_000
-"""Characters that aliases repeat: the data of the largest reference image once more."""
+"""Characters that aliases may repeat: enough for one copy of the largest reference image."""
 
 _CONSTANTS: dict[str, bool | None] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
@@ -72,14 +72,14 @@ class Document:
 
 def read(text: str, most: int = MAX_VALUES) -> Document:
     """Read one document of at most `most` keys and values; raise `YamlError` for any other text."""
-    reader = _Reader(text, most)
+    builder = _DocumentBuilder(text, most)
     try:
-        return reader.read()
+        return builder.read()
     except yaml.MarkedYAMLError as error:
         # libyaml puts the end of the text on a line of its own.
-        line = min(reader.line_of(error.problem_mark or error.context_mark), len(_LINE_END.findall(text)))
+        line = min(builder.line_of(error.problem_mark or error.context_mark), len(_LINE_END.findall(text)))
         problem = " ".join(filter(None, (error.context, error.problem)))
-        # libyaml stops at its own depth first where that is reached on the line that it reads ahead.
+        # libyaml reads a line ahead, so it may reach its own limit first.
         deep = "maximum nesting depth" in problem
         raise YamlError(_TOO_DEEP if deep else f"broken YAML: {problem}{_hint(text, line)}", line) from None
     except (UnicodeEncodeError, ReaderError):
@@ -90,7 +90,7 @@ def read(text: str, most: int = MAX_VALUES) -> Document:
 
 
 def _hint(text: str, line: int) -> str:
-    """Name the common mistake that is visible on this line, where the parser stopped, or on the one before."""
+    """Name a common mistake on this line, where the parser stopped, or on the one before."""
     nearby = text.split("\n")[max(line - 1, 0) : line + 1]
     return next((f"; {hint}" for hint, pattern in _HINTS.items() if any(map(pattern.search, nearby))), "")
 
@@ -110,7 +110,7 @@ def scalar(text: str) -> Any:
     return float(text.replace(".", "", 1)) if _SPECIAL_FLOAT.fullmatch(text) else text
 
 
-class _Reader:
+class _DocumentBuilder:
     """Builds values from parser events, and stops where a bound is exceeded."""
 
     def __init__(self, text: str, most: int) -> None:
@@ -118,7 +118,7 @@ class _Reader:
         self._separators = [found.start() for found in _SEPARATOR.finditer(text)]
         self._document = Document()
         self._anchors: dict[str, tuple[Any, int, int]] = {}
-        """Anchor → its value, and the numbers of values and characters in that."""
+        """Anchor → its value, and the numbers of values and characters in it."""
         self._values, self._most = 0, most
         self._characters, self._longest = 0, len(text) + MAX_REPEATED
 

@@ -19,10 +19,10 @@ _UNFINISHED = "is being written, or was left by a run that was killed; delete it
 
 
 def verify_all(store: Store, digests: Iterable[Digest]) -> dict[Digest, Entry | Damage | None]:
-    """Return what the store has for each digest, the bytes compared with the record."""
+    """Return the picture, its damage or None for each digest, the bytes compared with the record."""
     from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - slow to import, and no build verifies
 
-    # The look-ups share the listings of folders, so they stay in one thread.
+    # Lookups share cached folder listings, so they stay in one thread.
     found = {digest: store.get(digest) for digest in digests}
     entries = [entry for entry in found.values() if isinstance(entry, Entry)]
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:

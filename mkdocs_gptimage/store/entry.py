@@ -26,14 +26,14 @@ class Entry:
 
 
 class DamageKind(enum.Enum):
-    """The kind of damage, for programs."""
+    """The kind of damage, as in the JSON output."""
 
     INCOMPLETE = "incomplete"
     """One of the two files is missing."""
     MISPLACED = "misplaced"
     """Its files lie in another folder, or are named in capitals."""
     DUPLICATE = "duplicate"
-    """There is more than one picture."""
+    """There is more than one image file."""
     POINTER = "lfs-pointer"
     """Git LFS has not fetched it."""
     NOT_A_FILE = "not-a-file"
@@ -53,7 +53,7 @@ class Damage:
     reason: str
     kind: DamageKind = field(default=DamageKind.MISMATCH, compare=False)
     path: Path | None = field(default=None, compare=False)
-    """The file that is to blame."""
+    """The file at fault."""
 
     @property
     def remedy(self) -> str:
@@ -79,7 +79,7 @@ def lfs_pointer(digest: Digest, path: Path) -> Damage:
 
 
 def damage_of(digest: Digest, path: Path, error: OSError) -> Damage:
-    """Return the damage that an unreadable file is."""
+    """Return the damage for a file that cannot be read."""
     if isinstance(error, IrregularFileError):
         return Damage(digest, f"{path.name} {error}", DamageKind.NOT_A_FILE, path)
     return Damage(digest, f"{path.name} cannot be read ({error.strerror or error})", DamageKind.UNREADABLE, path)

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 def land_pair(path: Path, part: Path, record: bytes) -> None:
     """Move the finished file `part` to `path` and write its record beside it; raise `OSError`, and undo, on failure.
 
-    What may fail for want of room comes first, then the moves to the final names, the record's last: a record exists
-    only beside a whole picture.
+    What may fail on a full disk comes first, then the moves to the final names, the record's last: a record exists
+    only beside a complete picture.
     """
     target = path.with_suffix(".json")
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,6 @@
 """Names in the store's folder: where the files of a picture belong, and which files are misplaced.
 
-A picture whose files were moved, or renamed to capitals, is paid for already, and must not pass for missing.
+A picture whose files were moved, or renamed to upper case, is paid for already and must not count as missing.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ class DirectoryIndex:
         self._shards.pop(digest[:2], None)
 
     def names(self, digest: Digest) -> list[str]:
-        """Names of a picture's files in its shard, in capitals too."""
+        """Names of a picture's files in its shard, upper case included."""
         folder = digest[:2]
         if folder not in self._shards:
             self._shards[folder] = _by_digest(self._root / folder)
         return self._shards[folder].get(digest, [])
 
     def others(self, digest: Digest, ending: str) -> list[str]:
-        """Names beside a pair that belong to the same picture: a second format, or a name in capitals."""
+        """Names beside a pair that belong to the same picture: a second format, or a name in upper case."""
         names = self.names(digest)
         expected = {f"{digest}.json", f"{digest}.{ending}"}
         # On a case-insensitive file system `X.PNG` is the file `X.png` itself.
@@ -62,7 +62,7 @@ class DirectoryIndex:
 
 
 def entry_name(root: Path, digest: Digest, ending: str) -> str:
-    """The path of one of a picture's files, as text: faster than `Path` where a site looks up all its pictures."""
+    """The path of one of a picture's files, as text: faster than `Path` in lookups of all pictures of a site."""
     return f"{root}{os.sep}{digest[:2]}{os.sep}{digest}.{ending}"
 
 
@@ -72,7 +72,7 @@ def entry_path(root: Path, digest: Digest, ending: str) -> Path:
 
 
 def misplaced_reason(path: Path, digest: Digest, root: Path) -> str:
-    """Say where a file lies, and where it belongs."""
+    """Return a message: where a file lies, and where it belongs."""
     found, expected = path.relative_to(root).as_posix(), f"{digest[:2]}/{digest}{path.suffix.lower()}"
     return f"{found} is misplaced, expected at {expected}"
 

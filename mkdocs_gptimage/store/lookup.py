@@ -25,7 +25,7 @@ class Lookup:
         self._index = DirectoryIndex(root)
 
     def get(self, digest: Digest) -> Entry | Damage | None:
-        """Return the picture by its record and the size of its file, what is wrong with it, or None without one."""
+        """Return the picture, its damage, or None if it is not stored; checks the record and the size of the file."""
         # Called for every picture of a site, so `Path` objects are created only where they are needed.
         record = entry_name(self._root, digest, "json")
         try:
@@ -47,7 +47,7 @@ class Lookup:
         self._index.forget(digest)
 
     def _without_record(self, digest: Digest) -> Damage | None:
-        """Tell a missing picture from one that was paid for and has lost its record."""
+        """Distinguish a missing picture from a paid one whose record is lost or misplaced."""
         shard = entry_path(self._root, digest, "").parent
         if os.path.lexists(shard) and not shard.is_dir():
             return Damage(digest, f"{shard.name} in the store is not a folder", DamageKind.NOT_A_FILE, shard)

@@ -17,12 +17,12 @@ class StoreSnapshot:
     """A cache of `Store.get` by digest."""
 
     def __init__(self, store: Store, found: Mapping[Digest, Entry | Damage | None] | None = None) -> None:
-        """`found` holds results that are known already, for example because the bytes were verified."""
+        """`found` are initial results, for example of verified bytes."""
         self._store = store
         self._found = dict(found or {})
 
     def get(self, digest: Digest) -> Entry | Damage | None:
-        """Return the stored picture, what is wrong with it, or None without one."""
+        """Return the stored picture, its damage, or None if it is not stored."""
         if digest not in self._found:
             self._found[digest] = self._store.get(digest)
         return self._found[digest]
@@ -33,5 +33,5 @@ class StoreSnapshot:
         return found if isinstance(found, Entry) else None
 
     def forget(self) -> None:
-        """Discard what is remembered: pictures were stored since."""
+        """Clear the cache, after pictures were stored."""
         self._found.clear()

@@ -41,7 +41,7 @@ class Store:
         self._lookup = Lookup(root)
 
     def get(self, digest: Digest) -> Entry | Damage | None:
-        """Return the picture by its record and the size of its file, what is wrong with it, or None without one."""
+        """Return the picture, its damage, or None if it is not stored; checks the record and the size of the file."""
         return self._lookup.get(digest)
 
     def entry(self, digest: Digest) -> Entry | None:
@@ -50,7 +50,7 @@ class Store:
         return found if isinstance(found, Entry) else None
 
     def ending(self, digest: Digest) -> str | None:
-        """Return the extension of a picture's file, by its name alone; None without a file."""
+        """Return the extension of a picture's file; None without one. Checks the name only."""
         return next((each for each in FORMATS if os.path.exists(entry_name(self.root, digest, each))), None)  # noqa: PTH110 - called for every picture of a site
 
     def request(self, digest: Digest) -> dict[str, Any] | None:
@@ -61,12 +61,12 @@ class Store:
             return None
 
     def digests(self) -> list[Digest]:
-        """Return the digests of all files that are in their place, of damaged pictures too; sorted."""
+        """Return the sorted digests of all files in their place, those of damaged pictures included."""
         found = picture_files(self.root)
         return sorted({digest for path, digest in found if is_in_place(path, digest, self.root)})
 
     def verify(self, digest: Digest) -> Entry | Damage | None:
-        """Return what `get` does, after comparing the bytes with the record."""
+        """As `get`, but also compare the bytes with the record."""
         found = self.get(digest)
         return self.compare(found) if isinstance(found, Entry) else found
 
@@ -92,7 +92,7 @@ class Store:
     def remove(self, digest: Digest) -> None:
         """Delete all files of a picture; raise `ConfigurationError` if that fails."""
         try:
-            # The record goes first: what is left without it is never taken for a picture.
+            # The record goes first: without it, a remaining file never counts as a picture.
             for ending in ("json", *FORMATS):
                 entry_path(self.root, digest, ending).unlink(missing_ok=True)
         except OSError as error:

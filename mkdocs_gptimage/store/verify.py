@@ -30,7 +30,7 @@ def compare_bytes(image: ImageFacts, name: str, sha256: str, path: Path) -> str:
 
 
 def measure(path: Path) -> tuple[str, int, int] | None:
-    """Return (format, width, height) by the first bytes of a file; None for one that is not a picture we keep."""
+    """Return (format, width, height) of an image file; None if it is not a valid PNG, JPEG or WebP."""
     from PIL import Image  # noqa: PLC0415 - slow, and a warm build compares nothing
 
     with path.open("rb") as file:
@@ -41,5 +41,5 @@ def measure(path: Path) -> tuple[str, int, int] | None:
         try:
             with Image.open(file, formats=("PNG", "JPEG", "WEBP")) as picture:
                 return (kind, *picture.size)
-        except Exception:  # noqa: BLE001 - decoders raise anything for bytes made to break them
+        except Exception:  # noqa: BLE001 - decoders raise anything for malformed files
             return None
