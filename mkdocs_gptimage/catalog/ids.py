@@ -22,7 +22,7 @@ LONGEST_CHAIN = 50
 
 
 class UnresolvedIdError(ValueError):
-    """An id that no picture has, or several have; its text says why."""
+    """An id that no picture has, or several have; the message says why."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -163,7 +163,7 @@ def _walk_webp(data: Data) -> Iterator[Chunk]:
 
 
 def _insert_webp(data: bytes, chunks: list[Chunk], packet: bytes) -> bytes:
-    """XMP goes last; a file without the chunk that announces it (VP8X) is given one."""
+    """Append XMP; add the chunk that announces it (VP8X) if the file has none."""
     width, height, alpha = (_webp_canvas(chunks[0]) if chunks else None) or (0, 0, 0)
     if not width or not height:
         raise PictureError("the picture is damaged (its header cannot be read)")

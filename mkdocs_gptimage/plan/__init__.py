@@ -1,1 +1,1 @@
-"""What is missing, what it costs, and what became of the rest."""
+"""The state and price of each picture of a site, and the orphans of its store."""

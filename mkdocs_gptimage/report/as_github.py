@@ -30,7 +30,7 @@ def _error(problem: Problem, project: Path, root: Path) -> str:
 
 
 def _root(project: Path) -> Path:
-    """The folder that GitHub takes files to be relative to: where the repository was checked out."""
+    """The folder to which GitHub's file names are relative: where the repository was checked out."""
     workspace = os.environ.get("GITHUB_WORKSPACE")
     if workspace and project.is_relative_to(workspace):
         return Path(workspace)

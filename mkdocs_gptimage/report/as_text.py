@@ -109,7 +109,7 @@ def prompt_of(orphan: Orphan) -> str:
 
 
 def shortened_prompt(prompt: str, columns: int = _PROMPT_COLUMNS) -> str:
-    """A prompt on one line of so many characters."""
+    """A prompt on one line of at most `columns` characters."""
     line = " ".join(prompt.split())
     return line if len(line) <= columns else line[: columns - 1] + "…"
 

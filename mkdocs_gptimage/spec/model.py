@@ -175,4 +175,4 @@ class ParsedBlock:
 
 
 class UnusableReferenceError(ValueError):
-    """A reference image that cannot be used; its text says why."""
+    """A reference image that cannot be used; the message says why."""

@@ -88,11 +88,11 @@ def parse_fields(
             pending.append(PendingReference(wanted, line_of("image_urls"), place))
     most = block_schema()["properties"]["image_urls"]["maxItems"]
     if len(references) > most:
-        said = f"image_urls: {len(references)} entries with those of the style, expected at most {most}"
-        problems.append((line_of("image_urls"), said))
+        message = f"image_urls: {len(references)} entries with those of the style, expected at most {most}"
+        problems.append((line_of("image_urls"), message))
     light = _spec(fields, style.prompt(fields["prompt"]), tuple(references))
     dark = _dark(light, fields.get("dark", False), style, site_defaults.dark_instruction)
-    problems += [(line_of(name), said) for name, said in _too_long(light, dark, fields.get("dark"), style)]
+    problems += [(line_of(name), message) for name, message in _too_long(light, dark, fields.get("dark"), style)]
     if problems:
         return ParsedBlock(None, Presentation(), tuple(problems))
     return ParsedBlock(light, _presentation(fields), dark=dark, pending_references=tuple(pending))
@@ -147,7 +147,7 @@ def _spec(fields: Mapping[str, Any], prompt: str, references: tuple[Reference, .
         size=fields.get("size", None if references else sizes.DEFAULT_SIZE),
         resolution=fields.get("resolution", sizes.DEFAULT_RESOLUTION),
         references=references,
-        # JSON Schema takes 2.0 for an integer.
+        # JSON Schema accepts 2.0 as an integer.
         variant=None if variant is None else str(int(variant) if isinstance(variant, float) else variant),
         model=fields.get("model", DEFAULT_MODEL),
         official_fallback=fields.get("official_fallback", False),

@@ -135,7 +135,7 @@ def is_valid(fields: Any, *, partial: bool = False) -> bool:
         _compiled()(fields)
     except fastjsonschema.JsonSchemaValueException:
         return False
-    # fastjsonschema takes a tuple for an array, and the options of a site may hold one (`!!python/tuple`).
+    # fastjsonschema accepts a tuple as an array, and the options of a site may hold one (`!!python/tuple`).
     return not isinstance(fields.get("image_urls"), tuple) and (partial or all(key in fields for key in required))
 
 

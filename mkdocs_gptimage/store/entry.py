@@ -31,7 +31,7 @@ class DamageKind(enum.Enum):
     INCOMPLETE = "incomplete"
     """One of the two files is missing."""
     MISPLACED = "misplaced"
-    """Its files lie in another folder, or are named in capitals."""
+    """Its files lie in another folder, or are named in upper case."""
     DUPLICATE = "duplicate"
     """There is more than one image file."""
     POINTER = "lfs-pointer"

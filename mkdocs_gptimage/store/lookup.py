@@ -1,4 +1,4 @@
-"""Finds a picture by its digest, and says what is wrong with one whose files are incomplete, misplaced or different."""
+"""Looks up a picture by its digest, and diagnoses incomplete, misplaced and mismatched files."""
 
 from __future__ import annotations
 

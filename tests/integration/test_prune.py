@@ -234,7 +234,7 @@ def test_without_git_or_a_repository(site, env, message):
 
 
 def test_files_of_the_cache(site):
-    """Files that no sheet of a used picture names go; those of used pictures, and young ones, stay."""
+    """Files that no manifest of a used picture lists go; those of used pictures, and young ones, stay."""
     site.write({"old.md": block(prompt="An old picture"), "missing.md": block(prompt="Missing")})
     assert site.build().code == 0
     (site.root / "docs/old.md").unlink()

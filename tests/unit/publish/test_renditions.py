@@ -23,7 +23,7 @@ from mkdocs_gptimage.errors import ConfigurationError
 from mkdocs_gptimage.imagefile import xmp
 from mkdocs_gptimage.imagefile.xmp import GENERATED
 from mkdocs_gptimage.publish import build as derivation
-from mkdocs_gptimage.publish import manifest as sheets
+from mkdocs_gptimage.publish import manifest as manifests
 from mkdocs_gptimage.publish.encode import encode, open_upright
 from mkdocs_gptimage.publish.manifest import manifest_path
 from mkdocs_gptimage.publish.renditions import RenditionSet, derive_renditions
@@ -324,7 +324,7 @@ def finish(*processes: subprocess.Popen[str]) -> list[list]:
 
 
 def test_a_warm_call_opens_no_picture(store, cache):
-    """A build that finds everything made reads one sheet a picture, loads no Pillow and writes nothing."""
+    """A build that finds everything made reads one manifest a picture, loads no Pillow and writes nothing."""
     entries = [store(), store(VEILED)]
     derived = derive_renditions(entries, BOTH, cache)
     before = files(cache)
@@ -520,11 +520,11 @@ def test_what_cannot_be_made_is_damage(store, cache, data, output, reason):
 
 
 def planted(**changes):
-    """A change of a sheet."""
+    """A change of a manifest."""
     return lambda text: json.dumps(json.loads(text) | changes)
 
 
-SHEETS = {
+MANIFESTS = {
     "empty": lambda _: "",
     "no mapping": lambda _: "[]",
     "deep": lambda _: "[" * 100_000,
@@ -540,38 +540,38 @@ SHEETS = {
 }
 
 
-@pytest.mark.parametrize("name", SHEETS)
-def test_a_sheet_that_is_none_is_written_again(store, cache, tmp_path, name):
-    """A sheet that somebody else wrote leads nowhere: it is made anew from the picture."""
+@pytest.mark.parametrize("name", MANIFESTS)
+def test_a_manifest_that_is_none_is_written_again(store, cache, tmp_path, name):
+    """A manifest that somebody else wrote leads nowhere: it is made anew from the picture."""
     entry = store()
     derived = derive(entry, cache, original=True)
     (tmp_path / "secret.png").write_bytes(b"secret")
-    sheet = manifest_path(cache, entry.digest)
-    good = json.loads(sheet.read_text())
-    sheet.write_text(SHEETS[name](sheet.read_text()))
+    manifest = manifest_path(cache, entry.digest)
+    good = json.loads(manifest.read_text())
+    manifest.write_text(MANIFESTS[name](manifest.read_text()))
 
     assert derive(entry, cache, original=True) == derived
-    assert json.loads(sheet.read_text()).keys() == good.keys()
-    assert json.loads(sheet.read_text())["colour"] == good["colour"]
+    assert json.loads(manifest.read_text()).keys() == good.keys()
+    assert json.loads(manifest.read_text())["colour"] == good["colour"]
 
 
-def test_a_pipe_in_place_of_a_sheet_holds_nothing_up(store, cache):
+def test_a_pipe_in_place_of_a_manifest_holds_nothing_up(store, cache):
     """What is no file is replaced, without waiting for somebody to write to it."""
     entry = store()
     derived = derive(entry, cache)
-    sheet = manifest_path(cache, entry.digest)
-    sheet.unlink()
-    os.mkfifo(sheet)
+    manifest = manifest_path(cache, entry.digest)
+    manifest.unlink()
+    os.mkfifo(manifest)
 
     assert derive(entry, cache) == derived
-    assert sheet.is_file()
+    assert manifest.is_file()
 
 
 def test_other_encoders_make_other_files(store, cache, monkeypatch):
     """With another Pillow all files are made anew, under other names; with another encoder, when any is missing."""
     entry = store()
     first = derive(entry, cache)
-    monkeypatch.setattr(sheets, "maker", lambda: "1/99.0")
+    monkeypatch.setattr(manifests, "maker", lambda: "1/99.0")
     second = derive(entry, cache)
     monkeypatch.setattr(derivation, "encoder_version", lambda kind: f"{kind} 99")
     third = derive(entry, cache, dataclasses.replace(BOTH, widths=(16, 32, 36)))
