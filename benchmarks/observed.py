@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from mkdocs.__main__ import cli
 
-from mkdocs_gptimage.hosts.mkdocs import production
+from mkdocs_gptimage.generate import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mkdocs_gptimage.generate.run import RunResult
+    from mkdocs_gptimage.generate.result import RunResult
 
 
 def cpu() -> float:
@@ -58,7 +58,7 @@ def observe(produce: Callable[..., RunResult], seen: dict[str, Any]) -> Callable
 def main() -> None:
     seen: dict[str, Any] = {}
     started = cpu()
-    production.run_plan = observe(production.run_plan, seen)
+    run.run_plan = observe(run.run_plan, seen)
     cli(["build", "--quiet", "--config-file", sys.argv[1]], standalone_mode=False)
     seen["build_cpu"] = cpu() - started
     print(json.dumps(seen))

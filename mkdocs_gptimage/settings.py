@@ -92,6 +92,10 @@ class Settings:
     has_palette_toggle: bool = False
     """Whether readers choose light or dark on the page (Material's `#only-light`), not by their system."""
 
+    def has_key(self, environment: Mapping[str, str]) -> bool:
+        """Whether pictures can be requested: the emulator needs no key."""
+        return self.api.emulated or bool(environment.get(self.api.key_env, "").strip())
+
 
 def rendition_widths(picture: int, wanted: Sequence[int]) -> list[int]:
     """Return the widths of a picture's web versions, ascending, in pixels; none is wider than the picture.

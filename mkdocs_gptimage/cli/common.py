@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from mkdocs_gptimage.errors import BudgetError, ConfigurationError, GptImageError
-from mkdocs_gptimage.generate.run import has_key
 from mkdocs_gptimage.plan.orphans import find_orphans
 from mkdocs_gptimage.plan.plan import Plan, check_budget, make_plan
 from mkdocs_gptimage.plan.states import State
@@ -116,7 +115,7 @@ def may_pay(plan: Plan, settings: Settings, environment: Mapping[str, str], *, y
     missing = plan.only(State.MISSING)
     if settings.api.emulated:
         return True
-    if not missing or not has_key(settings, environment) or _exceeds_budget(plan, settings):
+    if not missing or not settings.has_key(environment) or _exceeds_budget(plan, settings):
         return True  # nothing is paid; the run reports what stands in the way
     asked = f"{counted(len(missing), 'picture')} ({price_text(plan.price)})"
     if yes or not (sys.stdin.isatty() and sys.stderr.isatty()):

@@ -20,9 +20,10 @@ from mkdocs_gptimage.errors import (
 )
 from mkdocs_gptimage.generate import shutdown
 from mkdocs_gptimage.generate.in_flight import InFlight
-from mkdocs_gptimage.generate.job import Clock, Job, Outcome, Step, job_of, unclaimed_job
+from mkdocs_gptimage.generate.job import Clock, Job, Outcome, job_of, unclaimed_job
 from mkdocs_gptimage.generate.outcomes import Outcomes, Report
 from mkdocs_gptimage.generate.ready_queue import ReadyQueue
+from mkdocs_gptimage.generate.step import Step
 from mkdocs_gptimage.generate.submit import ClaimedError, Submitter, explain_refusal, parent_name
 from mkdocs_gptimage.generate.wait import Waiter
 from mkdocs_gptimage.journal.submission import Stage, Submission

@@ -10,8 +10,8 @@ import anyio
 from mkdocs_gptimage.errors import GptImageError, LinkError, PictureError
 from mkdocs_gptimage.generate import retry
 from mkdocs_gptimage.generate.collect import Collector
-from mkdocs_gptimage.generate.job import Step
 from mkdocs_gptimage.generate.poll import Poller
+from mkdocs_gptimage.generate.step import Step
 from mkdocs_gptimage.journal.submission import Stage
 from mkdocs_gptimage.service import protocol
 

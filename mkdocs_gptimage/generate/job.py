@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 import random
 import time
 from dataclasses import dataclass, field
@@ -12,29 +11,11 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from mkdocs_gptimage.catalog.catalog import Picture
+    from mkdocs_gptimage.generate.step import Step
     from mkdocs_gptimage.journal.submission import Submission
     from mkdocs_gptimage.spec.digest import Digest
     from mkdocs_gptimage.spec.model import ImageSpec
     from mkdocs_gptimage.store.entry import Entry
-
-
-class Step(enum.Enum):
-    """A change of state of one picture."""
-
-    SUBMITTED = "submitted"
-    RESUMED = "in flight since an earlier run"
-    LEASED = "waits for another run"
-    RUNNING = "running"
-    STORED = "stored"
-    FAILED = "failed"
-    """Nothing is paid for it: refused, or failed and refunded."""
-    WAITING = "still in flight"
-    """It may be paid for, and the next run collects it."""
-    UNKNOWN = "unknown outcome"
-    """It may be paid for."""
-    SKIPPED = "not submitted"
-    LEASE_LOST = "overtaken"
-    """Another run was making it and may have paid for it; this run submitted nothing."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from mkdocs_gptimage.errors import ConfigurationError
-from mkdocs_gptimage.generate.job import Event, Outcome, Step
+from mkdocs_gptimage.generate.job import Event, Outcome
+from mkdocs_gptimage.generate.step import Step
 from mkdocs_gptimage.journal.submission import Stage
 from mkdocs_gptimage.plan.plan import why_unknown
 

@@ -7,7 +7,7 @@ import logging
 import sys
 from typing import TYPE_CHECKING, Any
 
-from mkdocs_gptimage.generate.job import Event, Outcome, Step
+from mkdocs_gptimage.generate.step import Step
 from mkdocs_gptimage.journal.submission import Stage
 from mkdocs_gptimage.plan.states import State
 from mkdocs_gptimage.text import counted
@@ -15,6 +15,7 @@ from mkdocs_gptimage.text import counted
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from mkdocs_gptimage.generate.job import Event, Outcome
     from mkdocs_gptimage.journal.submission import Submission
     from mkdocs_gptimage.plan.plan import Plan
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from mkdocs_gptimage.generate.job import Job, Outcome, Step, job_of
+from mkdocs_gptimage.generate.job import Job, Outcome, job_of
+from mkdocs_gptimage.generate.step import Step
 from mkdocs_gptimage.plan.states import State
 from mkdocs_gptimage.spec.digest import Digest
 

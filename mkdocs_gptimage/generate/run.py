@@ -3,70 +3,28 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from mkdocs_gptimage.errors import BudgetError, ConfigurationError
-from mkdocs_gptimage.generate.job import Outcome, Step
+from mkdocs_gptimage.generate.result import RunResult
 from mkdocs_gptimage.generate.workspace import RunContext, Workspace
-from mkdocs_gptimage.plan.messages import describe, retry_command
-from mkdocs_gptimage.plan.plan import Plan, Row, check_budget, collect_only, with_unknown_as_missing
+from mkdocs_gptimage.plan.plan import Plan, check_budget, collect_only, with_unknown_as_missing
 from mkdocs_gptimage.plan.states import RUNNABLE
 from mkdocs_gptimage.settings import EMULATOR
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from mkdocs_gptimage.generate.job import Watcher
+    from mkdocs_gptimage.generate.job import Outcome, Watcher
     from mkdocs_gptimage.journal.journal import Journal
     from mkdocs_gptimage.service.redact import Secret
     from mkdocs_gptimage.settings import Settings
-    from mkdocs_gptimage.spec.digest import Digest
-    from mkdocs_gptimage.store.entry import Entry
     from mkdocs_gptimage.store.store import Store
-    from mkdocs_gptimage.text import Problem
 
 
 EMULATOR_SPEED = 10.0
 """How much faster than the real service the built-in emulator is."""
-
-
-@dataclass(frozen=True)
-class RunResult:
-    """What a run did."""
-
-    plan: Plan
-    outcomes: tuple[Outcome, ...] = ()
-
-    @property
-    def entries(self) -> dict[Digest, Entry]:
-        """The pictures of the plan that are stored now, by digest."""
-        made = {outcome.digest: outcome.entry for outcome in self.outcomes}
-        return {row.digest: found for row in self.plan.rows if (found := row.entry or made.get(row.digest)) is not None}
-
-    @property
-    def problems(self) -> list[Problem]:
-        """A problem for each picture that should be there and is not; first those that nothing was tried for."""
-        blocked = [describe(row) for row in self.plan.blocked]
-        rows = {row.digest: row for row in self.plan.rows}
-        order = {digest: number for number, digest in enumerate(rows)}
-        failed = [
-            row.picture.problem(f"{outcome.step.value}: {outcome.problem.rstrip('.')}{_next(outcome.step, row)}")
-            for outcome in sorted(self.outcomes, key=lambda outcome: order.get(outcome.digest, 0))
-            if outcome.step is not Step.STORED and (row := rows.get(outcome.digest)) is not None
-        ]
-        return blocked + failed
-
-
-def _next(step: Step, row: Row) -> str:
-    """What becomes of a picture that a run did not make; of the others, the end of the list of problems tells."""
-    if step is Step.FAILED:
-        again = "the next build submits it again" if not row.picture.role else "it is not submitted again on its own"
-        return f". Nothing is paid for it; {again}"
-    if step is Step.UNKNOWN:
-        return f". It may be paid for already, and is not submitted again on its own; {retry_command(row)} does"
-    return ""
 
 
 def run_plan(
@@ -82,7 +40,7 @@ def run_plan(
     if retry_unknown:
         plan = with_unknown_as_missing(plan, settings.prices)
     to_do = plan.only(*RUNNABLE)
-    if not to_do and not (plan.unclaimed and has_key(settings, workspace.environment)):
+    if not to_do and not (plan.unclaimed and settings.has_key(workspace.environment)):
         return RunResult(plan)
     key = _key(settings, workspace.environment)
     try:
@@ -131,15 +89,10 @@ def _forget_what_is_over(journal: Journal, settings: Settings, store: Store) -> 
             journal.forget(submission)
 
 
-def has_key(settings: Settings, environment: Mapping[str, str]) -> bool:
-    """Whether pictures can be asked for: the emulator needs no key."""
-    return settings.api.emulated or bool(environment.get(settings.api.key_env, "").strip())
-
-
 def _key(settings: Settings, environment: Mapping[str, str]) -> Secret:
     from mkdocs_gptimage.service.redact import Secret  # noqa: PLC0415 - only when something is missing
 
-    if not has_key(settings, environment):
+    if not settings.has_key(environment):
         raise ConfigurationError(
             f"pictures are missing and there is no API key: set the environment variable {settings.api.key_env}, or "
             "'on_missing: placeholder' to build without them"

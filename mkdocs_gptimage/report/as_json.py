@@ -11,7 +11,7 @@ from mkdocs_gptimage.plan.states import State
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from mkdocs_gptimage.generate.run import RunResult
+    from mkdocs_gptimage.generate.result import RunResult
     from mkdocs_gptimage.maintenance.prune import Pruning
     from mkdocs_gptimage.maintenance.regenerate import RegenerationResult
     from mkdocs_gptimage.plan.orphans import Orphan

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mkdocs_gptimage.catalog.catalog import Picture
-    from mkdocs_gptimage.generate.run import RunResult
+    from mkdocs_gptimage.generate.result import RunResult
     from mkdocs_gptimage.maintenance.regenerate import RegenerationResult
     from mkdocs_gptimage.plan.orphans import Orphan
     from mkdocs_gptimage.plan.plan import Row

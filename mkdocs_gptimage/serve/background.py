@@ -10,8 +10,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mkdocs_gptimage.errors import GptImageError
-from mkdocs_gptimage.generate.job import Event, Step, Watcher
-from mkdocs_gptimage.generate.run import has_key, run_plan
+from mkdocs_gptimage.generate.job import Event, Watcher
+from mkdocs_gptimage.generate.run import run_plan
+from mkdocs_gptimage.generate.step import Step
 from mkdocs_gptimage.generate.workspace import Workspace
 from mkdocs_gptimage.plan.plan import Plan, make_plan
 from mkdocs_gptimage.plan.states import FREE, State
@@ -80,7 +81,7 @@ class BackgroundGenerator:
             for digest in [digest for digest, job in self._jobs.items() if job.phase == "ready"]:
                 del self._jobs[digest]
             free = [row.digest for row in plan.only(*FREE) if row.digest not in self._jobs]
-            if (free or plan.unclaimed) and has_key(settings, self._environment):
+            if (free or plan.unclaimed) and settings.has_key(self._environment):
                 self._start(build, free, is_free=True)
             self._automatic.watch(auto_generate, build, self._builds.values())
             if any(digest not in self._jobs for digest in auto_generate):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mkdocs_gptimage.generate.run import has_key
 from mkdocs_gptimage.plan.states import State
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ def card(
     needed = [rows[digest] for digest in row.picture.lineage]
     return {
         "token": token,
-        "lacks": "" if has_key(settings, environment) else settings.api.key_env,
+        "lacks": "" if settings.has_key(environment) else settings.api.key_env,
         "digest": row.digest,
         "state": row.state.value,
         "detail": row.detail,

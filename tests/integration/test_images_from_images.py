@@ -28,9 +28,10 @@ from mkdocs_gptimage.catalog.location import Source
 from mkdocs_gptimage.errors import BudgetError, MissingPicturesError
 from mkdocs_gptimage.fs import read_regular_file
 from mkdocs_gptimage.generate import submit
-from mkdocs_gptimage.generate.job import Outcome, Step
+from mkdocs_gptimage.generate.job import Outcome
 from mkdocs_gptimage.generate.ready_queue import ReadyQueue
-from mkdocs_gptimage.generate.run import RunResult
+from mkdocs_gptimage.generate.result import RunResult
+from mkdocs_gptimage.generate.step import Step
 from mkdocs_gptimage.journal.journal import open_journal
 from mkdocs_gptimage.journal.lease import hold_lease
 from mkdocs_gptimage.journal.snapshot import JournalSnapshot

@@ -18,7 +18,7 @@ from mkdocs_gptimage.catalog.location import Source
 from mkdocs_gptimage.generate import executor as generation
 from mkdocs_gptimage.generate.executor import execute
 from mkdocs_gptimage.generate.job import Clock
-from mkdocs_gptimage.generate.run import RunResult, run_plan
+from mkdocs_gptimage.generate.run import run_plan
 from mkdocs_gptimage.generate.workspace import RunContext, Workspace
 from mkdocs_gptimage.journal.journal import open_journal, read_submissions
 from mkdocs_gptimage.plan.plan import make_plan
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from mkdocs_gptimage.generate.result import RunResult
     from mkdocs_gptimage.plan.plan import Plan
     from mkdocs_gptimage.plan.states import State
 

@@ -13,7 +13,7 @@ from mkdocs_gptimage.text import counted, one_line_each
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mkdocs_gptimage.generate.run import RunResult
+    from mkdocs_gptimage.generate.result import RunResult
     from mkdocs_gptimage.plan.plan import Row
     from mkdocs_gptimage.settings import Settings
     from mkdocs_gptimage.text import Problem

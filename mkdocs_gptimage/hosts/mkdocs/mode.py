@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mkdocs_gptimage.generate.run import has_key
 from mkdocs_gptimage.hosts.mkdocs.dev_server import is_dev_server_folder
 
 if TYPE_CHECKING:
@@ -19,6 +18,10 @@ if TYPE_CHECKING:
 log = logging.getLogger("mkdocs.plugins.gptimage")
 # Plugins that build the site once more for every language, after the first language is written.
 _PLUGINS_OF_SEVERAL_BUILDS = ("i18n",)
+
+
+class PagesRead(Exception):  # noqa: N818 - not an error: all pages are read
+    """Ends a build that was only started to read the pages."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ def choose_mode(on_missing: str, settings: Settings, config: MkDocsConfig, invoc
     # `serve --clean` says that it is a build, but builds where serve does.
     serves = invocation.command == "serve" or is_dev_server_folder(Path(config.site_dir))
     if on_missing == "auto":
-        on_missing = "generate" if not serves and has_key(settings, os.environ) else "placeholder"
+        on_missing = "generate" if not serves and settings.has_key(os.environ) else "placeholder"
     is_served = serves and not invocation.read_only and on_missing != "error"
     if is_served and invocation.is_dirty:
         # With a part of the pages, it is unknown what the others ask for.

@@ -13,10 +13,9 @@ from mkdocs_gptimage.errors import GptImageError
 from mkdocs_gptimage.figures.renderer import PageRenderer, code_block
 from mkdocs_gptimage.hosts.mkdocs import production
 from mkdocs_gptimage.hosts.mkdocs.config import Options, settings_of
-from mkdocs_gptimage.hosts.mkdocs.mode import Invocation, choose_mode
+from mkdocs_gptimage.hosts.mkdocs.mode import Invocation, PagesRead, choose_mode
 from mkdocs_gptimage.hosts.mkdocs.production import STYLESHEET, log
 from mkdocs_gptimage.hosts.mkdocs.session import BuildSession
-from mkdocs_gptimage.hosts.mkdocs.site import PagesRead
 from mkdocs_gptimage.store.store import Store
 
 if TYPE_CHECKING:

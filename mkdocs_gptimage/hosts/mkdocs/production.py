@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING, Any
 from mkdocs.structure.files import File
 
 from mkdocs_gptimage import figures
-from mkdocs_gptimage.generate.run import RunResult, run_plan
-from mkdocs_gptimage.generate.workspace import Workspace
+from mkdocs_gptimage.generate.result import RunResult
 from mkdocs_gptimage.hosts.mkdocs import messages
 from mkdocs_gptimage.hosts.mkdocs.files import LinkedFile
-from mkdocs_gptimage.hosts.mkdocs.site import read_site
 from mkdocs_gptimage.plan.messages import describe, require_all
 from mkdocs_gptimage.plan.plan import Plan, make_plan
 from mkdocs_gptimage.plan.states import State
@@ -26,6 +24,7 @@ if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
     from mkdocs.structure.files import Files
 
+    from mkdocs_gptimage.generate.workspace import Workspace
     from mkdocs_gptimage.hosts.mkdocs.session import BuildSession
     from mkdocs_gptimage.publish.delivery import PlaceholderContext
     from mkdocs_gptimage.serve.server import DevelopmentServer
@@ -49,7 +48,7 @@ def make(session: BuildSession, config: MkDocsConfig, server: DevelopmentServer 
     plan = make_plan(catalog, session.renderer.snapshot, settings, include_unclaimed=unclaimed, warn=warn)
     if mode.on_missing == "error":
         require_all(plan)
-    result = _generate(plan, session, config) if mode.pays else RunResult(plan)
+    result = _generate(plan, session, config) if mode.pays and not plan.is_complete else RunResult(plan)
     covers = {spec.digest for _, spec in session.covers(config)}
     placeholders = _placeholders(plan, session, config, server)
     delivery = deliver(result.plan.rows, result.entries, settings, originals=covers, placeholders=placeholders)
@@ -65,7 +64,9 @@ def make(session: BuildSession, config: MkDocsConfig, server: DevelopmentServer 
 
 
 def _generate(plan: Plan, session: BuildSession, config: MkDocsConfig) -> RunResult:
-    if not plan.is_complete and session.mode.has_several_builds:
+    from mkdocs_gptimage.generate.run import run_plan  # noqa: PLC0415 - only when something is missing
+
+    if session.mode.has_several_builds:
         _generate_for_all_builds(session, config)
         snapshot = session.renderer.snapshot
         snapshot.forget()
@@ -75,6 +76,9 @@ def _generate(plan: Plan, session: BuildSession, config: MkDocsConfig) -> RunRes
 
 def _generate_for_all_builds(session: BuildSession, config: MkDocsConfig) -> None:
     """Read the pages of all languages before the first picture is paid for, and make what they miss together."""
+    from mkdocs_gptimage.generate.run import run_plan  # noqa: PLC0415 - only when something is missing
+    from mkdocs_gptimage.hosts.mkdocs.site import read_site  # noqa: PLC0415 - as above
+
     site = read_site(config.config_file_path or "mkdocs.yml")
     site.catalog.require_valid()
     plan = make_plan(site.catalog, site.snapshot, session.settings)
@@ -82,6 +86,8 @@ def _generate_for_all_builds(session: BuildSession, config: MkDocsConfig) -> Non
 
 
 def _workspace(session: BuildSession) -> Workspace:
+    from mkdocs_gptimage.generate.workspace import Workspace  # noqa: PLC0415 - only when something is missing
+
     return Workspace(session.settings, session.store, os.environ, log)
 
 

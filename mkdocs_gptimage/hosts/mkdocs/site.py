@@ -16,6 +16,7 @@ from mkdocs.exceptions import MkDocsException
 
 from mkdocs_gptimage.errors import ConfigurationError
 from mkdocs_gptimage.hosts.mkdocs.config import settings_of
+from mkdocs_gptimage.hosts.mkdocs.mode import PagesRead
 from mkdocs_gptimage.hosts.site import Site
 from mkdocs_gptimage.spec.digest import Digest
 from mkdocs_gptimage.store.store import Store
@@ -32,10 +33,6 @@ _NAME = "gptimage"
 _SERVED_AT = "http://127.0.0.1:8000/"
 _SHOW_DRAFTS = ("blog", "draft")
 """Words in the names of plugins that show more pages on a development server than a build has."""
-
-
-class PagesRead(Exception):  # noqa: N818 - not an error: all pages are read
-    """Ends a build that was only started to read the pages."""
 
 
 def read_site(config_file: str) -> Site:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from mkdocs_gptimage.errors import GptImageError
-from mkdocs_gptimage.generate.job import Step
+from mkdocs_gptimage.generate.step import Step
 from mkdocs_gptimage.journal.journal import open_journal
 from mkdocs_gptimage.journal.submission import Stage, Submission
 from mkdocs_gptimage.plan.states import State

@@ -13,7 +13,8 @@ import harness
 import pytest
 
 from mkdocs_gptimage.generate import progress
-from mkdocs_gptimage.generate.job import Event, Outcome, Step
+from mkdocs_gptimage.generate.job import Event, Outcome
+from mkdocs_gptimage.generate.step import Step
 from mkdocs_gptimage.journal.snapshot import JournalSnapshot
 from mkdocs_gptimage.journal.submission import Stage, Submission
 from mkdocs_gptimage.plan.plan import decide
