@@ -125,12 +125,12 @@ def block_checker() -> Callable[[bytes], bool]:
     import yaml  # noqa: PLC0415 - imported when it can be instrumented
 
     from mkdocs_gptimage.spec import yaml12  # noqa: PLC0415 - as above
-    from mkdocs_gptimage.spec.model import Reference  # noqa: PLC0415 - as above
+    from mkdocs_gptimage.spec.model import Reference, SiteDefaults  # noqa: PLC0415 - as above
     from mkdocs_gptimage.spec.parse import parse_block  # noqa: PLC0415 - as above
 
     def read(text: str, loader: str) -> Any:
         yaml12._Loader = getattr(yaml, loader)  # type: ignore[misc]  # noqa: SLF001 - which one depends on the machine
-        return parse_block(text, {}, lambda entry: Reference(entry, uri=entry))
+        return parse_block(text, SiteDefaults(), lambda entry: Reference(entry, uri=entry))
 
     def check(data: bytes) -> bool:
         # Half of the inputs begin with what every valid one needs.

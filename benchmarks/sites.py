@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mkdocs_gptimage.spec.model import SiteDefaults
 from mkdocs_gptimage.spec.parse import parse_block
 from mkdocs_gptimage.store.record import ImageFacts, Provenance
 from mkdocs_gptimage.store.store import Store
@@ -106,7 +107,7 @@ def fill_store(folder: Path, pages: int, *, captions: bool = False) -> None:
     part = folder / "part"
     for number in range(pages):
         body = "\n".join(block(number, captions=captions).splitlines()[1:-2])
-        picture = parse_block(body, {}, _no_reference).spec
+        picture = parse_block(body, SiteDefaults(), _no_reference).spec
         assert picture is not None
         width, height = 256, 80 + 300 * number // pages
         content = noise_png(width, height, number)

@@ -26,13 +26,7 @@ class BlockParser:
 
     def parse(self, block: Block, folder: str) -> ParsedBlock:
         """Parse a block of a page in `folder`, an absolute path; problems of its fence line have the line -1."""
-        parsed = parse_block(
-            block.body,
-            self.site_defaults.defaults,
-            lambda entry: self.references.resolve(entry, Path(folder)),
-            self.site_defaults.dark_instruction,
-            self.site_defaults.styles,
-        )
+        parsed = parse_block(block.body, self.site_defaults, lambda entry: self.references.resolve(entry, Path(folder)))
         problems = list(parsed.problems)
         if block.header:
             problems.append(

@@ -18,7 +18,7 @@ from mkdocs_gptimage.spec.model import (
     UnusableReferenceError,
     reference_to,
 )
-from mkdocs_gptimage.spec.prompts import DARK_INSTRUCTION, PROMPT_PLACE
+from mkdocs_gptimage.spec.prompts import PROMPT_PLACE
 from mkdocs_gptimage.spec.references import check_total_size
 from mkdocs_gptimage.spec.schema import block_schema, violations
 from mkdocs_gptimage.text import did_you_mean, quote, shortened
@@ -42,24 +42,15 @@ def unmet_requirements(parsed: ParsedBlock, *, alt: bool) -> list[str]:
     return problems
 
 
-def parse_block(
-    text: str,
-    defaults: Mapping[str, Any],
-    resolve: Callable[[str], Reference],
-    dark_instruction: str = DARK_INSTRUCTION,
-    styles: Mapping[str, Style] | None = None,
-) -> ParsedBlock:
+def parse_block(text: str, site_defaults: SiteDefaults, resolve: Callable[[str], Reference]) -> ParsedBlock:
     """Read a block's text.
 
-    `defaults` are fields that apply where the block does not set them. `resolve` turns an entry of `image_urls` into a
-    reference, or raises `UnusableReferenceError`. `dark_instruction` is appended to the prompt of a dark twin; `styles`
-    are by name.
+    `resolve` turns an entry of `image_urls` into a reference, or raises `UnusableReferenceError`.
     """
     try:
         document = yaml12.read(text)
     except yaml12.YamlError as error:
         return ParsedBlock(None, Presentation(), ((error.line, shortened(str(error), _LONGEST_MESSAGE)),))
-    site_defaults = SiteDefaults(defaults, styles or {}, dark_instruction)
     return parse_fields(document.value, lambda name: document.lines.get(name, 0), site_defaults, resolve)
 
 

@@ -15,6 +15,7 @@ from mkdocs_gptimage.catalog.collector import UseCollector
 from mkdocs_gptimage.catalog.ids import LONGEST_CHAIN, Declaration
 from mkdocs_gptimage.catalog.location import Location, Source
 from mkdocs_gptimage.catalog.spec_files import SpecFiles
+from mkdocs_gptimage.spec.model import SiteDefaults
 from mkdocs_gptimage.spec.parse import parse_block
 from mkdocs_gptimage.spec.references import ReferenceResolver
 
@@ -130,7 +131,7 @@ def test_what_is_drawn_from_specs_only_is_known_at_once(tmp_path):
     references = ReferenceResolver(tmp_path, tmp_path)
 
     def read(text):
-        return parse_block(text, {}, lambda entry: references.resolve(entry, tmp_path))
+        return parse_block(text, SiteDefaults(), lambda entry: references.resolve(entry, tmp_path))
 
     specs = {"one": "prompt: One", "two": "prompt: Two\nimage_urls: [gpt-image:one]"}
     declared = {

@@ -44,7 +44,7 @@ from mkdocs_gptimage.report.as_json import status_json
 from mkdocs_gptimage.report.as_text import status_text
 from mkdocs_gptimage.settings import Budget
 from mkdocs_gptimage.spec import references
-from mkdocs_gptimage.spec.model import ImageSpec, reference_to
+from mkdocs_gptimage.spec.model import ImageSpec, SiteDefaults, reference_to
 from mkdocs_gptimage.spec.parse import parse_block
 from mkdocs_gptimage.store.entry import Entry
 from mkdocs_gptimage.store.record import ImageFacts, Provenance
@@ -66,7 +66,7 @@ def pages(*blocks, **others):
         text = "".join(f"```gpt-image\n{body}```\n" for body in bodies)
         source = Source(f"docs/{name}.md", lambda text=text: text, "gpt-image")
         for body in bodies:
-            reading = parse_block(body, {}, lambda digest: reference_to(known[digest]))
+            reading = parse_block(body, SiteDefaults(), lambda digest: reference_to(known[digest]))
             assert reading.spec is not None, reading.problems
             known[reading.spec.digest] = reading.spec
             found.add(Use(source, Block(body, body), 0, reading))

@@ -8,7 +8,7 @@ import pytest
 from scripted_service import KEY, picture
 from sites import FAST, Site, block
 
-from mkdocs_gptimage.spec.model import Reference, Style
+from mkdocs_gptimage.spec.model import Reference, SiteDefaults, Style
 from mkdocs_gptimage.spec.parse import parse_block
 from mkdocs_gptimage.spec.styles import read_styles
 
@@ -21,7 +21,7 @@ def resolve(entry):
 
 
 def reading(text, **defaults):
-    return parse_block(text, defaults, resolve, "by night", {"ink": INK, "traced": TRACED})
+    return parse_block(text, SiteDefaults(defaults, {"ink": INK, "traced": TRACED}, "by night"), resolve)
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ def test_what_a_block_gets_wrong(text, expected):
 
 def test_no_styles_at_all():
     """A style on a site that has none is told where styles would stand."""
-    found = parse_block("prompt: a\nstyle: ink", {}, resolve)
+    found = parse_block("prompt: a\nstyle: ink", SiteDefaults(), resolve)
 
     assert found.problems == ((1, "style: 'ink' is not a style; mkdocs.yml has no 'styles'"),)
 

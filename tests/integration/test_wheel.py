@@ -18,10 +18,11 @@ import sys
 from importlib.metadata import distribution
 from pathlib import Path
 import mkdocs_gptimage
+from mkdocs_gptimage.spec.model import SiteDefaults
 from mkdocs_gptimage.spec.parse import parse_block
 assert Path(mkdocs_gptimage.__file__).is_relative_to(sys.argv[1]), mkdocs_gptimage.__file__
-print(parse_block("prompt: a\\nsize: 16:10", {}, None).problems)
-print(parse_block("prompt: a\\nsize: 16:9", {}, None).spec.size)
+print(parse_block("prompt: a\\nsize: 16:10", SiteDefaults(), None).problems)
+print(parse_block("prompt: a\\nsize: 16:9", SiteDefaults(), None).spec.size)
 print([(point.group, point.name, callable(point.load())) for point in distribution("mkdocs-gptimage").entry_points])
 """
 

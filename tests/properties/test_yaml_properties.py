@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from properties.hostile import quoted, texts, tried, writable
 
 from mkdocs_gptimage.spec import yaml12
-from mkdocs_gptimage.spec.model import ParsedBlock, Reference
+from mkdocs_gptimage.spec.model import ParsedBlock, Reference, SiteDefaults
 from mkdocs_gptimage.spec.parse import parse_block
 from mkdocs_gptimage.spec.yaml12 import Document, YamlError, read
 
@@ -145,7 +145,7 @@ def test_lines_of_keys_are_where_they_stand(keys, gaps):
 @tried
 def test_a_block_is_a_picture_or_has_problems(text, defaults):
     """Reading a block gives a picture, or problems that are printable lines of a sensible length; never both."""
-    reading: ParsedBlock = parse_block(text, defaults, lambda entry: Reference(entry, uri=entry))
+    reading: ParsedBlock = parse_block(text, SiteDefaults(defaults), lambda entry: Reference(entry, uri=entry))
 
     assert (reading.spec is None) is bool(reading.problems)
     for line, message in reading.problems:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mkdocs_gptimage.spec import prompts as wording
-from mkdocs_gptimage.spec.model import ImageSpec, Reference
+from mkdocs_gptimage.spec.model import ImageSpec, Reference, SiteDefaults
 from mkdocs_gptimage.spec.parse import parse_block
 from mkdocs_gptimage.spec.references import ReferenceResolver
 from mkdocs_gptimage.spec.schema import block_schema
@@ -45,7 +45,7 @@ def resolve(entry: str) -> Reference:
 
 
 def drawn(text: str, **defaults: object) -> ImageSpec:
-    found = parse_block(text, defaults, resolve)
+    found = parse_block(text, SiteDefaults(defaults), resolve)
     assert found.spec is not None, found.problems
     return found.spec
 
@@ -78,7 +78,7 @@ def test_golden_digests_are_all_different():
 @pytest.mark.parametrize("case", DARK, ids=[case["about"] for case in DARK])
 def test_golden_dark(case):
     """A dark twin is drawn from the light picture, in its size, resolution, variant and model."""
-    dark = parse_block(case["block"], {}, resolve).dark
+    dark = parse_block(case["block"], SiteDefaults(), resolve).dark
 
     assert dark is not None
     assert dark.canonical == json.loads(case["dark"]["canonical"])
@@ -89,8 +89,14 @@ def test_golden_dark(case):
 def test_the_instruction_for_dark_twins_is_part_of_them():
     """Another instruction makes another dark picture, except for one with a prompt of its own; the light one stays."""
     block = "prompt: a cat\ndark: true"
-    usual, other = parse_block(block, {}, resolve), parse_block(block, {}, resolve, " By\r\nmoonlight. ")
-    own = [parse_block("prompt: a cat\ndark: {prompt: b}", {}, resolve, said).dark for said in ("x", "y")]
+    usual, other = (
+        parse_block(block, SiteDefaults(), resolve),
+        parse_block(block, SiteDefaults(dark_instruction=" By\r\nmoonlight. "), resolve),
+    )
+    own = [
+        parse_block("prompt: a cat\ndark: {prompt: b}", SiteDefaults(dark_instruction=said), resolve).dark
+        for said in ("x", "y")
+    ]
 
     assert usual.dark is not None
     assert other.dark is not None
@@ -103,10 +109,10 @@ def test_the_instruction_for_dark_twins_is_part_of_them():
 @pytest.mark.parametrize("line", ["", "dark: false", "dark:"])
 def test_no_dark_twin(line):
     """A block that asks for no dark twin has none; one can be refused where the site asks for them."""
-    site = {"dark": True} if line == "dark: false" else {}
+    site = SiteDefaults({"dark": True} if line == "dark: false" else {})
 
     assert parse_block(f"prompt: a\n{line}", site, resolve).dark is None
-    assert parse_block("prompt: a", {"dark": True}, resolve).dark is not None
+    assert parse_block("prompt: a", SiteDefaults({"dark": True}), resolve).dark is not None
 
 
 @pytest.mark.parametrize(
@@ -275,7 +281,9 @@ def test_local_file_and_data_uri_are_the_same_reference(tmp_path):
     uri = f"data:image/png;base64,{base64.b64encode(PNG).decode()}"
 
     file, data, other = (
-        parse_block(f"prompt: a\nimage_urls: ['{entry}']", {}, lambda entry: references.resolve(entry, tmp_path)).spec
+        parse_block(
+            f"prompt: a\nimage_urls: ['{entry}']", SiteDefaults(), lambda entry: references.resolve(entry, tmp_path)
+        ).spec
         for entry in ("a.png", uri, "b.png")
     )
 
@@ -316,7 +324,10 @@ def test_slug_examples(prompt, slug):
 
 def test_the_slug_of_a_dark_twin():
     """A dark twin is named like its picture, and not after the instruction; one with its own prompt after that."""
-    twins = [parse_block(f"prompt: An orange cat\ndark: {dark}", {}, resolve) for dark in ("true", "{prompt: A night}")]
+    twins = [
+        parse_block(f"prompt: An orange cat\ndark: {dark}", SiteDefaults(), resolve)
+        for dark in ("true", "{prompt: A night}")
+    ]
 
     assert [reading.dark and reading.dark.slug for reading in twins] == ["orange-cat", "night"]
     assert drawn('prompt: "A\\n\\ncat"').slug == "cat"

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mkdocs_gptimage.spec import sizes
-from mkdocs_gptimage.spec.model import DEFAULT_MODEL, Reference
+from mkdocs_gptimage.spec.model import DEFAULT_MODEL, Reference, SiteDefaults
 from mkdocs_gptimage.spec.parse import parse_block
 from mkdocs_gptimage.spec.schema import block_schema, is_valid, violations
 from mkdocs_gptimage.text import nearest, quote
@@ -28,7 +28,7 @@ PROPERTIES = block_schema()["properties"]
 
 
 def problems(text: str, **defaults: object) -> list[tuple[int, str]]:
-    return list(parse_block(text, defaults, lambda entry: Reference(entry, uri=entry)).problems)
+    return list(parse_block(text, SiteDefaults(defaults), lambda entry: Reference(entry, uri=entry)).problems)
 
 
 MISTAKES = {
@@ -401,8 +401,9 @@ def test_no_block_no_schema():
 def test_no_problem_no_jsonschema():
     """A block that is fine is read without importing jsonschema, which is slow."""
     statements = (
-        "from mkdocs_gptimage.spec.parse import parse_block;"
-        "found = parse_block('prompt: a\\nsize: 16:9\\nvariant: 2\\ndark: {prompt: b}', {}, None); assert found.spec;"
+        "from mkdocs_gptimage.spec.model import SiteDefaults; from mkdocs_gptimage.spec.parse import parse_block;"
+        "text = 'prompt: a\\nsize: 16:9\\nvariant: 2\\ndark: {prompt: b}';"
+        "assert parse_block(text, SiteDefaults(), None).spec;"
         "assert 'jsonschema' not in sys.modules"
     )
 
