@@ -113,13 +113,13 @@ def measure(pictures: int, idle: tuple[float, float], options: Any) -> None:
         differences.append((run.peak - plain.peak) / 1e6)
         reference = seen["slowest"] + sum(idle)
     sites.row(f"{pictures} pictures: reference", "", f"{reference:.2f} s")
-    sites.row("  first submit to last store", "", sites.told(walls, "s", 2))
-    sites.row("  over the reference", f"{TARGETS.get(pictures, '')}", sites.told(ratios, ""))
-    sites.row("  requests per picture", "2.25", sites.told(requests, ""))
+    sites.row("  first submit to last store", "", sites.summary(walls, "s", 2))
+    sites.row("  over the reference", f"{TARGETS.get(pictures, '')}", sites.summary(ratios, ""))
+    sites.row("  requests per picture", "2.25", sites.summary(requests, ""))
     sites.row("  polls of a single task", "0", str(sum(singles)))
-    sites.row("  client CPU per picture", "10 ms", sites.told(cpus, "ms", 2))
-    sites.row("  peak memory", "", sites.told(peaks, "MB", 1))
-    sites.row("  peak memory over a build without the plugin", "80 MB", sites.told(differences, "MB", 1))
+    sites.row("  client CPU per picture", "10 ms", sites.summary(cpus, "ms", 2))
+    sites.row("  peak memory", "", sites.summary(peaks, "MB", 1))
+    sites.row("  peak memory over a build without the plugin", "80 MB", sites.summary(differences, "MB", 1))
 
 
 def main() -> None:

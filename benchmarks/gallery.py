@@ -91,7 +91,7 @@ def opened(page: Page, target: Path) -> float:
     return (time.perf_counter() - start) * 1000
 
 
-def told(name: str, values: list[float], unit: str) -> None:
+def print_summary(name: str, values: list[float], unit: str) -> None:
     print(f"{name}: {statistics.median(values):.3g} {unit} (of {len(values)}: {min(values):.3g} to {max(values):.3g})")
 
 
@@ -100,10 +100,10 @@ def look(target: Path) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1440, "height": 900})
-        told("opened", [opened(page, target) for _ in range(ROUNDS)], "ms")
-        told("filtered", [page.evaluate(FILTER, word) for _ in range(ROUNDS) for word in SEARCHES], "ms")
-        told("sorted", [page.evaluate(SORT, order) for _ in range(ROUNDS) for order in ("date", "page")], "ms")
-        told("between frames", [gap for _ in range(ROUNDS) for gap in page.evaluate(SCROLL)], "ms")
+        print_summary("opened", [opened(page, target) for _ in range(ROUNDS)], "ms")
+        print_summary("filtered", [page.evaluate(FILTER, word) for _ in range(ROUNDS) for word in SEARCHES], "ms")
+        print_summary("sorted", [page.evaluate(SORT, order) for _ in range(ROUNDS) for order in ("date", "page")], "ms")
+        print_summary("between frames", [gap for _ in range(ROUNDS) for gap in page.evaluate(SCROLL)], "ms")
         browser.close()
 
 
@@ -116,8 +116,8 @@ def main() -> None:
         settings = _settings(root)
         fill(Store(settings.store), count)
         target = root / "gallery.html"
-        told(f"{count} pictures, no thumbnail made yet", [seconds(settings, target)], "s")
-        told("thumbnails in the cache", [seconds(settings, target) for _ in range(ROUNDS)], "s")
+        print_summary(f"{count} pictures, no thumbnail made yet", [seconds(settings, target)], "s")
+        print_summary("thumbnails in the cache", [seconds(settings, target) for _ in range(ROUNDS)], "s")
         print(f"the page: {target.stat().st_size / 1e6:.3g} MB")
         look(target)
 

@@ -43,8 +43,8 @@ def import_times(runs: int) -> None:
         host.append(1000 * second[0])
         plugin.append(1000 * second[1])
         both.append(1000 * sum(second))
-    sites.row("importing MkDocs alone", "", sites.told(alone[1:], "ms", 1))
-    sites.row("importing the plugin after it", "30 ms", sites.told(plugin[1:], "ms", 1))
+    sites.row("importing MkDocs alone", "", sites.summary(alone[1:], "ms", 1))
+    sites.row("importing the plugin after it", "30 ms", sites.summary(plugin[1:], "ms", 1))
     difference = statistics.median(both[1:]) - statistics.median(alone[1:])
     sites.row("  difference of the medians of whole processes", "30 ms", f"{difference:.1f} ms")
 

@@ -24,12 +24,12 @@ def cpu() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def observe(produce: Callable[..., RunResult], seen: dict[str, Any]) -> Callable[..., RunResult]:
+def observe(run_plan: Callable[..., RunResult], seen: dict[str, Any]) -> Callable[..., RunResult]:
     """Note the clock and the CPU around the run, its first submit, and its last stored picture."""
 
     def observed(*args: Any, **kwargs: Any) -> RunResult:
-        from mkdocs_gptimage.generate.collect import Collector  # noqa: PLC0415 - as slow as for everybody
-        from mkdocs_gptimage.generate.submit import Submitter  # noqa: PLC0415 - as slow as for everybody
+        from mkdocs_gptimage.generate.collect import Collector  # noqa: PLC0415 - imported in the run, as in every build
+        from mkdocs_gptimage.generate.submit import Submitter  # noqa: PLC0415 - imported in the run, as in every build
 
         submit, collect = Submitter.submit, Collector.collect
 
@@ -45,7 +45,7 @@ def observe(produce: Callable[..., RunResult], seen: dict[str, Any]) -> Callable
         Submitter.submit, Collector.collect = first, last  # type: ignore[method-assign]
         before = cpu()
         try:
-            result = produce(*args, **kwargs)
+            result = run_plan(*args, **kwargs)
         finally:
             seen["cpu"] = cpu() - before
         seen["stored"] = sum(outcome.entry is not None for outcome in result.outcomes)

@@ -40,10 +40,10 @@ def main() -> None:
         assert len(json.loads(sites.run(*plan).output)["pictures"]) == options.pages
         sites.build(plain)
         runs = [(sites.build(plain), sites.run(*plan)) for _ in range(options.pairs)]
-    sites.row("user CPU: pages rendered by MkDocs alone", "", sites.told([a.user for a, _ in runs], "s", 2))
-    sites.row("user CPU: gptimage plan", "", sites.told([b.user for _, b in runs], "s", 2))
-    sites.row("  ratio", "1.2", sites.told([b.user / a.user for a, b in runs], ""))
-    sites.row("  ratio of wall times", "", sites.told([b.seconds / a.seconds for a, b in runs], ""))
+    sites.row("user CPU: pages rendered by MkDocs alone", "", sites.summary([a.user for a, _ in runs], "s", 2))
+    sites.row("user CPU: gptimage plan", "", sites.summary([b.user for _, b in runs], "s", 2))
+    sites.row("  ratio", "1.2", sites.summary([b.user / a.user for a, b in runs], ""))
+    sites.row("  ratio of wall times", "", sites.summary([b.seconds / a.seconds for a, b in runs], ""))
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ def measure(folder: Path, pages: int, blocks: int, runs: int) -> None:
     for number in range(runs):
         saved.write_text(f"{sites.page(pages - 1, blocks=False)}\nSaved {number} times.\n", encoding="utf-8")
         ratios.append(ours.rebuild() / plain.rebuild())
-    sites.row(f"{pages} pages, {blocks} of them with a block", "1.05", sites.told(ratios, ""))
+    sites.row(f"{pages} pages, {blocks} of them with a block", "1.05", sites.summary(ratios, ""))
 
 
 def main() -> None:

@@ -37,7 +37,7 @@ _PARAGRAPH = """The `settings` of part {n} live in **one file**, which is read o
 note that values are checked *before* anything is done: an unknown key is an error, with the nearest one as advice.
 
 - first, the file is read and its values are resolved
-- then every value is checked, and all problems are told together
+- then every value is checked, and all problems are reported together
 
 """
 _BLOCK = """```gpt-image
@@ -163,7 +163,7 @@ def build(config: Path) -> Run:
     return run("-m", "mkdocs", "build", "--quiet", "--config-file", str(config))
 
 
-def told(values: Sequence[float], unit: str, digits: int = 3) -> str:
+def summary(values: Sequence[float], unit: str, digits: int = 3) -> str:
     """Median and spread of some measurements, as the tables show them."""
     median, least, most = (f"{value:.{digits}f}" for value in (statistics.median(values), min(values), max(values)))
     return f"{median}{unit and ' '}{unit} (of {len(values)}: {least} to {most})"

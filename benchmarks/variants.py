@@ -166,7 +166,7 @@ def table(some: dict[str, Prepared], runs: list[tuple[str, dict[str, int]]]) -> 
         print(f"| {kind}, {named} | {cells} |", flush=True)
 
 
-def equal_looks(some: dict[str, Prepared], webp: tuple[int, ...]) -> None:
+def equal_similarity(some: dict[str, Prepared], webp: tuple[int, ...]) -> None:
     """AVIF's quality that is as like the picture, on average over widths, as WebP of a quality, by picture."""
     qualities = range(30, 95, 5)
     print(f"\n| as like as webp | {' | '.join(some)} | median | bytes, over webp's |")
@@ -212,7 +212,7 @@ def resizing(some: dict[str, Prepared], repeats: int) -> None:
                 pairs = [(np.asarray(found[width].convert("L")), prepared.grey[width]) for width in WIDTHS]
                 alike[name] = min(alike[name], *(float(structural_similarity(*pair)) for pair in pairs))
     for name, times in spent.items():
-        sites.row(f"resize to three widths, {name}", "", f"{sites.told(times, 'ms', 1)}, SSIM {alike[name]:.4f}")
+        sites.row(f"resize to three widths, {name}", "", f"{sites.summary(times, 'ms', 1)}, SSIM {alike[name]:.4f}")
 
 
 def stored(folder: Path, some: dict[str, Prepared]) -> dict[str, Entry]:
@@ -266,10 +266,10 @@ def on_cores(entries: dict[str, Entry], pairs: int) -> None:
         runs = [[derived(some, ("avif", "webp"), ALL_WIDTHS, cores) for cores in (2, 1)] for _ in range(pairs)]
         two, one = ([run[at][0] for run in runs] for at in (0, 1))
         target = "0.5 s" if len(some) == 1 else ""
-        sites.row(f"four widths of webp and avif on 2 cores: {name}", target, sites.told(two, "s", 2))
-        sites.row("  one core takes so many times as long", "1.8", sites.told(np.divide(one, two).tolist(), "", 2))
-        sites.row("  CPU, imports of encoders included", "", sites.told([run[1][1] for run in runs], "s", 2))
-        sites.row("  peak memory", "", sites.told([run[0][2] for run in runs], "MiB", 0))
+        sites.row(f"four widths of webp and avif on 2 cores: {name}", target, sites.summary(two, "s", 2))
+        sites.row("  one core takes so many times as long", "1.8", sites.summary(np.divide(one, two).tolist(), "", 2))
+        sites.row("  CPU, imports of encoders included", "", sites.summary([run[1][1] for run in runs], "s", 2))
+        sites.row("  peak memory", "", sites.summary([run[0][2] for run in runs], "MiB", 0))
 
 
 def by_default(entries: dict[str, Entry], runs: int) -> None:
@@ -277,7 +277,7 @@ def by_default(entries: dict[str, Entry], runs: int) -> None:
     output = Output()
     found = [derived(entries.values(), output.formats, output.widths, 2) for _ in range(runs)]
     seconds = [each[0] / len(entries) for each in found]
-    sites.row(f"the default output of {len(entries)} pictures, for each", "", sites.told(seconds, "s", 3))
+    sites.row(f"the default output of {len(entries)} pictures, for each", "", sites.summary(seconds, "s", 3))
 
 
 def warm(pictures: int, runs: int) -> None:
@@ -292,7 +292,7 @@ def warm(pictures: int, runs: int) -> None:
             started = time.thread_time()
             derive_renditions(some, output, cache)
             spent.append(1e6 * (time.thread_time() - started) / pictures)
-        sites.row(f"warm: CPU for each of {pictures} pictures with four files", "", sites.told(spent, "µs", 1))
+        sites.row(f"warm: CPU for each of {pictures} pictures with four files", "", sites.summary(spent, "µs", 1))
 
 
 def main() -> None:
@@ -307,7 +307,7 @@ def main() -> None:
         table(some, [("webp", {"quality": q, "method": m}) for q in (74, 82, 86) for m in range(7)])
         speeds = range(4, 11)
         table(some, [("avif", {"quality": q, "speed": s, "max_threads": 1}) for q in (54, 62, 70) for s in speeds])
-        equal_looks(some, (50, 60, 70, 75, 82, 90))
+        equal_similarity(some, (50, 60, 70, 75, 82, 90))
         resizing(some, 3)
     with tempfile.TemporaryDirectory(prefix="benchmark-") as name:
         entries = stored(Path(name), some)

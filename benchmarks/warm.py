@@ -118,18 +118,18 @@ def in_process(folder: Path, empty: Path, plugins: str, pages: int, runs: int) -
         without_blocks.append(hooks_only(measure(none, stopwatch)))
     imported = [name for name in SLOW_IMPORTS if name in sys.modules]
     per_block = [1000 * hooks_only(taken) / pages for taken in with_blocks]
-    sites.row("own time per block", "0.6 ms", sites.told(per_block, "ms"))
+    sites.row("own time per block", "0.6 ms", sites.summary(per_block, "ms"))
     for name in with_blocks[0]:
-        sites.row(f"  of it {name}", "", sites.told([1000 * taken[name] / pages for taken in with_blocks], "ms"))
+        sites.row(f"  of it {name}", "", sites.summary([1000 * taken[name] / pages for taken in with_blocks], "ms"))
     sites.row(
         "own time per page without a block",
         "0.03 ms",
-        sites.told([1000 * seconds / pages for seconds in without_blocks], "ms", 4),
+        sites.summary([1000 * seconds / pages for seconds in without_blocks], "ms", 4),
     )
     sites.row("first build, cache empty: whole", "", f"{first.seconds:.1f} s, {first.user:.1f} s of user CPU")
-    sites.row("publishing all files", "", sites.told(linked, "s", 4))
-    sites.row("  copied by MkDocs", "", sites.told(copied, "s", 4))
-    sites.row("  ratio", "0.125", sites.told([one / other for one, other in zip(linked, copied, strict=True)], ""))
+    sites.row("publishing all files", "", sites.summary(linked, "s", 4))
+    sites.row("  copied by MkDocs", "", sites.summary(copied, "s", 4))
+    sites.row("  ratio", "0.125", sites.summary([one / other for one, other in zip(linked, copied, strict=True)], ""))
     sites.row("slow modules imported after all builds", "none", ", ".join(imported) or "none")
 
 
@@ -139,10 +139,10 @@ def whole_builds(folder: Path, plugins: str, pairs: int, theme: str) -> None:
     plain = sites.configure(folder, "without", "[]", theme=theme)
     sites.build(plain), sites.build(ours)
     runs = [(sites.build(plain), sites.build(ours)) for _ in range(pairs)]
-    sites.row("user CPU of a build, fences left as code", "", sites.told([a.user for a, _ in runs], "s", 2))
-    sites.row("user CPU of a build, with the plugin", "", sites.told([b.user for _, b in runs], "s", 2))
-    sites.row("  ratio", "1.15", sites.told([b.user / a.user for a, b in runs], ""))
-    sites.row("  ratio of wall times", "", sites.told([b.seconds / a.seconds for a, b in runs], ""))
+    sites.row("user CPU of a build, fences left as code", "", sites.summary([a.user for a, _ in runs], "s", 2))
+    sites.row("user CPU of a build, with the plugin", "", sites.summary([b.user for _, b in runs], "s", 2))
+    sites.row("  ratio", "1.15", sites.summary([b.user / a.user for a, b in runs], ""))
+    sites.row("  ratio of wall times", "", sites.summary([b.seconds / a.seconds for a, b in runs], ""))
     least = min(b.user for _, b in runs) / min(a.user for a, _ in runs)
     sites.row("  ratio of the least user CPU", "", f"{least:.3f}")
 

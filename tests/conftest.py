@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # What lands must not hang on chance: CI tries the same examples every time, everybody else new ones.
-settings.register_profile("house", deadline=None, max_examples=80, derandomize=bool(os.environ.get("CI")))
-settings.load_profile("house")
+settings.register_profile("project", deadline=None, max_examples=80, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("project")
 
 # Builds run in processes of their own: they are to be as quick as in an installation, where modules are compiled once.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -32,5 +32,5 @@ def service() -> Iterator[gateways.ScriptedService]:
 
 @pytest.fixture(autouse=True)
 def no_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test pays: the key of whoever runs them is out of reach."""
+    """No test pays: the key of the environment is out of reach."""
     monkeypatch.delenv("APIMASTER_API_KEY", raising=False)

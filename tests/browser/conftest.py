@@ -64,7 +64,7 @@ def browser(chromium, server):
 
 @pytest.fixture
 def web(server):
-    """The server, as if nobody had asked it for anything."""
+    """The server, with an empty record of requests."""
     server.pictures.clear()
     yield server
     server.stop_holding()

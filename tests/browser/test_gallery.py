@@ -233,7 +233,7 @@ def test_published(opened, web):
     assert page.url.endswith("/modern/")
 
 
-def test_blocks_with_problems_are_told(look, tmp_path):
+def test_blocks_with_problems_are_shown(look, tmp_path):
     """Where blocks have problems, the gallery says that their pictures are not listed, and why."""
     path = tmp_path / "page.html"
     path.write_text(render_page("Pictures", [], ["docs/a.md:3: size: '1' is not a size"]), encoding="utf-8")

@@ -73,7 +73,7 @@ def test_card_keeps_the_place(opened, page, width):
 
 @pytest.mark.parametrize("site", ["material", "modern"])
 def test_printed(opened, site):
-    """On paper, a page has all of its pictures, also those that nobody has scrolled to."""
+    """On paper, a page has all of its pictures, also those that were never scrolled into view."""
     page = opened(f"{site}/")
     printed = page.pdf(print_background=False)
 

@@ -1,4 +1,4 @@
-"""`mkdocs serve` in a real browser: cards that offer pictures, pictures that come, and nobody else who pays."""
+"""`mkdocs serve` in a real browser: cards that offer pictures, pictures that appear, no payment from elsewhere."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ PICTURE = "figure img[src$='.webp']"
 
 @pytest.fixture(scope="module")
 def free_browser(browser, chromium):
-    """A browser that reaches this machine, also under a name that somebody else has chosen for it."""
+    """A browser that reaches this machine, also under a name that another party has chosen for it."""
     rules = f"--host-resolver-rules=MAP {EVIL} 127.0.0.1, EXCLUDE 127.0.0.1, MAP * ~NOTFOUND"
     launched = browser.browser_type.launch(executable_path=chromium, args=[*ARGUMENTS, rules])
     yield launched
@@ -166,8 +166,8 @@ def test_all_of_a_page_at_once(window, tmp_path, drawing):
     assert submits(drawing) == before + 3
 
 
-def test_twins_share_a_desk(window, tmp_path, drawing):
-    """Where a palette hides a picture or its twin, the desk of both is there once, whichever is shown."""
+def test_twins_share_a_card(window, tmp_path, drawing):
+    """Where a palette hides a picture or its twin, the card of both is there once, whichever is shown."""
     palette = [{"scheme": "default", "media": f"(prefers-color-scheme: {each})"} for each in ("light", "dark")]
     palette[1]["scheme"] = "slate"
     site = site_for(tmp_path, drawing, "material")
@@ -358,7 +358,7 @@ def test_a_page_of_another_site_cannot_pay(window, tmp_path, gateway):
 
 
 def test_a_name_that_means_this_machine_cannot_pay(window, tmp_path, gateway):
-    """A page of the server itself, opened under a name of somebody else's, gets no picture made."""
+    """A page of the server itself, opened under a foreign host name, gets no picture made."""
     site = site_for(tmp_path, gateway.base_url)
     site.write({"index.md": block(prompt="A boat")})
     with served(site) as (url, _):
@@ -426,7 +426,7 @@ def test_a_dirty_server_offers_nothing(tmp_path, drawing):
         assert cards_of(url) == []
 
 
-def test_a_draft_is_not_paid_for_unasked(tmp_path, drawing):
+def test_a_draft_is_not_generated_automatically(tmp_path, drawing):
     """With `on_missing: generate`, a page that only the server shows waits for a click."""
     site = site_for(tmp_path, drawing, on_missing="generate")
     text = (tmp_path / "mkdocs.yml").read_text()

@@ -127,7 +127,7 @@ def test_pixels_follow_size_resolution_and_reference(size, resolution, reference
 
 
 def test_every_ratio_stays_within_the_largest_picture():
-    """No entry of the table is larger than what explicit pixels may ask for, and tiers can be told by area."""
+    """No entry of the table is larger than what explicit pixels may ask for, and tiers can be distinguished by area."""
     assert len(PIXELS) == 15
     for three in PIXELS.values():
         assert all(is_size(f"{width}x{height}") for width, height in three)

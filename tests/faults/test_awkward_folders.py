@@ -97,11 +97,11 @@ def permissions_hold(tmp_path_factory) -> None:
 
 
 def paths(site: Site) -> dict[str, Path]:
-    shelf = site.store / SPEC.digest[:2]
+    shard = site.store / SPEC.digest[:2]
     return {
         "store": site.store,
-        "shelf": shelf,
-        "image": shelf / f"{SPEC.digest}.png",
+        "shard": shard,
+        "image": shard / f"{SPEC.digest}.png",
         "other_record": site.store / OTHER.digest[:2] / f"{OTHER.digest}.json",
         "cache": site.root / ".cache" / "gptimage",
         "caches": site.root / ".cache",
@@ -125,7 +125,7 @@ DENIED = "cannot be written to: Permission denied"
 # (closed, mode, is a picture missing, was it built before, what is said)
 CLOSED = [
     (("store",), 0o555, True, False, [f"the store '.*/gptimage' {DENIED}; nothing was submitted"]),
-    (("shelf",), 0o555, True, False, ["the store's folder '.*' cannot be written to; .*; nothing was submitted"]),
+    (("shard",), 0o555, True, False, ["the store's folder '.*' cannot be written to; .*; nothing was submitted"]),
     (("store",), 0o000, False, False, ["docs/index.md:3: .* is damaged: .*json cannot be read .Permission denied"]),
     (
         ("image", "other_record"),
@@ -153,7 +153,7 @@ CLOSED = [
     ("closed", "mode", "is_missing", "is_warm", "said"), CLOSED, ids=[f"{row[0]}-{row[1]:o}" for row in CLOSED]
 )
 def test_permissions(tmp_path, service, closed, mode, is_missing, is_warm, said):  # noqa: PLR0913 - a row
-    """Who may not read or write is told which folder and why, before anything is paid for it."""
+    """A run without the right to read or write names the folder and the reason before anything is paid."""
     site = Site(tmp_path)
     site.write({"index.md": "# Home\n\n" + block(prompt=SPEC.prompt) + "\n" + block(prompt=OTHER.prompt)})
     fill(site.store, SPEC, OTHER)
@@ -487,8 +487,8 @@ def test_places(tmp_path, store, cache, expected):
     found = folder_problems(folders)
 
     assert len(found) == len(expected)
-    assert all(re.match(each.replace("{root}", root), told) for each, told in zip(expected, found, strict=True))
-    assert all(told.isprintable() and len(told) < 400 for told in found)
+    assert all(re.match(each.replace("{root}", root), problem) for each, problem in zip(expected, found, strict=True))
+    assert all(problem.isprintable() and len(problem) < 400 for problem in found)
 
 
 def test_a_folder_under_another_name(tmp_path):
@@ -520,7 +520,7 @@ def test_a_store_in_the_site_outlives_the_refusal(tmp_path):
 
 
 def test_a_project_at_the_end_of_a_long_path(tmp_path):
-    """A path that leaves no room for the names below it is told as that, in one line per folder."""
+    """A path too long for the names below it is reported as such, in one line per folder."""
     folder, here = tmp_path, Path.cwd()
     try:
         while (left := 4000 - len(os.fspath(folder)) - 1) > 0:

@@ -45,7 +45,7 @@ def test_a_crash_costs_nothing(point, results):
 
 
 def test_a_loss_is_found_out(loss):
-    """Deleting the cache while pictures are in flight is told as what it is: paid for twice, and forgotten."""
+    """Deleting the cache while pictures are in flight means that they are paid for twice and forgotten."""
     found = loss.result()
 
     assert found.paid_twice > 0

@@ -64,7 +64,7 @@ def answer_outstanding(service):
     return lambda: len(service.of("submit")) == 1
 
 
-def told_to_wait(service):
+def asked_to_wait(service):
     """The service has asked for ten minutes of patience."""
     service.submit = fails(429, retry_after="600")
     return lambda: len(service.of("submit")) == 1
@@ -89,7 +89,7 @@ def downloads_drip(service):
 SITUATIONS = {
     tasks_in_flight: (3, 0),
     answer_outstanding: (0, 1),
-    told_to_wait: (0, 0),
+    asked_to_wait: (0, 0),
     polls_unanswered: (3, 0),
     downloads_drip: (3, 0),
 }

@@ -218,13 +218,13 @@ def test_rule_7_words_that_the_picture_does_not_depend_on_cost_nothing(service, 
 
 
 def test_rule_8_what_was_paid_is_written_down(service, site):
-    """What was paid is written down, with its cost where the service tells it."""
-    site.write({"index.md": block(prompt="told") + "\n" + block(prompt="untold", resolution="2k")})
+    """What was paid is written down, with its cost where the service states it."""
+    site.write({"index.md": block(prompt="priced") + "\n" + block(prompt="unpriced", resolution="2k")})
     service.submit = lambda request: accepts(f"t-{request.json['prompt']}")
     service.batch = lambda request: says(
         {
             "data": [
-                {**service.finished(each), **({"cost": 0.0085} if each == "t-told" else {})}
+                {**service.finished(each), **({"cost": 0.0085} if each == "t-priced" else {})}
                 for each in request.json["task_ids"]
             ]
         }
@@ -233,8 +233,8 @@ def test_rule_8_what_was_paid_is_written_down(service, site):
     made = {prompt: record["made"] for prompt, record in records(site).items()}
 
     assert {prompt: (each["task_id"], each["cost_usd"]) for prompt, each in made.items()} == {
-        "told": ("t-told", 0.0085),
-        "untold": ("t-untold", None),
+        "priced": ("t-priced", 0.0085),
+        "unpriced": ("t-unpriced", None),
     }
     assert all(each["gateway"] == "127.0.0.1" and each["at"].endswith("Z") for each in made.values())
     assert "2 pictures: 0 cached, 2 generated, 0 failed, $0.0085 for 1 of them" in built.err

@@ -47,7 +47,7 @@ logging.basicConfig(level=logging.DEBUG, format="%(name)s %(message)s")
 
 
 def echoing(service, images):
-    """Have a service repeat the key wherever it can; what it does is told by the prompt."""
+    """Have a service repeat the key wherever it can; the prompt selects what it does."""
     links = {
         "stored": f"{service.origin}/own.png",
         "elsewhere": f"{images.origin}/a.png",
@@ -212,11 +212,11 @@ def test_logs_are_as_before_after_a_run(service):
 def test_a_key_that_is_none_is_refused_unseen(service, tmp_path, end):
     """A key that no header can carry is refused before anything is sent, and not shown."""
     site = harness.Site(harness.settings(tmp_path, service.base_url), harness.catalog("a cat"))
-    environment = {"APIMASTER_API_KEY": f"sk-nobody{end}"}
+    environment = {"APIMASTER_API_KEY": f"sk-secret{end}"}
     with pytest.raises(ConfigurationError, match="APIMASTER_API_KEY") as caught:
         run_plan(site.plan(), replace(site.workspace, environment=environment))
 
-    assert "nobody" not in str(caught.value)
+    assert "sk-secret" not in str(caught.value)
     assert service.requests == []
 
 

@@ -291,7 +291,7 @@ def fill(site: Site) -> dict[str, Pair]:
 
 
 def litter(store: Path) -> None:
-    """What is no part of any picture, and in nobody's way."""
+    """Add files that belong to no picture and hinder nothing."""
     folder = store / "ff"
     folder.mkdir(exist_ok=True)
     (folder / ".killed.part").write_bytes(b"half")
@@ -370,7 +370,7 @@ def test_damage_is_named(damaged, name, by):
     assert REMEDIES.get(row.kind, RESTORE).format(digest) in line
 
 
-def test_programs_are_told(damaged, name):
+def test_check_as_json(damaged, name):
     """`check --json` gives the kind of the damage, the file that is to blame, and why."""
     row, digest = ROWS[name], damaged.pairs[name].digest
     pictures = {picture["digest"]: picture for picture in json.loads(damaged.checked.out)["pictures"]}
@@ -405,13 +405,13 @@ def test_what_is_whole_is_published(damaged):
     assert ".webp" in damaged.site.figures("missing/index.html")[0]
 
 
-def test_litter_is_told_and_fails_nothing(damaged):
+def test_litter_is_reported_and_fails_nothing(damaged):
     """Files that are no part of any picture are listed with what to do, by their paths."""
-    told = {Path(each["file"]).name: each["reason"] for each in json.loads(damaged.checked.out)["leftovers"]}
+    reasons = {Path(each["file"]).name: each["reason"] for each in json.loads(damaged.checked.out)["leftovers"]}
 
-    assert "left by a run that was killed; delete it" in told[".killed.part"]
-    assert "no page asks for it: restore or delete" in told[f"{'f' * 64}.png"]
-    assert "is misplaced" in told[f"{ImageSpec(FINE).digest}.webp"]
+    assert "left by a run that was killed; delete it" in reasons[".killed.part"]
+    assert "no page asks for it: restore or delete" in reasons[f"{'f' * 64}.png"]
+    assert "is misplaced" in reasons[f"{ImageSpec(FINE).digest}.webp"]
     assert ".killed.part: is being written, or was left" in damaged.text.out
 
 

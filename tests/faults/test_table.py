@@ -58,7 +58,7 @@ def world(request, service, folder):
 
 @pytest.mark.parametrize("cell", ROWS)
 def test_a_fault_costs_leaves_and_says_what_the_table_says(cell, world):
-    """A fault is paid for, kept, told and taken up by the next run as its row says, and never charged for twice."""
+    """Each fault is paid for, kept, reported and resumed by the next run as its row says, and never charged twice."""
     with pytest.MonkeyPatch.context() as world.patch:
         cell.happens(world)
         step, problems = world.run()
@@ -69,7 +69,7 @@ def test_a_fault_costs_leaves_and_says_what_the_table_says(cell, world):
     world.site.settings = dataclasses.replace(world.healthy, api=dataclasses.replace(world.healthy.api, timeout=LONG))
     state, submission = world.site.states()[-1], world.submission()
     world.open()
-    again, told = world.run()
+    again, later_problems = world.run()
     repeated = world.service.counts()
 
     assert (step, state, submission and submission.stage) == (cell.end.step, cell.end.state, cell.end.stage), problems
@@ -77,7 +77,7 @@ def test_a_fault_costs_leaves_and_says_what_the_table_says(cell, world):
     assert cells.pattern(cell.asked).fullmatch(asked), asked
     assert charged == cell.end.charged
     assert _says(cell, problems)
-    assert _goes_on(cell, again, told, repeated, world)
+    assert _goes_on(cell, again, later_problems, repeated, world)
     assert len(world.charges) - cell.end.refunded <= len(cell.prompts)
 
 

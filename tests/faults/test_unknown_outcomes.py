@@ -1,4 +1,4 @@
-"""Submits of which nobody knows what became: named, never repeated on their own, and the same one when they are."""
+"""Submits with an unknown outcome: reported, repeated only on request, and then with the same idempotency key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A picture that another run has in hand: every way in which that other run can let go of it."""
+"""A picture leased by another run: every way in which that run can release it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def site(service, tmp_path):
     return Site(harness.settings(tmp_path, service.base_url), catalog("a cat"))
 
 
-def flight_of(site, run, **changes):
+def submission_of(site, run, **changes):
     """The submission of the site's picture, in the hands of a run."""
     (picture,) = site.pictures.pictures.values()
     spec = picture.spec
@@ -46,10 +46,10 @@ def written(site, submission):
 
 
 def beside(site, **changes):
-    """Run the site while another run has its picture in hand; that one dies after a while and leaves `changes`."""
+    """Run the site while another run holds the lease of its picture; that one dies soon and leaves `changes`."""
     (site.settings.cache).mkdir(parents=True, exist_ok=True)
     with hold_lease(site.settings.cache) as run:
-        written(site, flight_of(site, run, **changes))
+        written(site, submission_of(site, run, **changes))
         plan = site.plan()
         found = []
         thread = threading.Thread(target=lambda: found.extend(site.generate(plan)))
@@ -90,12 +90,12 @@ def test_a_task_of_another_service_is_left_to_it(service, site):
 
 
 def test_a_run_that_hangs_is_not_waited_for_longer_than_its_task_may_take(service, site):
-    """A living run that does nothing is waited for as long as the service may take, and keeps what it has in hand."""
+    """A live run that does nothing is waited for as long as the service may take, and keeps its lease."""
     api = dataclasses.replace(site.settings.api, timeout={"1k": 50.0})
     site = Site(dataclasses.replace(site.settings, api=api), site.pictures)
     site.settings.cache.mkdir(parents=True)
     with hold_lease(site.settings.cache) as run:
-        written(site, flight_of(site, run))
+        written(site, submission_of(site, run))
         outcomes = site.generate()
         kept = site.submissions()
 
@@ -107,9 +107,9 @@ def test_a_run_that_hangs_is_not_waited_for_longer_than_its_task_may_take(servic
 
 def test_of_two_that_take_over_one_does(service, site):
     """A submission whose row another run has changed meanwhile is not taken over on the strength of the old one."""
-    written(site, flight_of(site, ""))
+    written(site, submission_of(site, ""))
     plan = site.plan()
-    written(site, flight_of(site, "", reason="seen by another run"))
+    written(site, submission_of(site, "", reason="seen by another run"))
     outcomes = site.generate(plan)
 
     assert plan.rows[0].state is State.IN_FLIGHT

@@ -117,8 +117,8 @@ def test_bad_block(site, service, name):
     assert not site.store.exists()
 
 
-def test_all_problems_are_told_at_once(site, service):
-    """One build names every problem of every page, so that none is found only after another is mended."""
+def test_all_problems_are_reported_at_once(site, service):
+    """One build names every problem of every page, so that none is found only after another is fixed."""
     site.configure(gptimage={"api": {"base_url": service, **FAST}})
     site.write(
         {

@@ -425,7 +425,7 @@ def test_damaged_picture_is_never_published_or_paid_for_again(site, service):
 
 
 def test_emulated_pictures_are_pointed_out_to_real_sites(site):
-    """A site that leaves the emulator is told that its stored pictures are the emulator's."""
+    """A site that leaves the emulator is warned that its stored pictures are the emulator's."""
     site.configure(gptimage={"api": {"base_url": "emulator", **FAST}})
     site.write({"index.md": block(prompt="Emulated")})
     assert site.build("--strict").code == 0

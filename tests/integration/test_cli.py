@@ -116,7 +116,7 @@ def test_generate_without_key(site):
 
 @pytest.mark.parametrize("command", ["plan", "check", "generate"])
 def test_invalid_blocks(site, command):
-    """Problems of blocks are told by every command, and exit with 1."""
+    """Every command reports problems of blocks, and exits with 1."""
     site.write({"bad.md": block(prompt="x", size="16:10")})
 
     done = site.gptimage(command, env=KEY)
@@ -151,7 +151,7 @@ def test_site_without_the_plugin(site):
     assert "the plugin 'gptimage' is not in 'plugins'" in done.err
 
 
-def test_misspelt_option_is_told(site):
+def test_misspelt_option_is_reported(site):
     """An option that MkDocs ignores is not ignored in silence, least of all a budget."""
     text = (site.root / "mkdocs.yml").read_text("utf-8").replace("prices:", "bugdet: {images: 0}\n    prices:")
     (site.root / "mkdocs.yml").write_text(text, encoding="utf-8")

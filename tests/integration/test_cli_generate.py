@@ -53,7 +53,7 @@ def in_terminal(site, *arguments, answer):
     try:
         while piece := os.read(ours, 4096):
             shown += piece
-    except OSError:  # how Linux says that nobody is at the other end any more
+    except OSError:  # how Linux reports that the other end is closed
         pass
     os.close(ours)
     return process.wait(timeout=60), shown.decode()
@@ -68,7 +68,7 @@ def test_generate_asks_in_a_terminal(site, service, answer, code, made):
     assert (found, len(service.of("submit"))) == (code, made)
 
 
-def test_generate_asks_nobody_with_yes(site, service):
+def test_generate_does_not_ask_with_yes(site, service):
     """--yes does not ask."""
     code, shown = in_terminal(site, "generate", "--yes", answer="")
 
@@ -76,7 +76,7 @@ def test_generate_asks_nobody_with_yes(site, service):
     assert (code, len(service.of("submit"))) == (0, 4)
 
 
-def test_generate_asks_nobody_without_a_terminal(site, service):
+def test_generate_does_not_ask_without_a_terminal(site, service):
     """A script says what it pays for, and goes on."""
     done = site.gptimage("generate", env=ENV)
 
@@ -141,7 +141,7 @@ def test_only_brings_parents_along(site, service):
 
 
 def test_only_wants_names_that_mean_something(site, service):
-    """A page that is not there is wrong usage, told with the nearest, and nothing is paid."""
+    """A page that does not exist is wrong usage: the message suggests the nearest one, and nothing is paid."""
     done = site.gptimage("generate", "--only", "docs/guide/dug.md", "--only", "zebra", env=ENV)
 
     assert done.code == 2

@@ -1,4 +1,4 @@
-"""`gptimage plan`, `check` and `list`: what is there, what is not, and what is there for nobody."""
+"""`gptimage plan`, `check` and `list`: what is stored, what is missing, and what is stored and unused."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def in_terminal(site, columns, *arguments):
     try:
         while piece := os.read(ours, 4096):
             shown += piece
-    except OSError:  # how Linux says that nobody is at the other end any more
+    except OSError:  # how Linux reports that the other end is closed
         pass
     os.close(ours)
     process.wait(timeout=60)
@@ -77,7 +77,7 @@ def in_terminal(site, columns, *arguments):
 
 
 def test_plan_tells_new_from_changed(site):
-    """An edited picture is told with the fields that changed, the picture before it as outdated."""
+    """An edited picture is reported with the fields that changed, and its previous version as outdated."""
     planned = site.gptimage("plan")
 
     assert planned.code == 1
@@ -92,13 +92,13 @@ def test_plan_tells_new_from_changed(site):
 
 def test_plan_for_programs(site):
     """--json keeps the states that programs know, and adds what changed, from what, and the orphans."""
-    told = json.loads(site.gptimage("plan", "--json").out)
+    report = json.loads(site.gptimage("plan", "--json").out)
 
-    states = {each["prompt"]: each["state"] for each in told["pictures"]}
+    states = {each["prompt"]: each["state"] for each in report["pictures"]}
     assert states == {NEW.prompt: "missing", "A cat": "cached", "Two towers\n\nin the fog": "missing"}
-    assert (told["pictures"][0]["changed"], told["pictures"][0]["former"]) == (["size"], OLD.digest)
-    assert (told["pictures"][1]["changed"], told["pictures"][1]["former"]) == ([], None)
-    found = {each["digest"]: (each["state"], each["candidate_of"], each["number"]) for each in told["orphans"]}
+    assert (report["pictures"][0]["changed"], report["pictures"][0]["former"]) == (["size"], OLD.digest)
+    assert (report["pictures"][1]["changed"], report["pictures"][1]["former"]) == ([], None)
+    found = {each["digest"]: (each["state"], each["candidate_of"], each["number"]) for each in report["orphans"]}
     assert found == {
         OLD.digest: ("outdated", None, None),
         LOST.digest: ("orphaned", None, None),
@@ -107,7 +107,7 @@ def test_plan_for_programs(site):
 
 
 def test_orphans_alone_leave_a_plan_complete(whole):
-    """There is nothing to do for what nobody asks for."""
+    """A stored picture that no page asks for needs no action."""
     put(Store(whole.store), LOST)
 
     assert whole.gptimage("plan").code == 0
@@ -137,7 +137,7 @@ def test_terminal(site, columns, command):
 
 @pytest.mark.parametrize(("options", "code"), [([], 1), (["--allow-orphans"], 0)])
 def test_check_fails_for_orphans(whole, options, code):
-    """What is stored and asked for by nobody fails a check, unless that is allowed."""
+    """A stored picture that no page asks for fails a check, unless that is allowed."""
     put(Store(whole.store), LOST)
 
     checked = whole.gptimage("check", *options)
@@ -186,11 +186,11 @@ def test_workflow_commands(tmp_path, monkeypatch, problem, expected):
     assert github_errors([problem], tmp_path) == [expected]
 
 
-@pytest.mark.parametrize("is_told", [True, False])
-def test_files_of_a_site_below_the_root(tmp_path, monkeypatch, is_told):
+@pytest.mark.parametrize("is_given", [True, False])
+def test_files_of_a_site_below_the_root(tmp_path, monkeypatch, is_given):
     """GitHub takes files to be relative to the repository, wherever the site lies in it."""
     monkeypatch.delenv("GITHUB_WORKSPACE", raising=False)
-    if is_told:
+    if is_given:
         monkeypatch.setenv("GITHUB_WORKSPACE", str(tmp_path))
     else:
         (tmp_path / ".git").mkdir()
@@ -215,8 +215,8 @@ def test_store_only_reads_no_page(site):
     assert bad.code == 1
     assert bad.out.endswith("4 pictures in the store: 3 whole, 1 damaged\n")
     assert f"gptimage/{LOST.digest[:2]}/{LOST.digest}.png: the picture {LOST.digest[:12]} is damaged" in bad.out
-    told = json.loads(site.gptimage("check", "--store-only", "--json").out)
-    assert (told["verified"], [each["digest"] for each in told["damages"]]) == (4, [LOST.digest])
+    report = json.loads(site.gptimage("check", "--store-only", "--json").out)
+    assert (report["verified"], [each["digest"] for each in report["damages"]]) == (4, [LOST.digest])
     assert "::error file=gptimage/" in site.gptimage("check", "--store-only", "--github").out
 
 
@@ -254,10 +254,10 @@ def test_list_as_json(site):
 
     listed = site.gptimage("list", "--json")
 
-    told = json.loads(listed.out)
+    report = json.loads(listed.out)
     assert listed.code == 1
-    assert [each["state"] for each in told["pictures"] if each["candidate_of"]] == ["candidate"]
-    assert len(told["problems"]) == 1
+    assert [each["state"] for each in report["pictures"] if each["candidate_of"]] == ["candidate"]
+    assert len(report["problems"]) == 1
 
 
 def test_list_knows_what_is_not_needed(tmp_path):

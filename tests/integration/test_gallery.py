@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from galleries import CANDIDATES, CAT, EDITED, FORMER, HILL, HOSTILE, OLD, TORN, URL, data, put, survey, written
+from galleries import CANDIDATES, CAT, EDITED, HILL, HOSTILE, OLD, PREVIOUS, TORN, URL, data, put, survey, written
 from harness import catalog, settings
 from PIL import Image
 from sites import FAST, Site, block
@@ -38,24 +38,24 @@ def test_every_state_in_the_order_of_the_pages(tmp_path):
     """Pictures stand in the order of the pages, what may replace or was replaced behind its picture, the rest last."""
     found = gallery_items(survey(tmp_path))
 
-    told = [(each.request["prompt"], each.status.value) for each in found]
-    assert told[:10] == [
+    items = [(each.request["prompt"], each.status.value) for each in found]
+    assert items[:10] == [
         (CAT.prompt, "used"),
         (CAT.prompt, "candidate"),
         (CAT.prompt, "candidate"),
         (HOSTILE, "used"),
         (HILL.prompt, "used"),
         (EDITED.prompt, "missing"),
-        (FORMER.prompt, "outdated"),
+        (PREVIOUS.prompt, "outdated"),
         ("A tower", "in flight"),
         ("A bridge", "unknown"),
         (TORN.prompt, "broken"),
     ]
-    assert sorted(told[10:]) == [(OLD.prompt, "orphaned"), ("A stray", "in flight")]
+    assert sorted(items[10:]) == [(OLD.prompt, "orphaned"), ("An unclaimed picture", "in flight")]
     assert {each.status for each in found} == set(Status)
 
 
-def test_what_is_told(tmp_path):
+def test_every_state_has_its_item(tmp_path):
     """A picture comes with prompt, size, cost, date and places; a candidate with its number and its picture."""
     found = shown(written(tmp_path))
 
@@ -69,12 +69,12 @@ def test_what_is_told(tmp_path):
         (2, CAT.digest),
     ]
     assert (found[EDITED.digest]["price"], found[EDITED.digest]["detail"]) == (0.25, "changed: prompt")
-    assert found[FORMER.digest]["of"] == EDITED.digest
+    assert found[PREVIOUS.digest]["of"] == EDITED.digest
     assert "bytes" in found[TORN.digest]["detail"]
 
 
 def test_what_the_emulator_drew_cost_nothing(tmp_path):
-    """A cost that the emulator made up is not told as money spent."""
+    """A cost that the emulator made up does not count as money spent."""
     old = shown(written(tmp_path))[OLD.digest]
 
     assert (old["cost"], old["is_emulated"]) == (None, True)
@@ -140,7 +140,7 @@ def test_nothing_comes_from_elsewhere(tmp_path):
 
 
 def test_a_record_may_hold_anything(tmp_path):
-    """A record that somebody planted, with lists where texts belong, is shown and breaks nothing."""
+    """A forged record, with lists where texts belong, is shown and breaks nothing."""
     store = Store(tmp_path / "gptimage")
     spec = ImageSpec("x")
     odd = {"v": 1, "prompt": ["no text"], "size": None, "references": "none", "variant": {"a": 1}}
@@ -155,7 +155,7 @@ def test_a_record_may_hold_anything(tmp_path):
 
 
 def test_roles_of_dark_twins_and_references(tmp_path):
-    """What a block does not describe itself is told as what it is there."""
+    """A picture that only another one needs is shown with its role, such as "reference"."""
     parent = ImageSpec("A parent")
     child = ImageSpec("A child", references=(reference_to(parent),))
     store = Store(tmp_path / "gptimage")
@@ -241,17 +241,17 @@ def test_command_opens_it(site):
 
 
 def test_command_with_problems(site):
-    """Blocks with problems are told on the page and in the terminal, and exit with 1."""
+    """Blocks with problems are shown on the page and in the terminal, and the command exits with 1."""
     site.write({"bad.md": block(prompt="x", size="16:10")})
     done = site.gptimage("gallery")
 
-    told = data((site.root / ".cache/gptimage/gallery.html").read_text("utf-8"))
-    assert (done.code, len(told["pictures"])) == (1, 1)
-    assert told["problems"] == ["docs/bad.md:3: size: '16:10' is not a size; did you mean '16:9'?"]
-    assert told["problems"][0] in done.err
+    shown = data((site.root / ".cache/gptimage/gallery.html").read_text("utf-8"))
+    assert (done.code, len(shown["pictures"])) == (1, 1)
+    assert shown["problems"] == ["docs/bad.md:3: size: '16:10' is not a size; did you mean '16:9'?"]
+    assert shown["problems"][0] in done.err
 
 
-def test_no_site_publishes_it_unasked(site):
+def test_no_site_publishes_it_by_default(site):
     """Without the option, a built site has no gallery, and its prompts are nowhere but in alternative texts."""
     assert site.build().code == 0
 

@@ -150,7 +150,7 @@ def test_what_is_drawn_from_specs_only_is_known_at_once(tmp_path):
 
 
 def test_a_failed_parent_fails_its_children_by_name(site, service, paying_service):
-    """What is drawn from a picture that fails is not submitted, and told with the parent's name; the rest is made."""
+    """A picture drawn from one that fails is not submitted, and its message names the parent; the rest is made."""
     made, _ = site
     accept = service.submit
     service.submit = lambda request: fails(400, "no") if request.json["prompt"] == "Bad" else accept(request)
@@ -209,13 +209,13 @@ def test_a_circle_is_one_error(site, service, pages, said):
     assert (built.code, checked.code) == (1, 1)
     assert service.requests == []
     for finished in (built, checked):
-        told = [line for line in finished.err.splitlines() if "image_urls" in line]
-        assert [line[line.index("docs/") :].rpartition(":")[2] for line in told] == [said.rpartition(":")[2]]
-        assert told[0][told[0].index("image_urls") :] == said[said.index("image_urls") :]
+        messages = [line for line in finished.err.splitlines() if "image_urls" in line]
+        assert [line[line.index("docs/") :].rpartition(":")[2] for line in messages] == [said.rpartition(":")[2]]
+        assert messages[0][messages[0].index("image_urls") :] == said[said.index("image_urls") :]
 
 
 def test_ids_that_mean_nothing(site, service):
-    """An unknown parent, and one that means several pictures, are told with page, line and entry."""
+    """An unknown parent, and one that means several pictures, are reported with page, line and entry."""
     made, _ = site
     made.write(
         {

@@ -163,7 +163,7 @@ def test_a_dark_twin_is_asked_for_where_its_block_stands():
     assert (light.is_shown, dark.is_shown) == (True, True)
 
 
-def test_parents_come_first_and_are_told_from_what_pages_show():
+def test_parents_come_first_and_are_marked_as_parents():
     """What only another picture needs is in the catalog before it, and knows the block that needs it."""
     sketch, painting = pages(PAINTING).pictures.values()
 
@@ -263,12 +263,12 @@ def test_a_plan_shows_and_prices_both(make_site):
     """The plan has a line for each twin, with the line of the block, and costs what both cost."""
     site = make_site(TWINS, prices={"1k": 0.25})
     lines = status_text(SiteStatus(site.plan())).splitlines()
-    told = json.loads(status_json(SiteStatus(site.plan()), []))
+    status = json.loads(status_json(SiteStatus(site.plan()), []))
 
     assert "  docs/index.md:1         a cat" in lines[0]
     assert "  docs/index.md:1 (dark)  a cat by night" in lines[1]
     assert lines[2] == "2 pictures: 0 cached, 2 new; 2 to pay for ($0.5)"
-    assert [each["uses"] for each in told["pictures"]] == [[{"page": "docs/index.md", "line": 1}]] * 2
+    assert [each["uses"] for each in status["pictures"]] == [[{"page": "docs/index.md", "line": 1}]] * 2
 
 
 @pytest.mark.parametrize(
@@ -532,7 +532,7 @@ def test_the_next_run_collects_the_parent_and_goes_on(studio, make_site):
 
 
 def test_an_unknown_parent_is_tried_again_together_with_its_child(studio, make_site):
-    """A parent with an unknown outcome keeps its child back until somebody decides, and then both are made."""
+    """A parent with an unknown outcome holds its child back until it is resolved, and then both are made."""
     studio.answers["a cat"] = Answer(vanish=True)
     site = make_site(TWINS)
     site.run()
@@ -696,7 +696,7 @@ def test_a_queue_keeps_the_order_of_the_plan():
     assert anyio.run(take) == [cat, night, dog, None]
 
 
-def test_a_circle_waits_for_nobody():
+def test_a_circle_ends_without_waiting():
     """Pictures that are drawn from each other, which no digest allows, are refused instead of waited for."""
     catalog = pages(TWINS)
     light, dark = catalog.pictures.values()

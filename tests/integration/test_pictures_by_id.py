@@ -50,7 +50,7 @@ def test_an_image_shows_the_picture_of_a_block_on_any_page(site, service):
 
 
 def test_ids_that_mean_nothing_are_problems(site, service):
-    """An unknown id, and one of two pictures, are told with page, line and what to do, and nothing is submitted."""
+    """An unknown id, and one of two pictures, are reported with page, line and what to do, and nothing is submitted."""
     site.write(
         {
             "a.md": block(prompt="One", id="same"),
@@ -69,7 +69,7 @@ def test_ids_that_mean_nothing_are_problems(site, service):
         assert "docs/b.md" not in said.replace("docs/a.md and docs/b.md", "")
 
 
-def test_what_nobody_sees_is_no_mention(site):
+def test_hidden_text_is_no_mention(site):
     """An id in a code sample or a comment stays as it is."""
     site.write(
         {"index.md": "```\n![x](gpt-image:none)\n```\n\n`![x](gpt-image:none)`\n\n<!-- <img src='gpt-image:x'> -->\n"}
@@ -79,7 +79,7 @@ def test_what_nobody_sees_is_no_mention(site):
 
 
 def test_front_matter_becomes_an_absolute_url(site):
-    """`image: gpt-image:ID` is the absolute URL of the published original, for whoever reads the page's meta."""
+    """`image: gpt-image:ID` is the absolute URL of the published original, for any reader of the page's meta."""
     (site.root / "overrides").mkdir()
     (site.root / "overrides/main.html").write_text(
         '{% extends "base.html" %}{% block extrahead %}<meta property="og:image" content="{{ page.meta.image }}">'

@@ -76,10 +76,10 @@ def test_prune_lists_and_deletes_on_apply(site):
 
 def test_prune_for_programs(site):
     """--json names what is unused, and whether it was deleted."""
-    told = [json.loads(site.gptimage("prune", "--json", *more).out) for more in ([], ["--apply"])]
+    reports = [json.loads(site.gptimage("prune", "--json", *more).out) for more in ([], ["--apply"])]
 
-    assert [each["deleted"] for each in told] == [False, True]
-    assert all([orphan["digest"] for orphan in each["orphans"]] == [OLD.digest] for each in told)
+    assert [each["deleted"] for each in reports] == [False, True]
+    assert all([orphan["digest"] for orphan in each["orphans"]] == [OLD.digest] for each in reports)
     assert stored(site) == {CAT.digest, DOG.digest}
 
 
@@ -205,7 +205,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_a_branch_that_cannot_be_read_stops_it(site, case):
-    """When it is not known what a branch stores, or that is nothing, nothing is deleted, and the reason is told."""
+    """When it is not known what a branch stores, or that is nothing, nothing is deleted, and the reason is reported."""
     ref, prepare, message = REFUSED[case]
     repository(site)
     if prepare:
@@ -234,7 +234,7 @@ def test_without_git_or_a_repository(site, env, message):
 
 
 def test_files_of_the_cache(site):
-    """Files that no manifest of a used picture lists go; those of used pictures, and young ones, stay."""
+    """Files that no manifest of a used picture lists are deleted; those of used pictures, and recent ones, stay."""
     site.write({"old.md": block(prompt="An old picture"), "missing.md": block(prompt="Missing")})
     assert site.build().code == 0
     (site.root / "docs/old.md").unlink()

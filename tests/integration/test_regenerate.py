@@ -68,7 +68,7 @@ def test_a_picture_is_replaced(site, service):
     assert site.gptimage("check").code == 0
 
 
-def test_the_service_is_not_told_of_candidates(site, service):
+def test_the_service_does_not_learn_of_candidates(site, service):
     """What is sent for a candidate is what was sent for its picture."""
     site.gptimage("regenerate", CAT.digest[:8], env=ENV)
 
@@ -105,7 +105,7 @@ def test_numbers_go_on(site, service):
 
 
 def test_undecided_candidates_stop_a_replacement(site, service):
-    """Nobody pays for another picture, or loses the old one, while a candidate waits: the commands are named."""
+    """While a candidate waits, no other picture is paid for and the old one stays: the message names the commands."""
     site.gptimage("regenerate", "--keep", "cat", env=ENV)
     old = sha256_of(site)
 
@@ -147,7 +147,7 @@ def test_an_interrupted_run_is_found_again(site, service):
 
 
 def test_generate_collects_what_was_interrupted(site, service):
-    """`generate` brings a candidate home that is in flight; it waits there, and the old picture is shown."""
+    """`generate` collects a candidate that is in flight; it waits in the store, and the old picture is shown."""
     old = sha256_of(site)
     finished = service.batch
     service.batch = lambda request: says({"data": [task(each, "processing") for each in request.json["task_ids"]]})
@@ -211,7 +211,7 @@ def test_the_budget_counts(site, service):
     ],
 )
 def test_wrong_names(site, service, arguments, code, message):
-    """A name that means nothing is told, with the nearest, before anything is paid."""
+    """An unknown name is reported, with the nearest one, before anything is paid."""
     done = site.gptimage("regenerate", *arguments, env=ENV)
 
     assert done.code == code
@@ -230,7 +230,7 @@ def test_a_picture_that_is_not_stored(site, service):
     assert service.of("submit") == []
 
 
-def test_programs_are_told(site):
+def test_output_as_json(site):
     """--json names what was replaced, and the candidates that wait."""
     kept = json.loads(site.gptimage("regenerate", "--json", "--keep", "cat", env=ENV).out)["regenerated"][0]
     dog = json.loads(site.gptimage("regenerate", "--json", "dog", env=ENV).out)["regenerated"][0]
@@ -240,7 +240,7 @@ def test_programs_are_told(site):
     assert dog["replaced"]
 
 
-def test_what_was_drawn_from_the_former_is_named(site):
+def test_what_was_drawn_from_the_replaced_picture_is_named(site):
     """A dark twin stays what it was, and is named with the command that draws it anew."""
     site.write({"index.md": block(prompt="A cat", id="cat", dark={"prompt": "A cat by night"})})
     site.gptimage("generate", env=ENV)
@@ -299,7 +299,7 @@ def test_two_at_a_time_pay_for_one_candidate_once(site, service):
 
 
 def test_a_candidate_that_is_gone_at_the_end_is_a_problem(site, service):
-    """When another command deletes what was paid for before it is taken, that is told, and the exit code is 1."""
+    """When another command deletes what was paid for before it is taken, that is reported, and the exit code is 1."""
     is_done = []
     first = []
 
@@ -321,11 +321,11 @@ def test_a_candidate_that_is_gone_at_the_end_is_a_problem(site, service):
     assert len(stored) == 1
     assert site.gptimage("regenerate", "--discard", stored[0]).code == 0
     is_done.append(True)
-    told, said = run.communicate(timeout=60)
+    out, said = run.communicate(timeout=60)
 
     assert run.returncode == 1
     assert f"stored in this run and not there any more: candidate {stored[0][:12]}" in said
-    assert told.count("is the new picture") == 1
+    assert out.count("is the new picture") == 1
 
 
 def test_prune_leaves_a_run_its_candidates(site):

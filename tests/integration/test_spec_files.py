@@ -116,8 +116,8 @@ def test_specs_take_styles_defaults_and_references_beside_them(site, service):
     assert base64.b64decode(submit.json["image_urls"][0].partition(",")[2]) == picture("PNG")
 
 
-def test_problems_of_specs_and_pages_are_told_together(site, service):
-    """Mistakes in specs files, used or not, are told with file and line, beside those of pages."""
+def test_problems_of_specs_and_pages_are_reported_together(site, service):
+    """Mistakes in specs files, used or not, are reported with file and line, beside those of pages."""
     made, configure = site
     configure(specs=["images/*.yml", "more/**/*.yaml"], require_alt=True)
     declare(
@@ -174,8 +174,8 @@ def test_an_id_of_a_spec_and_of_a_block(site, service):
     assert service.requests == []
 
 
-def test_an_unknown_id_is_told_with_the_nearest_spec(site):
-    """An id that nothing declares is told with the nearest one of a specs file."""
+def test_an_unknown_id_is_reported_with_the_nearest_spec(site):
+    """The message for an undeclared id suggests the nearest one of a specs file."""
     made, _ = site
     declare(made, CATS)
     made.write({"a.md": "![x](gpt-image:tabbi)\n\n![x](gpt-image:elephant)\n"})

@@ -106,21 +106,21 @@ def test_dark_twins_have_the_style_too():
     ],
 )
 def test_what_a_block_gets_wrong(text, expected):
-    """An unknown style, and what is too much together with one, are told at their line."""
+    """An unknown style, and a block that exceeds a limit together with its style, are reported at their line."""
     found = list(reading(text).problems)
 
     assert [each for each in found if not each[1].startswith("size")] == expected
 
 
 def test_no_styles_at_all():
-    """A style on a site that has none is told where styles would stand."""
+    """A style on a site without styles is reported with the place where styles are set."""
     found = parse_block("prompt: a\nstyle: ink", SiteDefaults(), resolve)
 
     assert found.problems == ((1, "style: 'ink' is not a style; mkdocs.yml has no 'styles'"),)
 
 
-def test_mistakes_in_styles_are_told_together(site):
-    """Each mistake in the option is one line with its path, and all of them are told at once."""
+def test_mistakes_in_styles_are_reported_together(site):
+    """Each mistake in the option is one line with its path, and all of them are reported at once."""
     made, configure = site
     configure(
         styles={
@@ -149,7 +149,7 @@ def test_mistakes_in_styles_are_told_together(site):
 
 
 def test_a_reference_of_a_style_that_is_not_there(site):
-    """A local reference of a style is relative to mkdocs.yml, and told by its path when it is missing."""
+    """A local reference of a style is relative to mkdocs.yml, and reported by its path when it is missing."""
     made, configure = site
     configure(styles={"ink": {"image_urls": ["brand/logo.png"]}})
     made.write({"index.md": "Text\n"})

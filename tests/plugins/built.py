@@ -136,7 +136,7 @@ def checked(site: Path, base: str = "/") -> dict[str, list[Figure]]:
     """Return the figures of all pages that have some, once all of them are seen to be whole.
 
     `base` is the path of `site_url`. Fails where a figure lacks its size, where it points to nothing or to something
-    else than it says, where something unfinished is left anywhere, and where a file is published that nobody shows.
+    else than it says, where something unfinished is left anywhere, and where a published file is used by no page.
     """
     unshown = {path.relative_to(site).as_posix() for path in (site / ASSETS).rglob("*") if path.is_file()}
     found = {}
@@ -149,7 +149,7 @@ def checked(site: Path, base: str = "/") -> dict[str, list[Figure]]:
     texts = [path for path in site.rglob("*") if path.suffix in {".html", ".json", ".xml", ".js", ".css"}]
     unfinished = [path for path in texts if _UNFINISHED.search(path.read_bytes())]
     assert not unfinished, f"not finished: {unfinished}"
-    assert not unshown, f"published, and shown by nobody: {unshown}"
+    assert not unshown, f"published, and used by no page: {unshown}"
     return found
 
 

@@ -1,4 +1,4 @@
-"""Texts that nobody means well with, and the settings under which properties are tried with them."""
+"""Hostile texts, and the settings of the property tests that use them."""
 
 from __future__ import annotations
 

@@ -128,7 +128,7 @@ DIFFERENCES = [
         is_of_python_markdown=False,
     ),
     Difference(
-        "code by indentation is told apart later, as items are indented by four",
+        "indented code is recognised later, as items are indented by four",
         "    ```gpt-image\n    a: 1\n    ```\n",
         ("a: 1\n",),
         is_of_python_markdown=False,

@@ -88,7 +88,7 @@ class Trial:
             else:
                 self._kill(kill)
         after_kill(self._site.root)
-        rows = self._look()
+        rows = self._states()
         self._build_again(rows)
         self._finish(rows)
         return self._result
@@ -152,7 +152,7 @@ class Trial:
         self._claim(self._result.seconds < _AT_ONCE, f"the other build took {self._result.seconds:.0f} s more: {said}")
         self._check_build(self._rows(), other.returncode, said, "the other build")
 
-    def _look(self) -> list[dict]:
+    def _states(self) -> list[dict]:
         """What was accepted is known; the pictures as the plan sees them."""
         rows = self._rows()
         paid, result = self._paying_service.paid(), self._result

@@ -43,7 +43,7 @@ CAT, BOAT, HILL, EDITED, FLOWN, LOST, TORN = (
         "A torn map",
     )
 )
-FORMER = ImageSpec("A long beach with dunes at night")
+PREVIOUS = ImageSpec("A long beach with dunes at night")
 OLD = ImageSpec("A balloon", variant="2")
 CANDIDATES = [ImageSpec(CAT.prompt, variant=candidate_variant(number, CAT.digest)) for number in (1, 2)]
 SPECS = (CAT, BOAT, HILL, EDITED, FLOWN, LOST, TORN)
@@ -69,7 +69,7 @@ def survey(root: Path) -> SiteStatus:
     store = Store(root / "gptimage")
     for day, (spec, cost) in enumerate([(CAT, 0.01), (BOAT, None), (HILL, 0.04), (TORN, 0.02)], start=1):
         put(store, spec, day, cost)
-    put(store, FORMER, 5, 0.01)
+    put(store, PREVIOUS, 5, 0.01)
     put(store, OLD, 6, 0.5, gateway="emulator")
     for day, spec in enumerate(CANDIDATES, start=7):
         put(store, spec, day, 0.01)
@@ -77,11 +77,11 @@ def survey(root: Path) -> SiteStatus:
     assert isinstance(torn, Entry)
     torn.path.write_bytes(torn.path.read_bytes()[:-1])
     submission = functools.partial(Submission, base_url=URL, idempotency_key="k", submitted_at=0.0)
-    stray = ImageSpec("A stray")
+    unclaimed = ImageSpec("An unclaimed picture")
     submissions = [
         submission(FLOWN.digest, Stage.ACCEPTED, task_id="t1", request=FLOWN.canonical),
         submission(LOST.digest, Stage.UNKNOWN),
-        submission(stray.digest, Stage.ACCEPTED, task_id="t2", where="docs/old.md:7", request=stray.canonical),
+        submission(unclaimed.digest, Stage.ACCEPTED, task_id="t2", where="docs/old.md:7", request=unclaimed.canonical),
     ]
     pictures = catalog(*SPECS)
     plan = decide(

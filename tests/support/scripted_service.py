@@ -19,7 +19,7 @@ from PIL import Image
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-KEY = "sk-a-key-that-nobody-may-see"
+KEY = "sk-a-key-that-must-stay-secret"
 
 
 def picture(kind: str = "PNG", size: tuple[int, int] = (32, 18)) -> bytes:

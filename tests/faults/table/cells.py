@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 WHERE = "docs/index.md"
 UNPAID = ". Nothing is paid for it; the next build submits it again"
-NOBODY_KNOWS = (
+OUTCOME_UNKNOWN = (
     ". It may be paid for already, and is not submitted again on its own; 'gptimage generate --retry-unknown' does"
 )
 RETRY = "It is not submitted again on its own; 'gptimage generate --retry-unknown' does"
@@ -60,7 +60,7 @@ MADE = End(Step.STORED, State.CACHED, None, 1, "uses")
 REFUSED = End(Step.FAILED, State.MISSING, None, 0, "submits", advice=UNPAID)
 STOPPED = replace(REFUSED, step=Step.SKIPPED, advice="")
 FAILED_TASK = replace(REFUSED, charged=1, refunded=1)
-UNKNOWN = End(Step.UNKNOWN, State.UNKNOWN, Stage.UNKNOWN, 1, "leaves", advice=NOBODY_KNOWS)
+UNKNOWN = End(Step.UNKNOWN, State.UNKNOWN, Stage.UNKNOWN, 1, "leaves", advice=OUTCOME_UNKNOWN)
 LEFT = End(Step.WAITING, State.IN_FLIGHT, Stage.ACCEPTED, 1, "collects")
 NOT_BEGUN = End(None, State.MISSING, None, 0, "submits")
 
@@ -153,10 +153,10 @@ def _proves_refusal(answer: Answer) -> bool:
         return False
     if 200 <= answer.status < 300:
         try:
-            told = json.loads(answer.body)
+            content = json.loads(answer.body)
         except ValueError:
             return False
-        return isinstance(told, dict) and "data" not in told and told.get("code") in _REFUSALS
+        return isinstance(content, dict) and "data" not in content and content.get("code") in _REFUSALS
     code = _REFUSAL_CODES.get(answer.status)
     return answer.status in _REFUSALS | _REFUSALS_UNREAD or (code is not None and code in answer.body)
 

@@ -111,7 +111,7 @@ def _broken(method: str, words: str, allowed: int = 0) -> Callable[[World], None
 
 
 def _row(world: World, **changes: Any) -> None:
-    """Somebody else writes the row of the picture, or removes it."""
+    """Another process writes the row of the picture, or removes it."""
     with sqlite3.connect(_database(world)) as other:
         (text,) = other.execute("SELECT value FROM Cache").fetchone()
         if changes:

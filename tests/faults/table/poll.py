@@ -37,7 +37,7 @@ def _lasting(fault: str, answer: Any, said: str = "", *, happens: Any = None) ->
     return Cell(fault, whole, LEFT, "submit batch poll×n", found, SOON)
 
 
-def _told(fault: str, body: Any, end: End, said: str = "", **more: Any) -> Cell:
+def _reported(fault: str, body: Any, end: End, said: str = "", **more: Any) -> Cell:
     """A poll that is answered with 200 and a body."""
     return Cell(
         fault,
@@ -135,11 +135,11 @@ ENDING = [
         "HTTP 403: not yours; check the key in APIMASTER_API_KEY",
         prompts=("a", "b"),
     ),
-    _told("failed with words", {"data": task("task_1", "failed", error={"message": "no"})}, FAILED_TASK, "no"),
-    _told("failed with a string", {"data": task("task_1", "failed", error="no")}, FAILED_TASK, "no"),
-    _told("failed without words", {"data": task("task_1", "failed")}, FAILED_TASK, "'failed', without a reason"),
-    _told("cancelled", {"data": task("task_1", "cancelled")}, FAILED_TASK, "'cancelled', without a reason"),
-    _told("an error with another's words", {"data": task("task_1", "error", message="oh")}, FAILED_TASK, "oh"),
+    _reported("failed with words", {"data": task("task_1", "failed", error={"message": "no"})}, FAILED_TASK, "no"),
+    _reported("failed with a string", {"data": task("task_1", "failed", error="no")}, FAILED_TASK, "no"),
+    _reported("failed without words", {"data": task("task_1", "failed")}, FAILED_TASK, "'failed', without a reason"),
+    _reported("cancelled", {"data": task("task_1", "cancelled")}, FAILED_TASK, "'cancelled', without a reason"),
+    _reported("an error with another's words", {"data": task("task_1", "error", message="oh")}, FAILED_TASK, "oh"),
     Cell(
         "404 for ever",
         _polls(fails(404, "task not found"), stays=True),

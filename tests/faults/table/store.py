@@ -76,7 +76,7 @@ def _entry(world: World, ending: str = "png") -> Path:
 
 
 def _in_the_way(ending: str) -> Callable[[World], None]:
-    """While the picture is made, somebody makes a folder where its file belongs."""
+    """While the picture is made, create a folder where its file belongs."""
 
     def happens(world: World) -> None:
         path = _entry(world, ending)
@@ -87,7 +87,7 @@ def _in_the_way(ending: str) -> Callable[[World], None]:
 
 
 def _file_for_folder(world: World) -> None:
-    """While the picture is made, somebody makes a file where its folder belongs."""
+    """While the picture is made, create a file where its folder belongs."""
     folder = _entry(world).parent
     world.service.submit = _meanwhile(lambda: folder.write_text("in the way"))
     world.mends.append(folder.unlink)
@@ -123,7 +123,7 @@ def _appears_during_submit(world: World) -> None:
 
 
 def _vanishes(*folders: str) -> Callable[[World], None]:
-    """While the picture is made, somebody deletes folders."""
+    """While the picture is made, delete folders."""
 
     def happens(world: World) -> None:
         root = world.site.settings.project

@@ -36,7 +36,7 @@ def _sent_to(base_url: str) -> Callable[[World], None]:
     return happens
 
 
-def _nobody_knows_the_name(world: World) -> None:
+def _name_not_known(world: World) -> None:
     def fail(*_: Any, **__: Any) -> None:
         raise socket.gaierror(-2, "Name or service not known")
 
@@ -44,7 +44,7 @@ def _nobody_knows_the_name(world: World) -> None:
     _sent_to("http://images.test:{port}/v1")(world)
 
 
-def _nobody_picks_up(world: World) -> None:
+def _connection_not_accepted(world: World) -> None:
     """A socket whose queue is full: more connections to it are neither taken nor refused."""
     deaf = socket.socket()
     deaf.bind(("127.0.0.1", 0))
@@ -97,12 +97,12 @@ CONNECTION = [
     ),
     Cell(
         "name not known",
-        _nobody_knows_the_name,
+        _name_not_known,
         STOPPED,
         "",
         f"images.test:… cannot be reached ([Errno -2] Name or service not known){NETWORK}",
     ),
-    Cell("nobody picks up", _nobody_picks_up, STOPPED, "", f"127.0.0.1:… cannot be reached{NETWORK}"),
+    Cell("connection not accepted", _connection_not_accepted, STOPPED, "", f"127.0.0.1:… cannot be reached{NETWORK}"),
     Cell(
         "no TLS there",
         _sent_to("https://127.0.0.1:{port}/v1"),
@@ -172,7 +172,7 @@ STATUS = [
     _status(408, UNKNOWN),
     _status(409, UNKNOWN),
     _status(409, UNKNOWN, note="with a key that was used before", code="idempotency_key_reused"),
-    _status(409, UNKNOWN, note="with a result that nobody knows", code="idempotency_result_indeterminate"),
+    _status(409, UNKNOWN, note="with an indeterminate result", code="idempotency_result_indeterminate"),
     Cell(
         "409 in progress for ever",
         at("submit", fails(409, "wait", "idempotency_in_progress", retry_after="0"), stays=True),

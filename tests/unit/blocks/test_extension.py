@@ -256,7 +256,7 @@ def test_a_figure_never_stands_in_a_paragraph(superfences, separator):
 
 @pytest.mark.parametrize("fence", ["```x", "> ```x", "~~~x", "    ~~~x"])
 def test_fences_that_are_never_closed_are_searched_once(monkeypatch, fence):
-    """A page of fences that nobody closes takes steps that grow with its lines, not with their square."""
+    """A page of unclosed fences takes time linear in its lines, not quadratic."""
     looked_at = []
     real = without_prefix
     monkeypatch.setattr(blocks, "without_prefix", lambda *given: looked_at.append(given) or real(*given))

@@ -164,7 +164,7 @@ def test_tasks_that_a_batch_leaves_out_are_polled_one_by_one(service, make_site)
     assert service.counts()["submit"] == 3
 
 
-def test_submits_wait_together_when_one_is_told_to(service, make_site):
+def test_submits_wait_together_when_one_is_asked_to(service, make_site):
     """After a 429 no submit leaves before Retry-After is over, and the retry carries the same idempotency key."""
     moments = []
     answers = iter([fails(429, retry_after="20"), *(accepts(f"t{number}") for number in range(9))])
@@ -240,7 +240,7 @@ def test_an_empty_account_collects_what_was_accepted(service, make_site):
 
 
 def test_a_failed_task_fails_alone(service, make_site):
-    """A task that moderation refused is told in the service's words; others are made, and it may be tried again."""
+    """A task that moderation refused is reported in the service's words; others are made, and it may be tried again."""
 
     def batch(request):
         failed = task("task_1", "failed", error={"message": "refused by moderation"})
@@ -369,7 +369,7 @@ def test_an_error_in_our_own_code_leaves_the_intent(service, make_site, monkeypa
 
 
 def test_a_run_that_breaks_after_the_accept_is_continued_without_paying(service, make_site):
-    """When whoever watches breaks the run, the answers to all submits that have left are kept for the next run."""
+    """When a watcher raises, the answers to all submits that have left are kept for the next run."""
     numbers = iter(range(9))
     service.submit = lambda _: accepts(f"t{next(numbers)}", wait=0.2 * (len(service.of("submit")) - 1))
 
@@ -665,7 +665,7 @@ def test_the_budget_counts_what_is_retried(service, make_site):
 
 @pytest.mark.parametrize("name", ["gptimage", ".cache", ".cache/parts", ".cache/journal"])
 def test_a_folder_that_cannot_be_written_submits_nothing(service, make_site, name):
-    """A file where the store or the cache should be is told before anything is paid."""
+    """A file where the store or the cache should be is reported before anything is paid."""
     site = make_site("a")
     path = site.settings.project / name
     path.parent.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""What is told while pictures are made, in a pipe and in a terminal."""
+"""The progress shown while pictures are made, in a pipe and in a terminal."""
 
 from __future__ import annotations
 

@@ -19,8 +19,8 @@ from mkdocs_gptimage.journal import journal
 from mkdocs_gptimage.journal.journal import open_journal, read_submissions
 from mkdocs_gptimage.journal.submission import Stage, Submission
 
-FLIGHT = Submission("ab" * 32, Stage.INTENT, "https://api.example/v1", "key-1", 1000.5, where="docs/ä.md:1")
-ACCEPTED = replace(FLIGHT, stage=Stage.ACCEPTED, task_id="task_1")
+SUBMISSION = Submission("ab" * 32, Stage.INTENT, "https://api.example/v1", "key-1", 1000.5, where="docs/ä.md:1")
+ACCEPTED = replace(SUBMISSION, stage=Stage.ACCEPTED, task_id="task_1")
 
 
 def insert(cache, key, value, *, mode=1, raw=1, filename=None):  # noqa: PLR0913 - the columns of a row
@@ -40,13 +40,13 @@ def insert(cache, key, value, *, mode=1, raw=1, filename=None):  # noqa: PLR0913
 @pytest.mark.parametrize(
     "submission",
     [
-        FLIGHT,
+        SUBMISSION,
         ACCEPTED,
-        replace(FLIGHT, stage=Stage.ACCEPTED, link="https://img.example/a.png?x=1"),
-        replace(FLIGHT, stage=Stage.UNKNOWN, reason="HTTP 500: „bumm“"),
+        replace(SUBMISSION, stage=Stage.ACCEPTED, link="https://img.example/a.png?x=1"),
+        replace(SUBMISSION, stage=Stage.UNKNOWN, reason="HTTP 500: „bumm“"),
     ],
 )
-def test_flights_round_trip(tmp_path, submission):
+def test_submissions_round_trip(tmp_path, submission):
     """What is written is what a later run reads."""
     with open_journal(tmp_path) as opened:
         opened.write(submission)
@@ -54,7 +54,7 @@ def test_flights_round_trip(tmp_path, submission):
     assert read_submissions(tmp_path) == {submission.digest: submission}
 
 
-def test_no_journal_is_no_flights(tmp_path):
+def test_no_journal_means_no_submissions(tmp_path):
     """Asking for submissions where there is no journal creates none."""
     assert read_submissions(tmp_path / "cache") == {}
     assert list(tmp_path.iterdir()) == []
@@ -75,7 +75,7 @@ def test_only_one_claim_succeeds(tmp_path):
     def claim(number):
         with open_journal(tmp_path) as opened:
             barrier.wait()
-            won.append(opened.claim(replace(FLIGHT, idempotency_key=str(number))))
+            won.append(opened.claim(replace(SUBMISSION, idempotency_key=str(number))))
 
     barrier = threading.Barrier(6)
     with open_journal(tmp_path):
@@ -88,12 +88,12 @@ def test_only_one_claim_succeeds(tmp_path):
     assert sorted(won) == [False] * 5 + [True]
 
 
-def test_forgetting_spares_a_later_flight(tmp_path):
+def test_forgetting_spares_a_later_submission(tmp_path):
     """A run that is done with its submission does not remove the one of another run."""
-    later = replace(FLIGHT, idempotency_key="key-2")
+    later = replace(SUBMISSION, idempotency_key="key-2")
     with open_journal(tmp_path) as opened:
         opened.write(later)
-        opened.forget(FLIGHT)
+        opened.forget(SUBMISSION)
         kept = opened.submissions()
         opened.forget(replace(later, stage=Stage.ACCEPTED))
 
@@ -124,10 +124,10 @@ def test_an_intent_is_durable_before_the_submit_leaves(tmp_path):
 def test_writes_survive_a_loss_of_power(tmp_path):
     """SQLite waits for the disk before a write that decides about money returns."""
     with open_journal(tmp_path) as opened:
-        later = replace(FLIGHT, reason="later")
+        later = replace(SUBMISSION, reason="later")
         for write in (opened.claim, opened.write, lambda submission: opened.replace(submission, later)):
             opened.submissions()
-            write(FLIGHT)
+            write(SUBMISSION)
             ((level,),) = opened._cache._sql("PRAGMA synchronous").fetchall()
 
             assert level == 2
@@ -166,10 +166,10 @@ def test_a_planted_file_name_deletes_nothing(tmp_path):
     """A row that names a file elsewhere can be overwritten and removed without touching that file."""
     victim = tmp_path / "victim"
     victim.write_text("precious")
-    insert(tmp_path / "cache", FLIGHT.digest, "x", mode=2, filename="../../victim")
+    insert(tmp_path / "cache", SUBMISSION.digest, "x", mode=2, filename="../../victim")
     with open_journal(tmp_path / "cache") as opened:
-        opened.write(FLIGHT)
-        opened.forget(FLIGHT)
+        opened.write(SUBMISSION)
+        opened.forget(SUBMISSION)
 
     assert victim.read_text() == "precious"
 
@@ -213,7 +213,7 @@ def test_rows_of_others_are_passed_over(tmp_path):
     ],
 )
 def test_a_row_that_cannot_be_read_is_an_unknown_outcome(tmp_path, value):
-    """Somebody may have paid for a picture whose row is damaged: it is named, and not paid for again on its own."""
+    """A picture whose row is damaged may be paid for already: it is named, and not paid for again on its own."""
     with gateways.serving() as service:
         site = harness.Site(harness.settings(tmp_path, service.base_url), harness.catalog("a cat"))
         insert(site.settings.cache, site.digests[0], value)
@@ -236,7 +236,7 @@ def test_fields_of_a_later_version_are_left_out(tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["text", "header", "pages"])
-def test_a_broken_database_is_told_before_anything_is_paid(tmp_path, damage):
+def test_a_broken_database_is_reported_before_anything_is_paid(tmp_path, damage):
     """A journal that cannot be read ends the run with its path, and no submit leaves."""
     with gateways.serving() as service:
         site = harness.Site(harness.settings(tmp_path, service.base_url), harness.catalog("a cat"))
@@ -257,7 +257,7 @@ def test_a_broken_database_is_told_before_anything_is_paid(tmp_path, damage):
     assert service.requests == []
 
 
-def test_a_locked_journal_is_told(tmp_path, monkeypatch):
+def test_a_locked_journal_is_reported(tmp_path, monkeypatch):
     """Another process that holds the database for long is a clear error, not a crash."""
     monkeypatch.setattr(journal, "_LOCK_SECONDS", 0.05)
     with open_journal(tmp_path) as opened:
@@ -265,6 +265,6 @@ def test_a_locked_journal_is_told(tmp_path, monkeypatch):
         holder.execute("BEGIN EXCLUSIVE")
         for use in (opened.write, opened.claim, opened.forget):
             with pytest.raises(ConfigurationError, match="cannot be used"):
-                use(FLIGHT)
+                use(SUBMISSION)
         holder.execute("ROLLBACK")
         holder.close()

@@ -34,7 +34,7 @@ def test_a_lease_lasts_as_long_as_its_run(tmp_path):
     assert list((tmp_path / "runs").iterdir()) == []
 
 
-def test_runs_of_one_process_are_told_apart(tmp_path):
+def test_runs_of_one_process_are_distinguished(tmp_path):
     """Of two runs in one process, such as the rebuilds of a server, each has its own lease."""
     with hold_lease(tmp_path) as first:
         with hold_lease(tmp_path) as second:
@@ -62,8 +62,8 @@ def test_the_lease_of_a_killed_process_is_free_at_once(tmp_path, number):
 
 
 @pytest.mark.parametrize("name", ["", "1", "../journal/cache", "1-zz", "1-" + "0" * 16, "1-" + "0" * 15 + "/", "\0"])
-def test_names_that_are_none_are_nobody(tmp_path, name):
-    """A name from a planted row is no path, and nobody's lease."""
+def test_forged_names_are_no_lease(tmp_path, name):
+    """A name from a forged row is neither a path nor a lease."""
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "1.lock").touch()
 
@@ -72,7 +72,7 @@ def test_names_that_are_none_are_nobody(tmp_path, name):
 
 
 def test_files_of_the_dead_are_swept(tmp_path):
-    """A new run removes old files that nobody holds, and only those."""
+    """A new run removes old files that no run holds, and only those."""
     (tmp_path / "runs").mkdir()
     old = tmp_path / "runs" / f"1-{'a' * 16}.lock"
     young = tmp_path / "runs" / f"2-{'b' * 16}.lock"

@@ -55,7 +55,7 @@ def test_changed_fields(fields, expected):
         edited(prompt="An orange cat on a windowsill at sunset, watercolor"),
     ],
 )
-def test_an_edited_picture_has_a_former(new):
+def test_an_edited_picture_replaces_one(new):
     """Other fields of the same prompt, or another wording with all else equal, lead to the picture before."""
     unrelated = ImageSpec("A map of the harbour", size="16:9")
 
@@ -74,7 +74,7 @@ def test_another_picture_has_none(new):
     assert previous_digest(new.canonical, [orphan(CAT)]) is None
 
 
-def test_the_last_one_made_is_the_former():
+def test_the_last_one_made_is_replaced():
     """Of several that are as near, the last one made was shown; of two made at the same moment, neither is."""
     first, last = orphan(edited(variant="1"), "2026-01-01T00:00:00Z"), orphan(edited(variant="2"))
 
@@ -83,7 +83,7 @@ def test_the_last_one_made_is_the_former():
 
 
 def test_candidates_replace_nothing_on_their_own():
-    """A candidate waits for a decision, and is no former picture."""
+    """A candidate waits for a decision, and replaces no picture."""
     drawn = orphan(edited(variant=candidate_variant(1, CAT.digest)))
 
     assert previous_digest(CAT.canonical, [drawn]) is None
@@ -106,7 +106,7 @@ def test_a_dark_twin_follows_its_picture():
     }
 
 
-def test_an_orphan_is_the_former_of_one():
+def test_an_orphan_is_replaced_by_one_picture_only():
     """Two new pictures do not replace the same one, and the surer match has it."""
     similar, same = edited(prompt="A red cat on a windowsill"), edited(size="1:1")
 
@@ -116,7 +116,7 @@ def test_an_orphan_is_the_former_of_one():
 
 
 def test_a_site_that_is_restyled_at_once():
-    """A thousand pictures with new words behind each prompt find their thousand formers within seconds."""
+    """A thousand edited pictures are matched to the thousand that they replace within seconds."""
     subjects = [
         f"Scene {n} with {n * 7} boats and {n * 13} birds over hill {n % 17}, seen from afar" for n in range(1000)
     ]

@@ -17,7 +17,7 @@ def store(tmp_path):
     return Store(tmp_path / "gptimage")
 
 
-def test_orphans_are_what_nobody_needs(store):
+def test_orphans_are_what_no_page_needs(store):
     """All that is stored and not needed is found, by digest, with what it was asked for as."""
     used, *rest = [ImageSpec(prompt) for prompt in ("used", "old", "older")]
     for spec in (used, *rest):

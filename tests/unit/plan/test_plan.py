@@ -133,7 +133,7 @@ def test_what_is_not_submitted_needs_no_budget(found):
     ],
 )
 def test_budget_messages(budget, prices, message):
-    """A plan over its budget is told what was found, what is allowed, and that nothing was submitted."""
+    """The message for a plan over budget says what was found, what is allowed, and that nothing was submitted."""
     plan = make("a", ImageSpec("b", resolution="4k"), prices=prices)
     with pytest.raises(BudgetError) as caught:
         check_budget(plan, budget)

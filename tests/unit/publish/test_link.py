@@ -20,7 +20,7 @@ def test_an_empty_gitignore_is_written_again(tmp_path):
 
 
 def test_a_gitignore_of_the_user_stays(tmp_path):
-    """What somebody has written into the cache's .gitignore is theirs."""
+    """The text of an existing .gitignore in the cache is kept."""
     (tmp_path / ".gitignore").write_text("journal/\n")
     prepare_cache(tmp_path)
 

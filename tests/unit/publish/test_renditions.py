@@ -308,7 +308,7 @@ print(json.dumps([files, below, "PIL" in sys.modules]))
 
 
 def start(entries, cache) -> subprocess.Popen[str]:
-    """A process that derives when it is told to."""
+    """A process that derives on request."""
     found = [(each.digest, str(each.path), vars(each.image)) for each in entries]
     job = json.dumps({"entries": found, "cache": str(cache), "folder": str(cache.parent)})
     pipe = subprocess.PIPE
@@ -508,7 +508,7 @@ NOISE = saved(Image.effect_noise((64, 64), 90).convert("RGB"), "PNG")
     ids=["breaks off", "breaks off, original", "too wide for WebP"],
 )
 def test_what_cannot_be_made_is_damage(store, cache, data, output, reason):
-    """What decoders and encoders refuse is told of that picture in one line, and the others are made."""
+    """A picture that decoders or encoders refuse is reported in one line, and the others are made."""
     bad, good = store(data), store()
     found = derive_renditions([bad, good], output, cache)
 
@@ -541,8 +541,8 @@ MANIFESTS = {
 
 
 @pytest.mark.parametrize("name", MANIFESTS)
-def test_a_manifest_that_is_none_is_written_again(store, cache, tmp_path, name):
-    """A manifest that somebody else wrote leads nowhere: it is made anew from the picture."""
+def test_an_invalid_manifest_is_written_again(store, cache, tmp_path, name):
+    """An invalid manifest is not followed: it is made anew from the picture."""
     entry = store()
     derived = derive(entry, cache, original=True)
     (tmp_path / "secret.png").write_bytes(b"secret")
@@ -555,8 +555,8 @@ def test_a_manifest_that_is_none_is_written_again(store, cache, tmp_path, name):
     assert json.loads(manifest.read_text())["colour"] == good["colour"]
 
 
-def test_a_pipe_in_place_of_a_manifest_holds_nothing_up(store, cache):
-    """What is no file is replaced, without waiting for somebody to write to it."""
+def test_a_pipe_in_place_of_a_manifest_does_not_block(store, cache):
+    """A named pipe is replaced, without waiting for a writer."""
     entry = store()
     derived = derive(entry, cache)
     manifest = manifest_path(cache, entry.digest)
@@ -579,7 +579,7 @@ def test_other_encoders_make_other_files(store, cache, monkeypatch):
     assert len({each.path for derived in (first, second, third) for each in derived.renditions}) == 4 + 4 + 6
 
 
-def test_a_format_that_cannot_be_written_is_told(store, cache, monkeypatch):
+def test_a_format_that_cannot_be_written_is_reported(store, cache, monkeypatch):
     """A Pillow that was built without an encoder is a matter of configuration, in one line."""
     monkeypatch.setattr(features, "check", lambda kind: kind != "avif")
 
@@ -590,7 +590,7 @@ def test_a_format_that_cannot_be_written_is_told(store, cache, monkeypatch):
 
 
 def test_a_cache_that_cannot_be_written_is_an_error_of_the_system(store, cache):
-    """That there is no room for files is nobody's damage."""
+    """A full disk is not reported as damage of a picture."""
     cache.write_text("a file")
 
     with pytest.raises(OSError, match="directory"):
@@ -609,7 +609,7 @@ def test_a_failed_write_leaves_no_parts(store, cache, monkeypatch):
 
 
 def test_files_made_at_the_same_time_do_not_mix_their_settings():
-    """What an encoder is told is not what the one beside it, over the same pixels, is told."""
+    """Encoders that run at the same time over the same pixels keep their own settings."""
     picture = open_upright(saved(COLOURS, "PNG"))
     settings = [("webp", 90), ("avif", 20), ("webp", 10), ("avif", 80)] * 60
     alone = {each: encode(picture, *each, b"packet") for each in set(settings)}

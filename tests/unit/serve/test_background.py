@@ -97,7 +97,7 @@ def test_a_picture_of_another_site_is_not_made(site, service, generator):
     assert generator.states(site.digests) == {}
 
 
-def test_a_failure_is_told_in_the_words_of_the_service(site, service, generator):
+def test_a_failure_is_reported_in_the_words_of_the_service(site, service, generator):
     """What the service says of a picture is what its card says; asking again submits again."""
     service.submit = [fails(400, "Your prompt was rejected", "moderation_blocked"), accepts("t1")]
     update(generator, site)
@@ -133,7 +133,7 @@ def test_an_unknown_outcome_is_repeated_only_when_that_is_asked_for(site, servic
 
 
 def test_no_card_waits_for_ever(site, generator, monkeypatch):
-    """Whatever goes wrong in the background is told by the card."""
+    """The card reports whatever goes wrong in the background."""
 
     def fail(*_, **__):
         raise ZeroDivisionError
@@ -176,7 +176,7 @@ def test_a_card_says_what_a_click_pays_for(tmp_path, service, generator):
 
 
 def test_a_server_without_a_key_says_what_it_lacks(site):
-    """The card names the variable, so that nobody clicks in vain."""
+    """Without a key, the card names the variable to set."""
     generator = BackgroundGenerator({}, logging.getLogger("test"))
     plan = update(generator, site)
     rows = {row.digest: row for row in plan.all_rows}
@@ -187,7 +187,7 @@ def test_a_server_without_a_key_says_what_it_lacks(site):
 
 
 def test_what_is_in_flight_is_collected_by_the_next_server(site, service, generator):
-    """A server that ends leaves what was accepted in flight; the next one collects it, unasked and for free."""
+    """A server that ends leaves what was accepted in flight; the next one collects it, automatically and for free."""
     finishes = service.batch
     service.batch = lambda request: says({"data": [task(each, "processing") for each in request.json["task_ids"]]})
     first = site.digests[0]
@@ -208,7 +208,7 @@ def test_what_is_in_flight_is_collected_by_the_next_server(site, service, genera
     assert submits(service) == ["a"]
 
 
-def test_what_nobody_asks_for_any_more_is_collected(site, service, generator):
+def test_what_no_page_asks_for_any_more_is_collected(site, service, generator):
     """A picture whose block was edited while no server ran is collected by the next one, and not paid for again."""
     finishes = service.batch
     service.batch = lambda request: says({"data": [task(each, "processing") for each in request.json["task_ids"]]})
@@ -238,7 +238,7 @@ def test_a_card_in_flight_knows_what_another_try_costs(tmp_path, service):
 
 
 def test_a_picture_that_another_program_made_is_noticed(site, service, generator):
-    """A card asks for its state and hears that the picture is there, and the server is told to rebuild once."""
+    """A card asks for its state and hears that the picture is there, and the server rebuilds once."""
     update(generator, site)
     other = harness.Site(site.settings, harness.catalog("a"))
     assert other.run().problems == []
@@ -253,7 +253,7 @@ def test_a_picture_that_another_program_made_is_noticed(site, service, generator
     assert len(submits(service)) == 1
 
 
-def test_unasked_only_what_has_settled_is_made(site, service, generator, monkeypatch):
+def test_only_blocks_that_have_settled_are_made_automatically(site, service, generator, monkeypatch):
     """With `on_missing: generate`, a block that is still being written is not paid for, one that stays is."""
     monkeypatch.setattr(automatic, "SETTLED_SECONDS", 1.5)
     for prompt in ("A", "A har", "A harb"):
@@ -268,8 +268,8 @@ def test_unasked_only_what_has_settled_is_made(site, service, generator, monkeyp
     assert sorted(submits(service)) == ["A harbour", "b"]
 
 
-def test_unasked_nothing_is_made_while_a_build_has_failed(site, service, generator, monkeypatch):
-    """While a later build has not come to its end, nobody knows what the pages ask for, and nothing is paid."""
+def test_nothing_is_made_automatically_after_a_failed_build(site, service, generator, monkeypatch):
+    """Until a later build has ended, what the pages ask for is unknown, and nothing is paid."""
     monkeypatch.setattr(automatic, "SETTLED_SECONDS", 0.5)
     update(generator, site, auto_generate=True)
     generator.hold()

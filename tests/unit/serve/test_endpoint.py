@@ -125,7 +125,7 @@ ATTACKS = {
     "a page of another site": {"Origin": "https://evil.example"},
     "a page of another port": {"Origin": "http://127.0.0.1:1"},
     "a page from a file": {"Origin": "null"},
-    "nobody's page": {"Origin": None},
+    "no origin": {"Origin": None},
     "a page that hides where it is": {"Sec_Fetch_Site": "cross-site"},
     "a page of another server on this machine": {"Sec_Fetch_Site": "same-site"},
     "a name that was made to mean this machine": {"Host": "evil.example:{port}"},
@@ -140,7 +140,7 @@ ATTACKS = {
 
 
 @pytest.mark.parametrize("name", ATTACKS)
-def test_nobody_else_can_ask(port, service, site, generator, name):
+def test_requests_from_elsewhere_are_refused(port, service, site, generator, name):
     """A request that does not come from a page of this server is refused before its body is read."""
     answer, body = send(port, generator.token, site.digests[0], **ATTACKS[name])
 
@@ -180,7 +180,7 @@ def test_only_what_makes_sense_is_done(port, service, site, generator, name):
     assert submits(service) == []
 
 
-def test_answers_are_for_nobody_else(port, site, generator):
+def test_answers_are_for_this_site_only(port, site, generator):
     """No header lets a page of another origin read an answer, and nothing is kept."""
     answer, _ = send(port, generator.token, site.digests[0], path=f"{PATH}states")
 
@@ -191,7 +191,7 @@ def test_answers_are_for_nobody_else(port, site, generator):
 
 @pytest.mark.parametrize("path", ["/", "/docs/", "/docs/assets/gptimage/serve.js", "/docs/assets/gptimage/serve"])
 def test_everything_else_is_the_sites(port, site, path):
-    """Requests for the site pass through, whoever sends them."""
+    """Requests for the site pass through, from any sender."""
     answer, body = send(port, "", site.digests[0], path=path, Origin="https://evil.example", method="GET")
 
     assert (answer.status, body) == (200, f"the site: {path}".encode())

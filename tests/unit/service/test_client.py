@@ -254,7 +254,7 @@ def test_a_slow_host_is_waited_for(download, service, tmp_path):
 
 
 def test_no_connection_proves_that_nothing_was_accepted():
-    """A submit that reached nobody may be sent again."""
+    """A submit that did not reach the service may be sent again."""
     with pytest.raises(BusyError, match="cannot be reached"):
         submit(f"http://127.0.0.1:{gateways.unused_port()}/v1")
 
@@ -432,7 +432,7 @@ def test_the_key_is_in_no_log(service, download, caplog):
 
 
 def test_the_password_of_an_address_is_in_no_error():
-    """An address that holds a user and password is told without them."""
+    """An address that holds a user and password is reported without them."""
     port = gateways.unused_port()
     with pytest.raises(BusyError) as caught:
         submit(f"http://user:hunter2@127.0.0.1:{port}/v1")

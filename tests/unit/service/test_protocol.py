@@ -230,7 +230,7 @@ def test_words_of_a_failure(fields, words):
 
 @pytest.mark.parametrize("cost", [None, "free", -1, True, float("nan"), 10**400, [], "nan", "inf"])
 def test_costs_that_are_none(cost):
-    """A cost that is not a sensible number is not told."""
+    """A cost that is not a sensible number is ignored."""
     answer = {"data": {"status": "completed", "url": LINK, "cost": cost}}
 
     assert protocol.task(body(answer), ID).cost_usd is None

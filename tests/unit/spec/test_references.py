@@ -79,7 +79,7 @@ def test_local_path(project, entry, where):
     ],
 )
 def test_media_type(project, data, media_type):
-    """The kind of an image is told by its content, not by its name."""
+    """The format of an image is recognised by its content, not by its name."""
     put(project / "docs/guide/picture.txt", data)
 
     assert resolve(project, "picture.txt").media_type == media_type

@@ -95,7 +95,7 @@ def test_files_are_readable_as_usual(store):
 
 @pytest.mark.parametrize("made", [Provenance("2026-11-23T21:16:57Z", "emulator", None, 0, None), MADE])
 def test_records_are_read_back(store, made):
-    """What is written is what is read, also where the service told nothing."""
+    """What is written is what is read, also where the service sent no metadata."""
     put(store, made=made)
     found = store.get(DIGEST)
 
@@ -235,7 +235,7 @@ DAMAGES = {
 
 @pytest.mark.parametrize("name", DAMAGES)
 def test_damage_has_a_name(store, name):
-    """Whatever is wrong with a record is told, by a quick look as by a thorough one."""
+    """Any mistake in a record is reported, by `get` as well as by `verify`."""
     damage, reason = DAMAGES[name]
     put(store)
     damage(*paths(store))
@@ -260,7 +260,7 @@ def test_stores_merge_by_copying(tmp_path):
     assert all(isinstance(halves[0].verify(spec.digest), Entry) for spec in specs)
 
 
-def test_an_unwritable_store_is_told(tmp_path):
+def test_an_unwritable_store_is_reported(tmp_path):
     """A file in the store's place is a problem of the configuration."""
     (tmp_path / "gptimage").write_text("")
     with pytest.raises(ConfigurationError, match="nothing was submitted"):
@@ -270,10 +270,10 @@ def test_an_unwritable_store_is_told(tmp_path):
 def test_only_files_of_the_store_are_swept(tmp_path, store):
     """What a run has left is removed after an hour; another folder, behind a link too, is not the store's business."""
     other = tmp_path / "other"
-    for folder in (other, store.root / "shelf", store.root / "3f" / "sub"):
+    for folder in (other, store.root / "other", store.root / "3f" / "sub"):
         folder.mkdir(parents=True)
     (store.root / "4f").symlink_to(other)
-    parts = [folder / ".x.part" for folder in (other, store.root / "shelf", store.root / "3f", store.root / "3f/sub")]
+    parts = [folder / ".x.part" for folder in (other, store.root / "other", store.root / "3f", store.root / "3f/sub")]
     for part in parts:
         part.write_text("")
         os.utime(part, (1, 1))

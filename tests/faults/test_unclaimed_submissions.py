@@ -66,8 +66,8 @@ def test_a_picture_that_no_page_asks_for_any_more_is_collected(service, make_sit
     assert after.submissions() == {}
 
 
-def test_a_stray_is_collected_by_generate_when_nothing_is_missing(service, tmp_path):
-    """`gptimage generate` also brings home what a site without any missing picture has in flight."""
+def test_generate_collects_unclaimed_pictures_when_nothing_is_missing(service, tmp_path):
+    """`gptimage generate` also collects what is in flight on a site where no picture is missing."""
     site = RealSite(tmp_path)
     site.write({"index.md": "```gpt-image\nprompt: an owl\n```\n"})
     site.configure(gptimage={"api": {"base_url": service.base_url, "timeout": 1, **FAST}})
@@ -87,8 +87,8 @@ def test_a_stray_is_collected_by_generate_when_nothing_is_missing(service, tmp_p
     assert len(service.of("submit")) == 1
 
 
-def test_a_stray_that_fails_fails_nobody(service, make_site):
-    """A picture that no page asks for and that the service could not draw is told, and forgotten."""
+def test_an_unclaimed_picture_that_fails_does_not_fail_the_run(service, make_site):
+    """A failed picture that no page asks for is dropped from the journal, and the run succeeds."""
     left_in_flight(service, make_site("an owl"))
     service.batch = lambda request: says(
         {
@@ -106,7 +106,7 @@ def test_a_stray_that_fails_fails_nobody(service, make_site):
 
 
 def test_what_is_stored_already_is_only_forgotten(service, make_site):
-    """A run that died between the store and the journal leaves a row that costs nothing but a look."""
+    """A run that died between the store and the journal leaves a row that is removed without a request."""
     site = make_site("an owl")
     left_in_flight(service, site)
     submissions = site.submissions()
@@ -137,7 +137,7 @@ def test_a_row_whose_request_is_another_is_left_alone(service, make_site):
 
 
 def test_in_flight_work_is_collected_although_the_rest_is_over_budget(service, make_site):
-    """A plan over budget submits nothing, and still brings home what is paid for."""
+    """A plan over budget submits nothing, and still collects what is paid for."""
     site = make_site("an owl")
     left_in_flight(service, site)
     greedy = make_site("an owl", "a fox", "a hare", budget=Budget(images=1))
@@ -148,7 +148,7 @@ def test_in_flight_work_is_collected_although_the_rest_is_over_budget(service, m
     assert isinstance(greedy.store.verify(site.digests[0]), Entry)
 
 
-def test_what_another_run_has_in_hand_counts_for_no_budget(service, make_site):
+def test_pictures_of_another_run_do_not_count_against_the_budget(service, make_site):
     """A run waits for what another makes without counting it as its own."""
     site = make_site("an owl", "a fox", budget=Budget(images=1))
     left_in_flight(service, make_site("an owl"))
