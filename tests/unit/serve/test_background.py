@@ -280,7 +280,7 @@ def test_nothing_is_made_automatically_after_a_failed_build(site, service, gener
     until(lambda: len(submits(service)) == 2)
 
 
-def test_unasked_an_edit_that_is_undone_settles_anew(site, service, generator, monkeypatch):
+def test_an_edit_that_is_undone_settles_anew(site, service, generator, monkeypatch):
     """A block that is edited and put back is as new: its time starts again."""
     monkeypatch.setattr(automatic, "SETTLED_SECONDS", 2.0)
     for prompt, seconds in (("A", 1.3), ("B", 0.3), ("A", 0.9)):
@@ -292,7 +292,7 @@ def test_unasked_an_edit_that_is_undone_settles_anew(site, service, generator, m
     until(lambda: submits(service) == ["A"])
 
 
-def test_unasked_a_server_has_one_budget(tmp_path, service, generator, monkeypatch):
+def test_a_server_has_one_budget_for_automatic_runs(tmp_path, service, generator, monkeypatch):
     """Prompts that every build words anew are paid for up to the budget, and then left to be asked for."""
     monkeypatch.setattr(automatic, "SETTLED_SECONDS", 0.05)
     settings = harness.settings(tmp_path, service.base_url, api=SOON, budget=Budget(images=2))
@@ -307,7 +307,7 @@ def test_unasked_a_server_has_one_budget(tmp_path, service, generator, monkeypat
     assert submits(service) == ["number 0", "number 1", "number 3"]
 
 
-def test_unasked_a_failure_is_not_repeated(site, service, generator, monkeypatch):
+def test_a_failure_is_not_repeated_automatically(site, service, generator, monkeypatch):
     """What was refused is not submitted again by every rebuild."""
     monkeypatch.setattr(automatic, "SETTLED_SECONDS", 0.05)
     service.submit = fails(400, "no", "moderation_blocked")
