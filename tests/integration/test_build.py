@@ -93,29 +93,15 @@ def test_second_build_makes_no_request(site, service):
     assert [site.figures(path) for path in pages] == figures
 
 
-@pytest.mark.parametrize("extensions", [[], ["pymdownx.superfences"]])
-def test_what_no_reader_sees_costs_nothing(site, service, extensions):
-    """Comments, code samples, drafts and words around a picture never reach the service."""
-    hidden = block(prompt="hidden")
-    site.configure(
-        gptimage={"api": api(service)}, markdown_extensions=extensions, draft_docs="draft.md", exclude_docs="no.md"
-    )
-    site.write(
-        {
-            "index.md": f"<!--\n{hidden}-->\n\n````\n{hidden}````\n\n<pre>\n{hidden}</pre>\n\ntext\n\n"
-            + "\n".join(f"    {line}" for line in hidden.splitlines()),
-            "draft.md": hidden,
-            "no.md": hidden,
-        }
-    )
-    before = stats(service)
+def test_a_page_without_a_figure_loads_no_style_sheet(site):
+    """A page whose only block is a code sample shows its text, and does not load our style sheet."""
+    site.configure(gptimage={"on_missing": "error"})
+    site.write({"index.md": f"````\n{block(prompt='hidden')}````\n"})
 
-    built = site.build(env=KEY)
+    built = site.build()
 
     assert built.code == 0, built.err
-    assert stats(service) == before
-    assert not site.store.exists()
-    assert site.page("index.html").count("prompt: hidden") == 4
+    assert "prompt: hidden" in site.page("index.html")
     assert "gptimage.css" not in site.page("index.html")
 
 
@@ -155,62 +141,6 @@ def test_urls_fit_every_page(site, service, directory_urls):
     for path in built:
         for url in re.findall(r'(?:src|href)="([^"]*everywhere-[^"]*)"', path.read_text("utf-8")):
             assert (path.parent / url).resolve().is_file(), (path, url)
-
-
-def test_page_for_not_found_uses_absolute_urls(site, service):
-    """404.html is shown at any depth, so its figure's URL starts at the site's root."""
-    site.configure(
-        gptimage={"api": api(service)}, use_directory_urls=False, site_url="https://example.com/docs/latest/"
-    )
-    site.write({"404.md": block(prompt="Lost")})
-
-    assert site.build(env=KEY).code == 0
-
-    assert 'src="/docs/latest/assets/gptimage/lost-' in site.figures("404.html")[0]
-
-
-def test_blog_excerpts(site, service):
-    """An excerpt on the blog's index shows the post's figure, finished, with a URL that fits that page."""
-    site.configure(plugins=["blog"], gptimage={"api": api(service)}, theme={"name": "material"})
-    site.write(
-        {
-            "blog/index.md": "# Blog\n",
-            "blog/posts/one.md": "---\ndate: 2026-01-02\n---\n\n# One\n\n"
-            + block(prompt="Post", id="p")
-            + "\n<!-- more -->\n\nrest\n",
-        }
-    )
-
-    built = site.build(env=KEY)
-
-    assert built.code == 0, built.err
-    (excerpt,) = site.figures("blog/index.html")
-    (post,) = site.figures("blog/2026/01/02/one/index.html")
-    assert 'src="../assets/gptimage/post-' in excerpt
-    assert 'src="../../../../../assets/gptimage/post-' in post
-    assert 'width="1024" height="1024"' in excerpt
-    assert "data-gptimage" not in site.page("blog/index.html")
-
-
-def test_several_languages(site, service):
-    """With mkdocs-static-i18n, every language shows the one picture, paid for once."""
-    languages = [{"locale": "en", "default": True, "name": "English", "build": True}]
-    languages.append({"locale": "de", "name": "Deutsch", "build": True})
-    site.configure(
-        plugins=[{"i18n": {"docs_structure": "suffix", "languages": languages}}], gptimage={"api": api(service)}
-    )
-    site.write({"sub/x.md": block(prompt="Tongues", alt="one"), "sub/x.de.md": block(prompt="Tongues", alt="eins")})
-    before = stats(service)["submits"]
-
-    built = site.build(env=KEY)
-
-    assert built.code == 0, built.err
-    assert stats(service)["submits"] == before + 1
-    for path, alt in (("sub/x/index.html", "one"), ("de/sub/x/index.html", "eins")):
-        (figure,) = site.figures(path)
-        url = re.search(r'src="([^"]*)"', figure)[1]
-        assert f'alt="{alt}"' in figure
-        assert (site.root / "site" / path).parent.joinpath(url).resolve().is_file()
 
 
 def test_all_languages_are_read_before_the_first_submit(site, service):
@@ -387,41 +317,6 @@ def test_error_mode_lists_everything(site):
     assert built.code == 1
     for where in ("docs/index.md:1", "docs/index.md:5", "docs/x.md:1"):
         assert f"{where}: the picture " in built.err
-
-
-def test_failed_picture_does_not_take_others_along(site, service):
-    """When one picture is refused, the build fails by name, and the next one is not lost."""
-    site.configure(gptimage={"api": api(service)})
-    site.write({"index.md": block(prompt="[moderation] no") + "\n" + block(prompt="Fine")})
-
-    built = site.build(env=KEY)
-
-    assert built.code == 1
-    assert "docs/index.md:1: failed: " in built.err
-    assert len(list(site.store.glob("*/*.png"))) == 1
-    before = stats(service)["submits"]
-    site.write({"index.md": block(prompt="Fine")})
-    assert site.build(env=KEY).code == 0
-    assert stats(service)["submits"] == before
-
-
-def test_damaged_picture_is_never_published_or_paid_for_again(site, service):
-    """A picture whose bytes do not match its record stops the build, with what to do; nothing is submitted."""
-    site.configure(gptimage={"api": api(service)})
-    site.write({"index.md": block(prompt="Rotten")})
-    assert site.build(env=KEY).code == 0
-    (picture,) = site.store.glob("*/*.png")
-    data = bytearray(picture.read_bytes())
-    data[len(data) // 2] ^= 1
-    picture.write_bytes(data)
-    before = stats(service)
-
-    built = site.build(env=KEY)
-
-    assert built.code == 1
-    assert "docs/index.md:1: the picture" in built.err
-    assert "in the store is damaged" in built.err
-    assert stats(service) == before
 
 
 def test_emulated_pictures_are_pointed_out_to_real_sites(site):

@@ -233,8 +233,8 @@ def test_needs_are_handed_on():
     assert [row.digest for row in plan(catalog, last.digest).rows] == digests[2:]
 
 
-def test_a_parent_in_flight_that_nothing_needs_is_collected_as_a_stray():
-    """What is paid for is brought home, also when the picture that needed it is there."""
+def test_a_parent_in_flight_that_nothing_needs_is_collected():
+    """What is paid for is collected, also when the picture that needed it is there."""
     catalog = pages(PAINTING)
     _, painting = catalog.pictures
     needed, spare = (
@@ -563,7 +563,7 @@ def test_a_child_with_an_unknown_outcome_stays_unknown_when_its_parent_is_not_ma
 
 
 def test_over_the_budget_a_parent_in_flight_is_collected(studio, make_site):
-    """A plan over the budget brings home what is paid for, and submits neither child."""
+    """A plan over the budget collects what is paid for, and submits neither child."""
     studio.fates["a sketch"] = "processing"
     make_site(PAINTING, api={"timeout": {"1k": 20.0}}).generate()
     studio.fates.clear()

@@ -152,19 +152,31 @@ def test_a_slug_is_a_word_and_never_a_path(prompt):
     assert PurePosixPath(f"{stem}.png").name == PureWindowsPath(f"{stem}.png").name == f"{stem}.png"
 
 
-@given(prompt=texts, note=texts, size=st.sampled_from(["1:1", "3:1", "1:3", "auto", None, "10x99999", "99999x10"]))
-@example(prompt=LONG, note=LONG, size="21:9")
-@example(prompt="\U0001f469\u200d\U0001f4bb" * 2000, note="]]>", size="1:1")
+@given(
+    prompt=texts,
+    note=texts,
+    size=st.sampled_from(["1:1", "3:1", "1:3", "auto", None, "10x99999", "99999x10"]),
+    tier=st.sampled_from(["1k", "4k"]),
+)
+@example(prompt=LONG, note=LONG, size="21:9", tier="1k")
+@example(prompt="\U0001f469\u200d\U0001f4bb" * 2000, note="]]>", size="1:1", tier="1k")
+@example(prompt="猫が窓辺で眠る" * 40, note="not generated yet", size="1:3", tier="4k")
 @tried
-def test_a_card_is_xml_with_the_words_of_the_prompt(prompt, note, size):
-    """A card is well-formed XML of known elements for any prompt, and names it in full."""
-    root = ET.fromstring(placeholder_svg(ImageSpec(prompt, size), note))
+def test_a_card_is_xml_with_the_words_of_the_prompt(prompt, note, size, tier):
+    """A card is well-formed XML of known elements for any prompt, in the picture's shape, and names it in full."""
+    picture = ImageSpec(prompt, size, tier)
+    root = ET.fromstring(placeholder_svg(picture, note))
+    width, height = picture.pixels
+
+    assert (root.get("width"), root.get("height")) == (str(width), str(height))
+    assert root.get("viewBox") == f"0 0 {width} {height}"
 
     tags = {element.tag.rpartition("}")[2] for element in root.iter()}
     assert tags <= {"svg", "style", "rect", "g", "circle", "path", "text"}
     assert root.get("aria-label") == as_shown(prompt)
     assert all(name.rpartition("}")[2] not in ("href", "onload", "src") for e in root.iter() for name in e.attrib)
     rows = root.findall("{http://www.w3.org/2000/svg}text")
+    assert all(0 <= float(row.get("y", "nan")) <= height for row in rows)
     assert all(
         unicodedata.category(character) not in ("Cc", "Cf", "Cs") for row in rows for character in row.text or ""
     )

@@ -6,12 +6,10 @@ import json
 import os
 import re
 import signal
-import struct
 import subprocess
 import sys
 import threading
 import time
-import zlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -41,17 +39,6 @@ def make_site(service, tmp_path):
 def _fast(monkeypatch):
     with harness.fast_production(monkeypatch):
         yield
-
-
-def header_of_png(width, height):
-    """A PNG that claims a size and has next to no pixels."""
-
-    def chunk(name, data):
-        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 64)) + chunk(b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + body
 
 
 def test_what_is_missing_is_made_and_recorded_to_the_letter(service, make_site):
@@ -131,27 +118,6 @@ def test_one_poll_per_interval(service, make_site):
     assert all(when >= (20 + 10 * number) / harness.SPEED for number, when in enumerate(polls))
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [fails(404), fails(405), fails(501), Answer(body=b"<html>An app for everything</html>"), fails(400)],
-    ids=["404", "405", "501", "html", "400"],
-)
-def test_services_without_batch_polls_are_polled_one_by_one(service, make_site, answer):
-    """After one answer that shows there are no batch polls, tasks are asked for one by one for the rest of the run."""
-    seen = {}
-
-    def poll(request):
-        task_id = request.path.rpartition("/")[2]
-        seen[task_id] = seen.get(task_id, 0) + 1
-        return says({"data": service.finished(task_id) if seen[task_id] > 2 else task(task_id, "processing")})
-
-    service.batch, service.poll = answer, poll
-    outcomes = make_site("a", "b").generate()
-
-    assert steps(outcomes) == ["STORED", "STORED"]
-    assert service.counts() == {"submit": 2, "batch": 1, "poll": 6, "download": 2}
-
-
 def test_tasks_that_a_batch_leaves_out_are_polled_one_by_one(service, make_site):
     """Only what is missing from a batch answer is asked for alone."""
     service.batch = lambda request: says(
@@ -203,19 +169,6 @@ def test_a_service_that_stays_busy_ends_the_run(service, make_site):
     assert site.states() == [State.MISSING] * 3
 
 
-@pytest.mark.parametrize("status", [401, 403])
-def test_a_refused_key_stops_the_run(service, make_site, status):
-    """After the first answer that refuses the key nothing more is submitted, and the variable is named."""
-    service.submit = fails(status, "invalid key")
-    site = make_site("a", "b", "c", api={"max_requests": 1})
-    outcomes = site.generate()
-
-    assert set(steps(outcomes)) == {"SKIPPED"}
-    assert len(service.of("submit")) == 1
-    assert "APIMASTER_API_KEY" in outcomes[0].problem
-    assert site.submissions() == {}
-
-
 def test_a_refused_key_frees_those_who_wait(service, make_site):
     """Submits that wait for a Retry-After of ten minutes give up as soon as the key turns out to be wrong."""
     bad_key = says({"error": {"message": "bad key"}}, 401, wait=0.3)
@@ -237,24 +190,6 @@ def test_an_empty_account_collects_what_was_accepted(service, make_site):
     assert steps(outcomes) == ["STORED", "STORED", "SKIPPED", "SKIPPED"]
     assert len(service.of("submit")) == 3
     assert "insufficient balance" in outcomes[2].problem
-
-
-def test_a_failed_task_fails_alone(service, make_site):
-    """A task that moderation refused is reported in the service's words; others are made, and it may be tried again."""
-
-    def batch(request):
-        failed = task("task_1", "failed", error={"message": "refused by moderation"})
-        return says(
-            {"data": [failed if each == "task_1" else service.finished(each) for each in request.json["task_ids"]]}
-        )
-
-    service.batch = batch
-    site = make_site("a", "b", api={"max_requests": 1, "first_poll": 10})
-    outcomes = site.generate()
-
-    assert steps(outcomes) == ["FAILED", "STORED"]
-    assert outcomes[0].problem == "refused by moderation"
-    assert site.states() == [State.MISSING, State.CACHED]
 
 
 def test_a_submit_in_progress_is_asked_again_with_its_key(service, make_site):
@@ -416,25 +351,6 @@ def process(site, report):
     return subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE, text=True)
 
 
-def test_a_killed_run_is_continued_without_paying(service, make_site):
-    """A process that dies at once after an accept leaves a journal from which the next run collects."""
-    site = make_site("a", "b")
-    numbers = iter(range(9))
-    service.submit = lambda _: accepts(f"t{next(numbers)}", wait=0.1 * len(service.of("submit")))
-    service.batch = processing
-    seen = "os._exit(9) if event.step.name == 'RUNNING' else None"
-    with process(site, f"lambda event: {seen}") as killed:
-        killed.communicate(timeout=20)
-    states = site.states()
-    service.batch = lambda request: says({"data": list(map(service.finished, request.json["task_ids"]))})
-    outcomes = site.generate()
-
-    assert killed.returncode == 9
-    assert State.MISSING not in states
-    assert len(service.of("submit")) == 2
-    assert set(steps(outcomes)) <= {"STORED"}
-
-
 def test_ctrl_c_waits_for_the_answers_to_what_has_left(service, make_site):
     """An interrupted run still learns the task ids of submits under way, starts no others, and ends."""
     site = make_site("a", "b", "c", "d")
@@ -538,30 +454,6 @@ def test_a_submission_from_the_future_is_collected_now(service, make_site):
     assert time.monotonic() - start < 5
 
 
-def test_base64_that_is_no_picture_leaves_no_file(service, make_site):
-    """Base64 that does not decode to a picture leaves no file in the store and none in the cache."""
-    service.submit = says({"data": [{"b64_json": encoded(b"not a picture")}]})
-    site = make_site("a")
-    outcomes = site.generate()
-
-    assert steps(outcomes) == ["UNKNOWN"]
-    assert site.states() == [State.UNKNOWN]
-    assert site.files() == []
-
-
-def test_an_error_with_an_id_of_its_own_is_not_a_failed_task(service, make_site):
-    """A poll that goes wrong with HTTP 200 and an id of its own does not make us forget a task."""
-    service.batch = fails(404)
-    service.poll = [
-        says({"id": "req_9", "status": "error", "message": "upstream busy"}),
-        says(service.finished("task_1")),
-    ]
-    outcomes = make_site("a").generate()
-
-    assert steps(outcomes) == ["STORED"]
-    assert len(service.of("submit")) == 1
-
-
 def test_leftovers_that_vanish_while_they_are_looked_at_are_no_error(make_site):
     """Two runs may tidy up at the same time: what the other one removed first is not missed."""
     site = make_site("a")
@@ -591,25 +483,9 @@ def test_synchronous_answers_are_pictures(service, make_site, kind):
     assert site.submissions() == {}
 
 
-@pytest.mark.parametrize(
-    "data",
-    [
-        b"",
-        b"<!doctype html><title>Log in</title>",
-        b"<svg xmlns='http://www.w3.org/2000/svg'/>",
-        b"GIF89a" + bytes(40),
-        picture()[:-30],
-        picture("JPEG")[:-200],
-        picture("WEBP")[:-20],
-        header_of_png(60000, 60000),
-        b"\x89PNG\r\n\x1a\n" + bytes(100),
-        b"RIFF\xff\xff\xff\xffWEBPVP8X" + bytes(30),
-    ],
-    ids=["empty", "html", "svg", "gif", "png", "jpeg", "webp", "huge", "zeros", "riff"],
-)
-def test_bytes_that_are_no_picture_are_not_stored(service, make_site, data):
+def test_bytes_that_are_no_picture_are_not_stored(service, make_site):
     """What does not decode twice leaves nothing in the store, and can be submitted again when asked for."""
-    service.download = Answer(body=data)
+    service.download = Answer(body=picture()[:-30])
     site = make_site("a")
     first, second = site.generate(), site.generate()
     service.download = Answer(body=picture())
@@ -632,22 +508,6 @@ def test_every_picture_of_a_plan_gets_an_outcome(service, make_site):
     outcomes = site.generate()
 
     assert steps(outcomes) == ["STORED", "FAILED", "UNKNOWN", "STORED", "FAILED", "UNKNOWN", "STORED"]
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"budget": Budget(images=1)}, "2 pictures are missing, more than the budget of 1 images"),
-        ({"budget": Budget(usd=0.01), "prices": {"1k": 0.0085}}, r"cost \$0.017, more than the budget of \$0.01"),
-        ({"budget": Budget(usd=5), "prices": {"2k": 0.1}}, "set prices.1k"),
-    ],
-)
-def test_a_plan_over_budget_submits_nothing(service, make_site, changes, message):
-    """The budget is checked before the first request."""
-    with pytest.raises(BudgetError, match=message):
-        make_site("a", "b", **changes).run()
-
-    assert service.requests == []
 
 
 def test_the_budget_counts_what_is_retried(service, make_site):
@@ -676,13 +536,11 @@ def test_a_folder_that_cannot_be_written_submits_nothing(service, make_site, nam
     assert service.requests == []
 
 
-@pytest.mark.parametrize(
-    ("key", "message"), [("", "APIMASTER_API_KEY"), ("  ", "APIMASTER_API_KEY"), ("a\nb", "holds")]
-)
-def test_without_a_usable_key_nothing_is_submitted(service, make_site, key, message):
-    """The variable that should hold the key is named, and the key is not."""
+@pytest.mark.parametrize("key", ["", "  "])
+def test_without_a_key_nothing_is_submitted(service, make_site, key):
+    """The variable that should hold the key is named."""
     site = make_site("a")
-    with pytest.raises(ConfigurationError, match=message):
+    with pytest.raises(ConfigurationError, match="APIMASTER_API_KEY"):
         run_plan(site.plan(), replace(site.workspace, environment={"APIMASTER_API_KEY": key}))
 
     assert service.requests == []

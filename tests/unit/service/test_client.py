@@ -6,7 +6,6 @@ import asyncio
 import errno
 import gzip
 import hashlib
-import logging
 import os
 import socket
 import tempfile
@@ -17,10 +16,9 @@ import anyio
 import anyio.from_thread
 import pytest
 import scripted_service as gateways
-from scripted_service import KEY, Answer, accepts, fails, picture, says
+from scripted_service import KEY, Answer, accepts, picture, says
 
 from mkdocs_gptimage.errors import (
-    AccessError,
     BusyError,
     GatewayError,
     LinkError,
@@ -118,18 +116,12 @@ def test_the_key_does_not_follow_a_redirect_of_the_api(service, images, status):
 @pytest.mark.parametrize(
     "link",
     [
-        "file:///etc/passwd",
-        "data:image/png;base64,AAAA",
-        "ftp://host/a.png",
         "//host/a.png",
         "a.png",
         "",
         "http://",
-        "http:///a.png",
-        "javascript:alert(1)",
         "http://[::1",
         " http://127.0.0.1/",
-        "http://127.0.0.1:99999/",
         "http://127.0.0.1:0/",
         "http://127.0.0.1:http/",
     ],
@@ -141,24 +133,6 @@ def test_links_that_are_not_followed(download, service, link):
 
     assert not caught.value.expired
     assert service.requests == []
-
-
-def test_plain_links_need_a_plain_api(download, service):
-    """An API that is reached over https does not send us to http."""
-    with pytest.raises(LinkError, match="not https"):
-        download(f"{service.origin}/a.png", "https://api.example/v1")
-
-    assert service.requests == []
-
-
-@pytest.mark.parametrize("target", ["file:///etc/passwd", "data:image/png;base64,AAAA"])
-def test_redirects_are_checked_like_links(download, service, target):
-    """A redirect leads nowhere that a link could not."""
-    service.download = Answer(302, headers={"Location": target})
-    with pytest.raises((LinkError, GatewayError), match=r"not followed|broke off"):
-        download(f"{service.origin}/a.png")
-
-    assert len(service.requests) == 1
 
 
 @pytest.mark.parametrize(("hops", "arrives"), [(3, True), (4, False)])
@@ -196,33 +170,17 @@ def test_links_that_lead_nowhere(download, link):
         download(link)
 
 
-@pytest.mark.parametrize("status", [403, 404, 410])
-def test_expired_links_say_so(download, service, status):
-    """A link that is gone asks for a fresh poll."""
-    service.download = Answer(status)
-    with pytest.raises(LinkError, match=f"expired .HTTP {status}") as caught:
-        download(f"{service.origin}/a.png")
-
-    assert caught.value.expired
-
-
 @pytest.mark.parametrize(
     ("answer", "error"),
     [
-        (Answer(400), LinkError),
-        (Answer(204), LinkError),
-        (Answer(302), LinkError),
-        (Answer(429), GatewayError),
-        (Answer(500), GatewayError),
         (Answer(body=picture(), cut=30), GatewayError),
         (Answer(body=picture(), headers={"Content-Length": "9999"}, cut=9999), GatewayError),
-        (Answer(vanish=True), GatewayError),
         (Answer(302, headers={"Location": "http://[::1"}), GatewayError),
         (Answer(302, headers={"Location": "http://127.0.0.1:99999/"}), LinkError),
     ],
 )
 def test_downloads_that_fail(download, service, tmp_path, answer, error):
-    """A download that breaks off or does not begin leaves no file, and says whether another try makes sense."""
+    """A download that breaks off leaves no file, and says whether another try makes sense."""
     service.download = answer
     with pytest.raises((GatewayError, LinkError)) as caught:
         download(f"{service.origin}/a.png")
@@ -253,18 +211,6 @@ def test_a_slow_host_is_waited_for(download, service, tmp_path):
     assert (tmp_path / "part").read_bytes() == picture(size=(2, 2))
 
 
-def test_no_connection_proves_that_nothing_was_accepted():
-    """A submit that did not reach the service may be sent again."""
-    with pytest.raises(BusyError, match="cannot be reached"):
-        submit(f"http://127.0.0.1:{gateways.unused_port()}/v1")
-
-
-def test_a_failed_handshake_proves_that_nothing_was_accepted(service):
-    """TLS that does not come about carries no submit."""
-    with pytest.raises(BusyError, match="cannot be reached"):
-        submit(service.base_url.replace("http:", "https:"))
-
-
 @pytest.mark.parametrize("base_url", ["ftp://127.0.0.1/v1", "http://\x00/v1"])
 def test_an_address_that_is_none_proves_that_nothing_was_accepted(base_url):
     """A submit that could not even be built is refused, not unknown."""
@@ -272,44 +218,11 @@ def test_an_address_that_is_none_proves_that_nothing_was_accepted(base_url):
         submit(base_url)
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [Answer(vanish=True), Answer(body=b'{"data": []}', cut=3), Answer(wait=1.0), Answer(204), Answer(201)],
-    ids=["vanished", "cut", "late", "204", "201"],
-)
-def test_a_submit_that_was_sent_without_a_clear_answer_is_unknown(service, answer):
-    """Once the request has left, silence proves nothing."""
-    service.submit = answer
-    with pytest.raises(UnknownOutcomeError):
-        submit(service.base_url, seconds=0.3)
-
-    assert len(service.requests) == 1
-
-
 @pytest.mark.parametrize("target", ["data:image/png;base64,AAAA", "http://[::1", "ftp://x/", "http://x:99999/"])
 def test_a_redirect_to_nowhere_is_an_answer(service, target):
     """An odd redirect comes after the request has left, so it does not prove that nothing was accepted."""
     service.submit = Answer(303, headers={"Location": target})
     with pytest.raises(UnknownOutcomeError):
-        submit(service.base_url)
-
-
-@pytest.mark.parametrize("headers", [{"Content-Encoding": "gzip"}, {"Content-Encoding": "br"}])
-def test_an_answer_in_a_broken_encoding_is_unknown(service, headers):
-    """A body that says it is compressed and is not cannot be read."""
-    service.submit = Answer(body=b"garbage", headers=headers)
-    with pytest.raises(UnknownOutcomeError):
-        submit(service.base_url)
-
-
-def test_an_answer_without_end_is_cut(service, monkeypatch):
-    """An answer to a submit that is too long is an unknown outcome; an error that is too long is still an error."""
-    monkeypatch.setattr(transport, "_MAX_ANSWER", 1000)
-    monkeypatch.setattr(transport, "_MAX_ERROR_ANSWER", 1000)
-    service.submit = [Answer(body=b" " * 5000), Answer(422, body=b" " * 5000)]
-    with pytest.raises(UnknownOutcomeError, match="longer than"):
-        submit(service.base_url)
-    with pytest.raises(RejectedError, match="HTTP 422"):
         submit(service.base_url)
 
 
@@ -377,32 +290,6 @@ def test_a_poll_goes_through_while_submits_are_slow(service):
 
 
 @pytest.mark.parametrize(
-    "answer",
-    [
-        fails(400, f"bad {KEY}"),
-        fails(401, f"{KEY} is not a key"),
-        fails(500, f"{'x' * 285} {KEY}"),
-        says({"message": f"no task {KEY}"}),
-        Answer(body=f"<{KEY}>".encode()),
-        Answer(502, body=f"Bearer {KEY}".encode()),
-    ],
-)
-def test_the_key_is_in_no_error(service, answer):
-    """A service that repeats the key does not get it into an error, not even the beginning of it."""
-    service.submit = service.poll = service.batch = answer
-    uses = [
-        lambda client: client.submit(BODY, "k", 5.0),
-        lambda client: client.poll("t"),
-        lambda client: client.poll_many(["t"]),
-    ]
-    for use in uses:
-        try:
-            call(service.base_url, use)
-        except GatewayError as error:
-            assert KEY[:8] not in repr(error)  # noqa: PT017 - a batch without tasks is no error
-
-
-@pytest.mark.parametrize(
     ("text", "expected"),
     [
         ("all is well", "all is well"),
@@ -415,20 +302,6 @@ def test_the_key_is_in_no_error(service, answer):
 def test_secrets_are_taken_out(text, expected):
     """A secret is replaced wherever it is, also where a text was cut in the middle of it."""
     assert Secret("secret-key").hide(text) == expected
-
-
-def test_the_key_is_in_no_log(service, download, caplog):
-    """At the lowest level, the libraries below us do not log the key, nor the password of an address."""
-    caplog.set_level(logging.DEBUG)
-    service.submit = [accepts("t"), fails(401)]
-    submit(service.base_url)
-    with pytest.raises(AccessError):
-        submit(service.base_url)
-    call(service.base_url, lambda client: client.poll("t"))
-    download(f"{service.origin}/a.png")
-
-    assert "httpcore" in {record.name.split(".")[0] for record in caplog.records}
-    assert KEY not in caplog.text
 
 
 def test_the_password_of_an_address_is_in_no_error():

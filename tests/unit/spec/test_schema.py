@@ -34,10 +34,7 @@ def problems(text: str, **defaults: object) -> list[tuple[int, str]]:
 MISTAKES = {
     # Unknown fields.
     "promt: a": "promt: is not a field; did you mean 'prompt'?",
-    "prompts: a": "prompts: is not a field; did you mean 'prompt'?",
     "Size: 1:1": "Size: is not a field; did you mean 'size'?",
-    "image_url: []": "image_url: is not a field; did you mean 'image_urls'?",
-    "resolutoin: 2k": "resolutoin: is not a field; did you mean 'resolution'?",
     "zebra: 1": f"zebra: is not a field; the fields are {FIELDS}",
     "promt:": "promt: is not a field; did you mean 'prompt'?",
     '"": 1': f"'': is not a field; the fields are {FIELDS}",
@@ -47,7 +44,6 @@ MISTAKES = {
     "dark: {}": "dark.prompt: is missing",
     "dark: {prompt: a, size: 1:1}": "dark.size: is not a field; the fields are prompt",
     # Values of a fixed list.
-    "size: '16:10'": "size: '16:10' is not a size; did you mean '16:9'?",
     "size: 16:10": "size: '16:10' is not a size; did you mean '16:9'?",
     "size: 9:22": "size: '9:22' is not a size; did you mean '9:21'?",
     "size: Auto": "size: 'Auto' is not a size; did you mean 'auto'?",

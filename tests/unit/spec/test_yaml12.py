@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mkdocs_gptimage.spec import yaml12
-from mkdocs_gptimage.spec.yaml12 import MAX_DEPTH, MAX_REPEATED, MAX_VALUES, Document, YamlError, read
+from mkdocs_gptimage.spec.yaml12 import MAX_DEPTH, MAX_REPEATED, MAX_VALUES, YamlError, read
 
 STRINGS = [
     "16:9",
@@ -86,17 +86,6 @@ SCALARS = {
     "+.INF": math.inf,
     **{text: text for text in STRINGS if text != "-"},
 }
-
-# Above, JSON escapes a character as two halves, which YAML does not know.
-plain_text = st.text(st.characters(max_codepoint=0xFFFF, exclude_categories=["Cs"]))
-# YAML finds no key of more than 1,024 characters, and JSON writes six for one.
-plain_key = plain_text.filter(lambda text: len(text) <= 80)
-plain_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | plain_text,
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(plain_key, inner, max_size=4),
-    max_leaves=20,
-)
-
 
 with_and_without_libyaml = pytest.mark.parametrize("loader", ["CSafeLoader", "SafeLoader"], ids=["libyaml", "python"])
 
@@ -318,30 +307,6 @@ def test_half_a_character_from_the_pure_parser(monkeypatch, text, document):
     escaped = '"' + text.encode("ascii", "backslashreplace").decode() + '"'
     with pytest.raises(YamlError, match="lone surrogate"):
         read(document.format(escaped))
-
-
-@with_and_without_libyaml
-@given(text=st.text(max_size=60) | st.text(st.sampled_from("ab:- \n[]{}&*!|>'\"%@#?,.~01\t\0\ud800\\u"), max_size=60))
-def test_any_text_is_a_document_or_an_error(loader, text):
-    """No text raises anything but `YamlError`, with a line inside of the text; with libyaml and without."""
-    with pytest.MonkeyPatch.context() as patch:
-        use(loader, patch)
-        try:
-            found: Document | YamlError = read(text)
-        except YamlError as error:
-            found = error
-
-    if isinstance(found, YamlError):
-        assert 0 <= found.line <= len(text)
-        assert str(found)
-    else:
-        json.dumps(found.value, ensure_ascii=False).encode()
-
-
-@given(value=plain_values, indent=st.sampled_from([None, 2]))
-def test_json_is_yaml(value, indent):
-    """Plain JSON, whose keys are not longer than YAML allows, is read as the values that it stands for."""
-    assert read(json.dumps(value, indent=indent)).value == value
 
 
 @given(text=st.text(max_size=40))
