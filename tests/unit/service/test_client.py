@@ -6,6 +6,7 @@ import asyncio
 import errno
 import gzip
 import hashlib
+import logging
 import os
 import socket
 import tempfile
@@ -16,9 +17,10 @@ import anyio
 import anyio.from_thread
 import pytest
 import scripted_service as gateways
-from scripted_service import KEY, Answer, accepts, picture, says
+from scripted_service import KEY, Answer, accepts, fails, picture, says
 
 from mkdocs_gptimage.errors import (
+    AccessError,
     BusyError,
     GatewayError,
     LinkError,
@@ -226,6 +228,14 @@ def test_a_redirect_to_nowhere_is_an_answer(service, target):
         submit(service.base_url)
 
 
+@pytest.mark.parametrize("headers", [{"Content-Encoding": "gzip"}, {"Content-Encoding": "br"}])
+def test_an_answer_in_a_broken_encoding_is_unknown(service, headers):
+    """A body that says it is compressed and is not cannot be read."""
+    service.submit = Answer(body=b"garbage", headers=headers)
+    with pytest.raises(UnknownOutcomeError):
+        submit(service.base_url)
+
+
 def test_a_service_that_reads_too_slowly_is_left(monkeypatch):
     """A service that takes a request byte by byte is not waited for without end; what it has read is not known."""
     monkeypatch.setattr(clients, "_UPLOAD_SECONDS", 0.3)
@@ -302,6 +312,20 @@ def test_a_poll_goes_through_while_submits_are_slow(service):
 def test_secrets_are_taken_out(text, expected):
     """A secret is replaced wherever it is, also where a text was cut in the middle of it."""
     assert Secret("secret-key").hide(text) == expected
+
+
+def test_the_key_is_in_no_log(service, download, caplog):
+    """At the lowest level, the libraries below us do not log the key, nor the password of an address."""
+    caplog.set_level(logging.DEBUG)
+    service.submit = [accepts("t"), fails(401)]
+    submit(service.base_url)
+    with pytest.raises(AccessError):
+        submit(service.base_url)
+    call(service.base_url, lambda client: client.poll("t"))
+    download(f"{service.origin}/a.png")
+
+    assert "httpcore" in {record.name.split(".")[0] for record in caplog.records}
+    assert KEY not in caplog.text
 
 
 def test_the_password_of_an_address_is_in_no_error():
