@@ -264,7 +264,7 @@ def test_two_windows(free_browser, window, tmp_path, gateway):
 def test_generate_under_serve_shows_cards_first(window, tmp_path, drawing):
     """With `on_missing: generate`, the server starts at once with cards, and the pictures come without a click."""
     site = site_for(tmp_path, drawing, on_missing="generate")
-    site.write({"index.md": block(prompt="Unasked")})
+    site.write({"index.md": block(prompt="Automatic")})
     before = submits(drawing)
     with served(site) as (url, _):
         window.goto(url)

@@ -30,7 +30,6 @@ from mkdocs_gptimage.errors import (
 )
 from mkdocs_gptimage.service import client as clients
 from mkdocs_gptimage.service import download as downloading
-from mkdocs_gptimage.service import transport
 from mkdocs_gptimage.service.client import Client
 from mkdocs_gptimage.service.download import Downloaded
 from mkdocs_gptimage.service.protocol import Accepted
