@@ -173,7 +173,7 @@ def answer_checker() -> Callable[[bytes], bool]:
                 require(not each.message or fits_on_a_line(each.message, 300), "words of one line")
                 require(each.cost_usd is None or (each.cost_usd >= 0 and math.isfinite(each.cost_usd)), "a cost")
             elif isinstance(each, protocol.Image):
-                require((each.link is None) is not (each.base64 is None), "a link or the bytes")
+                require((each.url is None) is not (each.base64 is None), "a link or the bytes")
         header = body.decode("latin-1")
         failure = protocol.failure(status, body, {"retry-after": header})
         require(fits_on_a_line(str(failure), 500), "words of one line")

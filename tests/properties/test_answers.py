@@ -93,8 +93,8 @@ def check_value(found) -> None:
         assert re.fullmatch(r"[A-Za-z0-9_.:~-]{1,200}", found.task_id)
         assert found.task_id.strip(".")
     elif isinstance(found, Image):
-        assert (found.link is None) is not (found.base64 is None)
-        assert len(found.link or "") <= 8192
+        assert (found.url is None) is not (found.base64 is None)
+        assert len(found.url or "") <= 8192
     else:
         assert is_fit_to_show(found.message)
         assert (found.image is not None) is (found.phase is Phase.READY)
