@@ -335,6 +335,7 @@ def test_balance_pays_for_so_many_pictures():
 
     assert afterwards.status_code == 200
     assert refused.status_code == 402
+    assert refused.json()["error"]["code"] == "insufficient_balance"
 
 
 def test_rate_limit_says_when_to_come_back():
