@@ -1,6 +1,6 @@
 """The data of a card, which the pages of a development server show in place of a missing picture.
 
-`serve.js` draws it and writes its sentences; what the service said of a failed request comes with the state of the job.
+`cards.js` draws it and writes its sentences; what the service said of a failed request comes with the state of the job.
 """
 
 from __future__ import annotations

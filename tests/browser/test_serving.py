@@ -327,7 +327,7 @@ const tries = [
   () => {
     const card = {digest, token, state: "missing", detail: "", pays: {}, ask: "", prompt: "", lacks: ""};
     add("img", {}).setAttribute("data-gpt-image-cards", JSON.stringify([card]));
-    add("script", {src: site + "assets/gptimage/serve.js"});
+    add("script", {src: site + "assets/gptimage/cards.js"});
     setTimeout(() => document.querySelector(".gpt-image-panel button").click(), 500);
   },
 ];

@@ -202,7 +202,7 @@ def test_a_folder_that_only_looks_like_that_of_serve_is_a_build(site, service, e
     shutil.rmtree(folder)
     assert built.code == 0, built.err
     assert ".webp" in page
-    assert "serve.js" not in page
+    assert "cards.js" not in page
 
 
 def test_unusable_cache_is_one_line(site, service):

@@ -189,7 +189,7 @@ def test_answers_are_for_this_site_only(port, site, generator):
     assert answer.getheader("Cache-Control") == "no-store"
 
 
-@pytest.mark.parametrize("path", ["/", "/docs/", "/docs/assets/gptimage/serve.js", "/docs/assets/gptimage/serve"])
+@pytest.mark.parametrize("path", ["/", "/docs/", "/docs/assets/gptimage/cards.js", "/docs/assets/gptimage/serve"])
 def test_everything_else_is_the_sites(port, site, path):
     """Requests for the site pass through, from any sender."""
     answer, body = send(port, "", site.digests[0], path=path, Origin="https://evil.example", method="GET")
