@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import tempfile
 from typing import TYPE_CHECKING, Any, Literal
 
 from mkdocs.exceptions import PluginError
 from mkdocs.plugins import BasePlugin, CombinedEvent, event_priority
 
+from mkdocs_gptimage import read_only
 from mkdocs_gptimage.blocks.extension import GptImageExtension
 from mkdocs_gptimage.errors import GptImageError
 from mkdocs_gptimage.figures.renderer import PageRenderer, code_block
@@ -47,8 +49,10 @@ class GptImagePlugin(BasePlugin[Options]):
         self._server: DevelopmentServer | None = None
         self.session: BuildSession | None = None
         """The build that is under way; None while the plugin is disabled."""
-        self.read_only = False
-        """Set to read a site: nothing is made, and the build ends when all pages of all languages are read."""
+        self.is_reader = False
+        """Set to read a site: the build ends when all pages of all languages are read."""
+        self._is_discarded = False
+        """Whether the site is thrown away: it is built while a command reads another one."""
 
     def on_startup(self, *, command: Literal["build", "gh-deploy", "serve"], dirty: bool) -> None:
         """Defining it keeps the plugin alive across the rebuilds of `serve`."""
@@ -57,21 +61,32 @@ class GptImagePlugin(BasePlugin[Options]):
     def on_config(self, config: MkDocsConfig) -> MkDocsConfig | None:
         if self._server is not None:
             self._server.hold()
-        if not (self.config.enabled or self.read_only):
+        self._discard_site(config)
+        if not (self.config.enabled or self.is_reader):
             self.session = None
             return None
         with _errors_for_host():
-            if not self.read_only:
+            if not self.is_reader:
                 self.settings = settings_of(self.config, config)
             self.session = self._begin(config)
         self._register(self.session, config)
         return config
 
+    def _discard_site(self, config: MkDocsConfig) -> None:
+        """Have the site built into a temporary folder while a command reads another site, which starts this build."""
+        folder = None if self.is_reader else read_only.site_folder()
+        self._is_discarded = folder is not None
+        if folder is not None:
+            config.site_dir = tempfile.mkdtemp(dir=folder)
+
     def _begin(self, config: MkDocsConfig) -> BuildSession:
-        invocation = Invocation(self._command, is_dirty=self._is_dirty, read_only=self.read_only)
+        is_read_only = self.is_reader or read_only.is_active()
+        if is_read_only:
+            read_only.hide_keys([self.settings.api.key_env])
+        invocation = Invocation(self._command, is_dirty=self._is_dirty, is_read_only=is_read_only)
         mode = choose_mode(self.config.on_missing, self.settings, config, invocation)
         store = Store(self.settings.store)
-        if self.session is not None and self.read_only and mode.has_several_builds:
+        if self.session is not None and self.is_reader and mode.has_several_builds:
             return BuildSession(self.settings, store, self.session.renderer, mode)
         renderer = PageRenderer(self.settings, store, may_generate=mode.pays)
         for pattern in renderer.collector.spec_files.unmatched:
@@ -144,9 +159,9 @@ class GptImagePlugin(BasePlugin[Options]):
         if session is None:
             return
         session.renderer.collector.resolve()
-        if self.read_only:
-            if session.mode.has_several_builds:
-                return
+        if self._is_discarded or (self.is_reader and session.mode.has_several_builds):
+            return
+        if self.is_reader:
             raise PagesRead
         server = self._server if session.mode.offers else None
         with _errors_for_host():
