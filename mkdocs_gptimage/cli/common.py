@@ -74,7 +74,7 @@ def read_site(config_file: str) -> Site:
     """Read the site's pages; imports MkDocs, which only some commands need."""
     from mkdocs_gptimage.hosts.mkdocs.site import read_site  # noqa: PLC0415
 
-    _stay_read_only()
+    read_only.stay_read_only()
     return read_site(config_file)
 
 
@@ -82,7 +82,7 @@ def read_site_with_drafts(config_file: str) -> Site:
     """Read the site's pages and its drafts."""
     from mkdocs_gptimage.hosts.mkdocs.site import read_site_with_drafts  # noqa: PLC0415
 
-    _stay_read_only()
+    read_only.stay_read_only()
     return read_site_with_drafts(config_file)
 
 
@@ -90,16 +90,8 @@ def read_settings(config_file: str) -> Settings:
     """Read what the site has set, and none of its pages."""
     from mkdocs_gptimage.hosts.mkdocs.site import read_settings  # noqa: PLC0415
 
-    _stay_read_only()
+    read_only.stay_read_only()
     return read_settings(config_file)
-
-
-def _stay_read_only() -> None:
-    """Keep this process in read-only mode to the end of the command: a hook may have left a thread that builds.
-
-    A command that pays takes `read_only.outer_environment` for that.
-    """
-    click.get_current_context().with_resource(read_only.reading())
 
 
 def plan_site(site: Site) -> Plan:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import yaml
+from scripted_service import KEY
 from sites import FAST, Site, block
 
 if TYPE_CHECKING:
@@ -41,6 +42,23 @@ import subprocess, sys
 def on_pre_build(config):
     subprocess.run([sys.executable, *{arguments}], check={check})
 """
+CLEAN = """
+import os, subprocess, sys
+
+def on_pre_build(config):
+    environment = {{"PATH": os.environ["PATH"], "APIMASTER_API_KEY": {key!r}}}
+    command = [sys.executable, "-m", "mkdocs", "build", "-q", "-f", "nested/mkdocs.yml"]
+    subprocess.run(command, env=environment, check=True)
+"""
+LATE = """
+import os, threading
+from mkdocs.commands.build import build
+from mkdocs.config import load_config
+
+def on_shutdown():
+    os.environ["APIMASTER_API_KEY"] = {key!r}
+    threading.Thread(target=lambda: build(load_config("nested/mkdocs.yml"))).start()
+"""
 HOOKS = {
     "build()": IN_PROCESS,
     "mkdocs build": COMMAND.format(arguments=["-m", "mkdocs", "build", "-q", "-f", "nested/mkdocs.yml"], check=True),
@@ -48,6 +66,8 @@ HOOKS = {
         arguments=["-c", "from mkdocs_gptimage.cli import main; main()", "generate", "-f", "nested/mkdocs.yml"],
         check=False,
     ),
+    "mkdocs build with a key of its own": CLEAN.format(key=KEY),
+    "thread that goes on": LATE.format(key=KEY),
     "spawned pool": OF_A_POOL.format(method="spawn"),
     "forked pool": OF_A_POOL.format(method="fork"),
 }
