@@ -210,3 +210,15 @@ def test_git_gets_no_key(site, monkeypatch, tmp_path):
 
     assert "PATH=" in seen
     assert KEY not in seen
+
+
+@pytest.mark.parametrize("neighbour", nested_builds.NEIGHBOURS)
+def test_a_build_pays_for_the_sites_that_it_builds_inside(service, tmp_path, neighbour):
+    """A real build, unlike a command that reads, makes the pictures of its own site and of nested ones, each once."""
+    nested = nested_builds.Nested(tmp_path, service.base_url)
+    nested.configure(neighbour)
+    built = nested.site.build(env={"APIMASTER_API_KEY": KEY})
+    prompts = sorted(request.json["prompt"] for request in service.of("submit"))
+
+    assert built.code == 0, built.err
+    assert prompts == ["missing", "nested", "stored"]
