@@ -104,11 +104,13 @@ def _processes() -> list[_Process]:
 def _processes_by_ps() -> list[_Process]:
     command = ["ps", "-A", "-o", "pid=,ppid=,pgid=,stat="]
     try:
-        listed = subprocess.run(command, capture_output=True, text=True, check=False).stdout  # noqa: S603 - fixed
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as ps:  # noqa: S603 - fixed
+            listed, _ = ps.communicate()
     except OSError:
         return []
     rows = [line.split() for line in listed.splitlines()]
-    return [_Process(*map(int, row[:3])) for row in rows if not row[3].startswith("Z")]
+    found = [_Process(*map(int, row[:3])) for row in rows if not row[3].startswith("Z")]
+    return [process for process in found if process.pid != ps.pid]
 
 
 def _has_mark(pid: int, mark: bytes) -> bool:

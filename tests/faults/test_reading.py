@@ -88,7 +88,7 @@ def configure(site, hook, **options):
     ("command", "key_env"),
     [
         *((command, "APIMASTER_API_KEY") for command in READERS),
-        *(("plan", key_env) for key_env in ("OTHER_API_KEY", "!ENV NAME_OF_IT", "inherited")),
+        *(("plan", key_env) for key_env in ("OTHER_API_KEY", "!ENV NAME_OF_IT", "inherited", "of a nested site")),
     ],
 )
 def test_no_hook_sees_a_key_while_its_site_is_read(site, command, key_env):
@@ -101,7 +101,15 @@ def test_no_hook_sees_a_key_while_its_site_is_read(site, command, key_env):
         config.write_text("INHERIT: base.yml\n")
     elif key_env.startswith("!"):
         config.write_text(text.replace("'!ENV NAME_OF_IT'", "!ENV [NAME_OF_IT, OTHER_API_KEY]"))
-    name = {"inherited": "INHERITED_API_KEY", "!ENV NAME_OF_IT": "OTHER_API_KEY"}.get(key_env, key_env)
+    elif key_env == "of a nested site":
+        config.write_text(text.replace(key_env, "OTHER_API_KEY"))
+        (site.root / "projects" / "one").mkdir(parents=True)
+        (site.root / "projects" / "one" / "mkdocs.yml").write_text(text.replace(key_env, "NESTED_API_KEY"))
+    name = {
+        "of a nested site": "NESTED_API_KEY",
+        "inherited": "INHERITED_API_KEY",
+        "!ENV NAME_OF_IT": "OTHER_API_KEY",
+    }.get(key_env, key_env)
     done = site.gptimage(*command.split(), env={name: KEY})
     seen = (site.root / "seen.txt").read_text()
 
