@@ -230,3 +230,5 @@ def test_a_build_pays_for_the_sites_that_it_builds_inside(service, tmp_path, nei
 
     assert built.code == 0, built.err
     assert prompts == ["missing", "nested", "stored"]
+    assert len(list(nested.site.store.glob("*/*.png"))) == 2
+    assert len(nested.site.figures("index.html")) == 2

@@ -80,7 +80,7 @@ def _read(config: MkDocsConfig, plugin: GptImagePlugin, *, serves: bool) -> Site
             build(config, serve_url=_SERVED_AT if serves else None)
     finally:
         config.plugins.on_shutdown()
-    session = plugin.session
+    session = plugin.session_of(config)
     assert session is not None
     collector = session.renderer.collector
     catalog = collector.catalog
