@@ -41,7 +41,7 @@ def service() -> Iterator[str]:
 def configure(folder: Path, base_url: str, options: Any) -> Path:
     """Write the configuration of a site whose pictures come from the service."""
     api = (
-        f"{{base_url: '{base_url}', key_env: BENCHMARK_KEY, max_requests: {options.requests}, "
+        f"{{base_url: '{base_url}', key_env: BENCHMARK_API_KEY, max_requests: {options.requests}, "
         f"first_poll: {options.first}, poll_interval: {options.interval}}}"
     )
     plugin = f"{{on_missing: generate, budget: {{images: null}}, api: {api}}}"
@@ -84,7 +84,7 @@ def generate(folder: Path, pictures: int, options: Any) -> tuple[dict[str, Any],
     """Build a site of `pictures` pages once; return what was seen, and the measure of the process."""
     with service() as base_url:
         config = configure(folder, base_url, options)
-        run = sites.run(str(HERE / "observed.py"), str(config), BENCHMARK_KEY="benchmark")
+        run = sites.run(str(HERE / "observed.py"), str(config), BENCHMARK_API_KEY="benchmark")
         seen: dict[str, Any] = json.loads(run.output.splitlines()[-1])
         with httpx.Client(headers=KEY) as client:
             seen["stats"] = client.get(base_url.removesuffix("/v1") + "/stats").json()

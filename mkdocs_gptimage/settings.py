@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from mkdocs_gptimage.spec.model import Style
 
 
+KEY_SUFFIX = "_API_KEY"
+"""How the name of every variable ends that may hold the key."""
 EMULATOR = "emulator"
 """The `base_url` that stands for the built-in emulator."""
 # (WebP, AVIF) of equal mean SSIM, measured by benchmarks/variants.py from WebP 50 to 90; linear outside.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from mkdocs_gptimage import read_only
 from mkdocs_gptimage.errors import BudgetError, ConfigurationError, GptImageError
 from mkdocs_gptimage.plan.orphans import find_orphans
 from mkdocs_gptimage.plan.plan import Plan, check_budget, make_plan
@@ -73,6 +74,7 @@ def read_site(config_file: str) -> Site:
     """Read the site's pages; imports MkDocs, which only some commands need."""
     from mkdocs_gptimage.hosts.mkdocs.site import read_site  # noqa: PLC0415
 
+    read_only.stay_read_only()
     return read_site(config_file)
 
 
@@ -80,6 +82,7 @@ def read_site_with_drafts(config_file: str) -> Site:
     """Read the site's pages and its drafts."""
     from mkdocs_gptimage.hosts.mkdocs.site import read_site_with_drafts  # noqa: PLC0415
 
+    read_only.stay_read_only()
     return read_site_with_drafts(config_file)
 
 
@@ -87,6 +90,7 @@ def read_settings(config_file: str) -> Settings:
     """Read what the site has set, and none of its pages."""
     from mkdocs_gptimage.hosts.mkdocs.site import read_settings  # noqa: PLC0415
 
+    read_only.stay_read_only()
     return read_settings(config_file)
 
 

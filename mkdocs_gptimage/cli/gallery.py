@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from mkdocs_gptimage import read_only
 from mkdocs_gptimage.cli import common
 from mkdocs_gptimage.cli.common import EXIT_INCOMPLETE
 
@@ -38,7 +39,8 @@ def gallery(config_file: str, output: Path | None, opens: bool) -> None:
     write_gallery(target, found, problems, site.settings)
     click.echo(target)
     if opens:
-        webbrowser.open(target.resolve().as_uri())
+        with read_only.variable_hidden():
+            webbrowser.open(target.resolve().as_uri())
     if problems:
         click.echo("\n".join(map(str, problems)), err=True)
         sys.exit(EXIT_INCOMPLETE)

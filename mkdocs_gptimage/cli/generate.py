@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from typing import TYPE_CHECKING
 
 import click
 
+from mkdocs_gptimage import read_only
 from mkdocs_gptimage.catalog.selection import select_digests
 from mkdocs_gptimage.cli import common
 from mkdocs_gptimage.cli.common import EXIT_INCOMPLETE
@@ -58,10 +58,11 @@ def generate(  # noqa: PLR0913 - one for each option
     if retry_unknown:
         whole = with_unknown_as_missing(whole, site.settings.prices)
     plan = _selected(whole, site, only, limit)
-    if not common.may_pay(plan, site.settings, os.environ, yes=yes):
+    environment = read_only.outer_environment()
+    if not common.may_pay(plan, site.settings, environment, yes=yes):
         click.echo("Nothing was submitted.", err=True)
         sys.exit(EXIT_INCOMPLETE)
-    result = run_plan(plan, Workspace(site.settings, site.store, os.environ, log))
+    result = run_plan(plan, Workspace(site.settings, site.store, environment, log))
     click.echo(result_json(result) if as_json else result_text(result))
     left_out = len(whole.only(State.MISSING)) - len(plan.only(State.MISSING))
     if left_out:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING
 
 import click
 
+from mkdocs_gptimage import read_only
 from mkdocs_gptimage.catalog.selection import select_pictures
 from mkdocs_gptimage.cli import common
 from mkdocs_gptimage.cli.common import EXIT_INCOMPLETE
@@ -66,10 +66,11 @@ def regenerate(  # noqa: PLR0913 - one for each option
     plan = run.plan
     if retry_unknown:
         plan = with_unknown_as_missing(plan, site.settings.prices)
-    if not common.may_pay(plan, site.settings, os.environ, yes=yes):
+    environment = read_only.outer_environment()
+    if not common.may_pay(plan, site.settings, environment, yes=yes):
         click.echo("Nothing was submitted.", err=True)
         sys.exit(EXIT_INCOMPLETE)
-    result = run_plan(plan, Workspace(site.settings, site.store, os.environ, log))
+    result = run_plan(plan, Workspace(site.settings, site.store, environment, log))
     made = {outcome.digest for outcome in result.outcomes if outcome.entry is not None}
     ends = finish_regeneration(run, made, site.store, site.settings.cache)
     children = pictures_drawn_from(ends, site.catalog, site.store)

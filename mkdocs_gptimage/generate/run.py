@@ -6,6 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from mkdocs_gptimage import read_only
 from mkdocs_gptimage.errors import BudgetError, ConfigurationError
 from mkdocs_gptimage.generate.result import RunResult
 from mkdocs_gptimage.generate.workspace import RunContext, Workspace
@@ -42,6 +43,11 @@ def run_plan(
     to_do = plan.only(*RUNNABLE)
     if not to_do and not (plan.unclaimed and settings.has_key(workspace.environment)):
         return RunResult(plan)
+    if read_only.is_read_only(workspace.environment):
+        raise ConfigurationError(
+            f"nothing was submitted: {read_only.VARIABLE} is set, as in everything that is started while a command "
+            "reads a site"
+        )
     key = _key(settings, workspace.environment)
     try:
         check_budget(plan, settings.budget)
@@ -71,6 +77,8 @@ def _generate(plan: Plan, workspace: Workspace, key: Secret, watcher: Watcher | 
     ):
         _forget_what_is_over(journal, settings, store)
         gateway = EMULATOR if settings.api.emulated else urlsplit(base_url).hostname or base_url
+        if not settings.api.emulated:
+            log.info("The key in %s is sent to %s", settings.api.key_env, urlsplit(base_url).netloc)
         context = RunContext(settings, store, journal, base_url, gateway, key)
         try:
             return execute(plan, context, report=report, is_cancelled=watcher.is_cancelled if watcher else None)

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from mkdocs_gptimage.addresses import is_private_connection
 from mkdocs_gptimage.errors import ConfigurationError
 from mkdocs_gptimage.hosts.folders import SiteFolders, folder_problems
-from mkdocs_gptimage.settings import EMULATOR, Api, Budget, Output, Settings, avif_quality
+from mkdocs_gptimage.settings import EMULATOR, KEY_SUFFIX, Api, Budget, Output, Settings, avif_quality
 from mkdocs_gptimage.spec import sizes
 from mkdocs_gptimage.spec.references import ReferenceResolver
 from mkdocs_gptimage.spec.schema import violations
@@ -28,6 +29,8 @@ TIMEOUTS = {"1k": 600, "2k": 900, "4k": 1800}
 """Seconds from submit, by resolution, unless a site sets others."""
 
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
+_LONGEST_PLAIN_NAME = 15
+"""Characters of a variable's name without `_`; anything longer may be a key, which no message shows."""
 
 
 @dataclass(frozen=True)
@@ -155,12 +158,16 @@ def _folder_problems(options: Mapping[str, Any], surroundings: Surroundings) -> 
 
 def _api_problems(api: Mapping[str, Any]) -> list[str]:
     problems = []
-    if api["base_url"] != EMULATOR and not _is_http_url(api["base_url"]):
+    if api["base_url"] == EMULATOR:
+        pass
+    elif not _is_http_url(api["base_url"]):
         problems.append(f"api.base_url: '{api['base_url']}' is not an http(s) URL; expected one, or '{EMULATOR}'")
-    if not _VARIABLE.fullmatch(api["key_env"]):
+    elif not is_private_connection(api["base_url"]):
         problems.append(
-            "api.key_env: expected the name of an environment variable, in capitals; a key does not belong here"
+            f"api.base_url: '{api['base_url']}' is not encrypted, and others could read the key; expected https "
+            "(http is for localhost only)"
         )
+    problems += _key_env_problems(api["key_env"])
     if api["max_requests"] < 1:
         problems.append(f"api.max_requests: {api['max_requests']} is too small, expected at least 1")
     if not _is_positive(api["first_poll"], zero=True):
@@ -175,6 +182,15 @@ def _api_problems(api: Mapping[str, Any]) -> list[str]:
         elif not _is_positive(seconds):
             problems.append(f"{name}: {quote(seconds)} is not a number of seconds above 0")
     return problems
+
+
+def _key_env_problems(name: str) -> list[str]:
+    """A repository must not choose which of its readers' secrets is sent: only keys of APIs are."""
+    if not _VARIABLE.fullmatch(name) or (len(name) > _LONGEST_PLAIN_NAME and "_" not in name):
+        return ["api.key_env: expected the name of an environment variable, in capitals; a key does not belong here"]
+    if not name.endswith(KEY_SUFFIX):
+        return [f"api.key_env: '{name}' does not end in {KEY_SUFFIX}; expected a variable like {Api.key_env}"]
+    return []
 
 
 def _money_problems(options: Mapping[str, Any]) -> list[str]:

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 from mkdocs_gptimage.errors import ConfigurationError
+from mkdocs_gptimage.settings import KEY_SUFFIX
 from mkdocs_gptimage.spec.digest import Digest
 
 _PICTURE = re.compile(r"(?:.*/)?(?P<digest>[0-9a-f]{64})\.(?:png|jpe?g|webp|json)", re.IGNORECASE)
@@ -43,14 +44,22 @@ def _stored_at(ref: str, store: Path, project: Path) -> set[Digest]:
     return digests
 
 
+def _environment() -> dict[str, str]:
+    """Variables for git: without keys, and without the repository and the index that a git hook passes on."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("GIT_") and not name.endswith(KEY_SUFFIX)
+    }
+
+
 def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run git, as found on the PATH; raise `ValueError` when it cannot be started."""
     try:
         return subprocess.run(  # noqa: S603 - a list, and refs only behind --end-of-options
             ["git", *arguments],  # noqa: S607 - the user's own git
             cwd=folder,
-            # A git hook passes on its own repository and index.
-            env={name: value for name, value in os.environ.items() if not name.startswith("GIT_")},
+            env=_environment(),
             capture_output=True,
             encoding="utf-8",
             errors="replace",

@@ -8,11 +8,11 @@ may not.
 from __future__ import annotations
 
 import hmac
-import ipaddress
 import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from mkdocs_gptimage.addresses import is_loopback
 from mkdocs_gptimage.serve.background import UnknownPictureError
 from mkdocs_gptimage.spec.digest import Digest
 
@@ -126,13 +126,3 @@ def _body(environ: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(asked, dict):
         raise _Refusal(400, "expected an object")
     return asked
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a name or an address is a loopback address of this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False

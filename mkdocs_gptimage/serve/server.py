@@ -7,10 +7,11 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mkdocs_gptimage.addresses import is_loopback
 from mkdocs_gptimage.publish.delivery import PlaceholderContext
 from mkdocs_gptimage.serve.background import BackgroundGenerator
 from mkdocs_gptimage.serve.card import card
-from mkdocs_gptimage.serve.endpoint import ENDPOINT_FOLDER, Endpoint, is_loopback
+from mkdocs_gptimage.serve.endpoint import ENDPOINT_FOLDER, Endpoint
 from mkdocs_gptimage.serve.previous import find_previous
 from mkdocs_gptimage.serve.rebuild import prepare_watched_folder
 

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import anyio
 import httpx
 
+from mkdocs_gptimage.addresses import is_loopback
 from mkdocs_gptimage.errors import BusyError, ConfigurationError, GatewayError, RejectedError, UnknownOutcomeError
 from mkdocs_gptimage.service import body, protocol
 from mkdocs_gptimage.service.download import MAX_PICTURE_BYTES, put_location_aside
@@ -80,9 +81,9 @@ class Transport:
             context = httpx.create_ssl_context()
             # One more connection than submits, so that a poll never waits for a slow submit.
             shards = -(-(max_requests + 1) // POOL_SIZE)
-            self._clients = [_build(context, POOL_SIZE, _Bearer(secret)) for _ in range(shards)]
+            self._clients = [_build(context, POOL_SIZE, _Bearer(secret), base_url) for _ in range(shards)]
             # `httpx.Auth()` signs nothing: neither with what .netrc nor with what a link holds.
-            self.downloads = _build(context, min(max_requests, MAX_DOWNLOADS), httpx.Auth())
+            self.downloads = _build(context, min(max_requests, MAX_DOWNLOADS), httpx.Auth(), base_url)
         except (ImportError, OSError) as error:  # `ssl.SSLError` is one of the last
             raise ConfigurationError(f"{_ENVIRONMENT} ({secret.describe(error)}); {_LOOK_AT}") from None
         except (ValueError, httpx.InvalidURL):  # whose text may hold the password of a proxy
@@ -159,8 +160,12 @@ class Transport:
         return f"{host} {what}" + (f" ({said})" if said else "")
 
 
-def _build(context: ssl.SSLContext, connections: int, auth: httpx.Auth) -> httpx.AsyncClient:
+def _build(context: ssl.SSLContext, connections: int, auth: httpx.Auth, base_url: str) -> httpx.AsyncClient:
+    host = urlsplit(base_url).hostname or ""
+    # A service on this machine is never called by a proxy of the environment, which could read the key.
+    direct = {f"all://{f'[{host}]' if ':' in host else host}": None} if is_loopback(host) else None
     return httpx.AsyncClient(
+        mounts=direct,
         headers={"User-Agent": _USER_AGENT, "Accept-Encoding": "identity"},
         auth=auth,
         verify=context,

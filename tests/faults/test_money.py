@@ -1,14 +1,16 @@
-"""The eight rules of money, one test for each: real builds in processes of their own, a real service on loopback."""
+"""The nine rules of money, one test for each: real builds in processes of their own, a real service on loopback."""
 
 from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 import signal
 import subprocess
 import sys
 
 import httpx
+import nested_builds
 import pytest
 import scripted_service as gateways
 import sites
@@ -29,6 +31,16 @@ def on_page_content(html, page, config, files):
     folder.mkdir(exist_ok=True)
     (folder / page.file.src_uri).write_text("")
 """
+READERS = {
+    "plan": [],
+    "check": [],
+    "list": [],
+    "prune": [],
+    "gallery": [],
+    "generate": ["missing"],
+    "regenerate stored": ["stored"],
+}
+"""Commands that read a site of `nested_builds`, and the prompts that each pays for."""
 PATIENCE = 30.0
 """Seconds after which a test that waits has failed."""
 
@@ -238,3 +250,31 @@ def test_rule_8_what_was_paid_is_written_down(service, site):
     }
     assert all(each["gateway"] == "127.0.0.1" and each["at"].endswith("Z") for each in made.values())
     assert "2 pictures: 0 cached, 2 generated, 0 failed, $0.0085 for 1 of them" in built.err
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory):
+    """A store that has one of the two pictures of a site with a nested one."""
+    with gateways.serving() as service:
+        nested = nested_builds.Nested(tmp_path_factory.mktemp("stored"), service.base_url)
+        nested.configure()
+        made = nested.site.gptimage("generate", "--only", "stored", env=KEY)
+    assert records(nested.site).keys() == {"stored"}, made.err
+    return nested.site.store
+
+
+@pytest.mark.parametrize("neighbour", nested_builds.NEIGHBOURS)
+@pytest.mark.parametrize("command", READERS)
+def test_rule_9_looking_never_pays(service, tmp_path, stored, command, neighbour):
+    """No command pays for a site that is built while it reads its own, whoever builds it and in which process."""
+    nested = nested_builds.Nested(tmp_path, service.base_url)
+    nested.configure(neighbour)
+    shutil.copytree(stored, nested.site.store)
+    done = nested.site.gptimage(*command.split(), env=KEY)
+    paid = READERS[command]
+
+    assert submits(service) == paid, done.err
+    assert bool(service.requests) == bool(paid)
+    assert "Traceback" not in done.err
+    assert done.code == (1 if command in ("plan", "check") else 0), done.err
+    assert nested.written() == {"read.txt"}

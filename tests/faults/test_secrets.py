@@ -14,7 +14,7 @@ import pytest
 import scripted_service as gateways
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from scripted_service import KEY, Answer, accepts, fails, picture, says, task
+from scripted_service import KEY, Answer, accepts, fails, picture, says, task, unused_port
 from sites import FAST, Site, block
 
 from mkdocs_gptimage.errors import ConfigurationError, GptImageError
@@ -247,6 +247,15 @@ def test_credentials_of_the_environment_stay_at_home(service, tmp_path, monkeypa
     assert submit.headers["authorization"] == f"Bearer {KEY}"
     assert "authorization" not in download.headers
     assert [request.path.startswith("http://") for request in service.requests] == [is_proxied] * 2
+
+
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "ALL_PROXY"])
+def test_no_proxy_gets_the_key_of_a_service_on_this_machine(service, monkeypatch, name):
+    """A service on loopback is called directly: a proxy would get the key unencrypted."""
+    monkeypatch.setenv(name, f"http://127.0.0.1:{unused_port()}")
+    call(service.base_url, USES["submit"])
+
+    assert [request.path for request in service.requests] == ["/v1/images/generations"]
 
 
 @pytest.mark.parametrize(

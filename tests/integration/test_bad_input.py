@@ -118,6 +118,22 @@ OPTIONS = {
     "defaults that are no text": ({"defaults": {1: "x"}}, "defaults.1: is not a field"),
     "date as a variant": ({"defaults": {"variant": dt.date(2026, 1, 1)}}, "defaults.variant: "),
     "key instead of its variable": ({"api": {"key_env": "sk-123"}}, "api.key_env: expected the name of an environment"),
+    "variable of another secret": (
+        {"api": {"key_env": "GITHUB_TOKEN"}},
+        "api.key_env: 'GITHUB_TOKEN' does not end in _API_KEY; expected a variable like APIMASTER_API_KEY",
+    ),
+    "key in capitals": (
+        {"api": {"key_env": "AKIAIOSFODNN7EXAMPLE"}},
+        "api.key_env: expected the name of an environment",
+    ),
+    "key in plain text": (
+        {"api": {"base_url": "http://localhost.example/v1"}},
+        "api.base_url: 'http://localhost.example/v1' is not encrypted, and others could read the key; expected https",
+    ),
+    "key in plain text in the same house": (
+        {"api": {"base_url": "http://192.168.0.7:8080/v1"}},
+        "api.base_url: 'http://192.168.0.7:8080/v1' is not encrypted",
+    ),
     "no requests at a time": ({"api": {"max_requests": 0}}, "api.max_requests: 0 is too small"),
     "unknown tier of a price": ({"prices": {"8k": 1}}, "prices.8k: is not a resolution"),
     "negative price": ({"prices": {"1k": -1}}, "prices.1k: -1 is not a price in USD"),

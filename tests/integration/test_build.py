@@ -297,13 +297,13 @@ def test_placeholder_warns(site):
 
 def test_missing_key_names_the_variable(site):
     """Without a key, `generate` says which variable to set, and nothing else happens."""
-    site.configure(gptimage={"on_missing": "generate", "api": {"key_env": "MY_KEY"}})
+    site.configure(gptimage={"on_missing": "generate", "api": {"key_env": "MY_API_KEY"}})
     site.write({"index.md": block(prompt="x")})
 
     built = site.build()
 
     assert built.code == 1
-    assert "set the environment variable MY_KEY" in built.err
+    assert "set the environment variable MY_API_KEY" in built.err
     assert not site.store.exists()
 
 

@@ -103,6 +103,7 @@ WRONG = [
     {"prices": {"1k": -1}},
     {"api": {"base_url": "ftp://example.com"}},
     {"api": {"key_env": "sk-123"}},
+    {"api": {"key_env": "GITHUB_TOKEN"}},
     {"api": {"timeout": 0}},
     {"api": {"max_requests": 0}},
     {"budget": {"images": -1}},

@@ -24,11 +24,11 @@ class ApiOptions(base.Config):
     """`api`: the service."""
 
     base_url = c.Type(str, default="https://apimaster.ai/v1")
-    """The address of the service, or emulator: built in, free, offline."""
+    """The address of the service, https unless it is on this machine; or emulator: built in, free, offline."""
     submit_path = c.Type(str, default="/images/generations")
     """The path behind base_url that takes submits."""
     key_env = c.Type(str, default="APIMASTER_API_KEY")
-    """The environment variable that holds the key; the key itself belongs in no file."""
+    """The environment variable that holds the key, which ends in _API_KEY; the key itself belongs in no file."""
     max_requests = c.Type(int, default=8)
     """Submits, and downloads, at a time."""
     first_poll = c.Type((int, float), default=10)

@@ -32,8 +32,8 @@ class Invocation:
     """`build`, `gh-deploy` or `serve`."""
     is_dirty: bool
     """Whether only changed pages are built."""
-    read_only: bool
-    """Whether the site is only read, for a command."""
+    is_read_only: bool
+    """Whether nothing may be made, as while a command reads a site."""
 
 
 @dataclass(frozen=True)
@@ -55,14 +55,17 @@ class BuildMode:
 
 def choose_mode(on_missing: str, settings: Settings, config: MkDocsConfig, invocation: Invocation) -> BuildMode:
     """Return what a build may do; `on_missing` is the option's value."""
+    has_several_builds = any(name in config.plugins for name in _PLUGINS_OF_SEVERAL_BUILDS)
+    if invocation.is_read_only:
+        shown = "error" if on_missing == "error" else "placeholder"
+        return BuildMode(shown, offers=False, has_several_builds=has_several_builds)
     # `serve --clean` says that it is a build, but builds where serve does.
     serves = invocation.command == "serve" or is_dev_server_folder(Path(config.site_dir))
     if on_missing == "auto":
         on_missing = "generate" if not serves and settings.has_key(os.environ) else "placeholder"
-    is_served = serves and not invocation.read_only and on_missing != "error"
+    is_served = serves and on_missing != "error"
     if is_served and invocation.is_dirty:
         # With a part of the pages, it is unknown what the others ask for.
         log.info("with --dirty, missing pictures are only shown as cards")
         on_missing = "placeholder"
-    has_several_builds = any(name in config.plugins for name in _PLUGINS_OF_SEVERAL_BUILDS)
     return BuildMode(on_missing, is_served and not invocation.is_dirty, has_several_builds)

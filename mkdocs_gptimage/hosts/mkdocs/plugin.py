@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import tempfile
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from mkdocs.exceptions import PluginError
 from mkdocs.plugins import BasePlugin, CombinedEvent, event_priority
 
+from mkdocs_gptimage import read_only
 from mkdocs_gptimage.blocks.extension import GptImageExtension
 from mkdocs_gptimage.errors import GptImageError
 from mkdocs_gptimage.figures.renderer import PageRenderer, code_block
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
 
     from jinja2 import Environment
     from markdown import Markdown
+    from mkdocs.config.base import ConfigErrors, ConfigWarnings
     from mkdocs.config.defaults import MkDocsConfig
     from mkdocs.livereload import LiveReloadServer
     from mkdocs.structure.files import Files
@@ -35,75 +40,117 @@ if TYPE_CHECKING:
     from mkdocs_gptimage.settings import Settings
 
 
+@dataclass
+class _Build:
+    """The build of one configuration.
+
+    MkDocs has one plugin object for all configurations of a process, and a hook may build another one in between.
+    """
+
+    options: Options
+    session: BuildSession | None = None
+    """None while the plugin is disabled."""
+    extension: GptImageExtension | None = None
+    is_discarded: bool = False
+    """Whether the site is thrown away: it is built while a command reads another one."""
+
+
 class GptImagePlugin(BasePlugin[Options]):
     """Finds `gpt-image` blocks, makes what is missing, and puts figures into the pages."""
 
     settings: Settings
+    """Of a site that is only read."""
 
     def __init__(self) -> None:
         self._command = "build"
         self._is_dirty = False
-        self._extension: GptImageExtension | None = None
+        self._builds: dict[str | None, _Build] = {}
+        """By configuration file."""
         self._server: DevelopmentServer | None = None
-        self.session: BuildSession | None = None
-        """The build that is under way; None while the plugin is disabled."""
-        self.read_only = False
-        """Set to read a site: nothing is made, and the build ends when all pages of all languages are read."""
+        self.is_reader = False
+        """Set to read a site: the build ends when all pages of all languages are read."""
+
+    def load_config(
+        self, options: dict[str, Any], config_file_path: str | None = None
+    ) -> tuple[ConfigErrors, ConfigWarnings]:
+        found = super().load_config(options, config_file_path)
+        self._builds.setdefault(config_file_path, _Build(self.config)).options = self.config
+        return found
 
     def on_startup(self, *, command: Literal["build", "gh-deploy", "serve"], dirty: bool) -> None:
         """Defining it keeps the plugin alive across the rebuilds of `serve`."""
         self._command, self._is_dirty = command, dirty
 
+    def session_of(self, config: MkDocsConfig) -> BuildSession | None:
+        """Return the build of a configuration that is under way; None while the plugin is disabled."""
+        return self._build_of(config).session
+
+    def _build_of(self, config: MkDocsConfig) -> _Build:
+        return self._builds.setdefault(config.config_file_path, _Build(self.config))
+
     def on_config(self, config: MkDocsConfig) -> MkDocsConfig | None:
         if self._server is not None:
             self._server.hold()
-        if not (self.config.enabled or self.read_only):
-            self.session = None
+        build = self._build_of(config)
+        self._discard_site(build, config)
+        if not (build.options.enabled or self.is_reader):
+            build.session = None
             return None
         with _errors_for_host():
-            if not self.read_only:
-                self.settings = settings_of(self.config, config)
-            self.session = self._begin(config)
-        self._register(self.session, config)
+            settings = self.settings if self.is_reader else settings_of(build.options, config)
+            build.session = self._begin(build, settings, config)
+        self._register(build, build.session, config)
         return config
 
-    def _begin(self, config: MkDocsConfig) -> BuildSession:
-        invocation = Invocation(self._command, is_dirty=self._is_dirty, read_only=self.read_only)
-        mode = choose_mode(self.config.on_missing, self.settings, config, invocation)
-        store = Store(self.settings.store)
-        if self.session is not None and self.read_only and mode.has_several_builds:
-            return BuildSession(self.settings, store, self.session.renderer, mode)
-        renderer = PageRenderer(self.settings, store, may_generate=mode.pays)
-        for pattern in renderer.collector.spec_files.unmatched:
-            log.warning("%s: plugins.gptimage.specs: no file fits '%s'", self.settings.config_file, pattern)
-        return BuildSession(self.settings, store, renderer, mode)
+    def _discard_site(self, build: _Build, config: MkDocsConfig) -> None:
+        """Have the site built into a temporary folder while a command reads another site, which starts this build."""
+        folder = None if self.is_reader else read_only.site_folder()
+        build.is_discarded = folder is not None
+        if folder is not None:
+            config.site_dir = tempfile.mkdtemp(dir=folder)
 
-    def _register(self, session: BuildSession, config: MkDocsConfig) -> None:
+    def _begin(self, build: _Build, settings: Settings, config: MkDocsConfig) -> BuildSession:
+        is_read_only = self.is_reader or read_only.is_active()
+        if is_read_only:
+            read_only.hide_keys([settings.api.key_env])
+        invocation = Invocation(self._command, is_dirty=self._is_dirty, is_read_only=is_read_only)
+        mode = choose_mode(build.options.on_missing, settings, config, invocation)
+        store = Store(settings.store)
+        if build.session is not None and self.is_reader and mode.has_several_builds:
+            return BuildSession(settings, store, build.session.renderer, mode)
+        renderer = PageRenderer(settings, store, may_generate=mode.pays)
+        for pattern in renderer.collector.spec_files.unmatched:
+            log.warning("%s: plugins.gptimage.specs: no file fits '%s'", settings.config_file, pattern)
+        return BuildSession(settings, store, renderer, mode)
+
+    def _register(self, build: _Build, session: BuildSession, config: MkDocsConfig) -> None:
         """Add the Markdown extension, the watched files and the style sheets to the configuration."""
         config.watch.extend(map(str, session.renderer.collector.spec_files.files))
         extensions: list[Any] = config.markdown_extensions
-        if self._extension is None or self._extension not in extensions:
-            self._extension = GptImageExtension(self._render, self.settings.fence, self._complete)
-            extensions.append(self._extension)
-        production.load_in_pages([STYLESHEET], self.settings.assets, config)
+        if build.extension is None or build.extension not in extensions:
+            render, complete = functools.partial(_render, build), functools.partial(_complete, build)
+            build.extension = GptImageExtension(render, session.settings.fence, complete)
+            extensions.append(build.extension)
+        production.load_in_pages([STYLESHEET], session.settings.assets, config)
         if session.mode.offers:
             from mkdocs_gptimage.serve.server import DevelopmentServer  # noqa: PLC0415 - no build needs it
 
             self._server = self._server or DevelopmentServer(log)
-            production.load_in_pages(self._server.assets, self.settings.assets, config)
+            production.load_in_pages(self._server.assets, session.settings.assets, config)
 
     def on_serve(self, server: LiveReloadServer, *, config: MkDocsConfig, builder: Callable[..., None]) -> None:  # noqa: ARG002
-        if self._server is not None:
+        session = self.session_of(config)
+        if self._server is not None and session is not None:
             host, port = config.dev_addr
-            self._server.attach(server, host, port, self.settings)
+            self._server.attach(server, host, port, session.settings)
 
     def on_shutdown(self) -> None:
         if self._server is not None:
             self._server.close()
 
     def on_pre_page(self, page: Page, *, config: MkDocsConfig, files: Files) -> None:  # noqa: ARG002
-        if self.session is not None:
-            self.session.enter(page, config)
+        if session := self.session_of(config):
+            session.enter(page, config)
 
     @event_priority(100)
     def on_page_context(
@@ -115,38 +162,31 @@ class GptImagePlugin(BasePlugin[Options]):
         nav: Navigation,  # noqa: ARG002
     ) -> None:
         """Material renders the excerpts of a blog again now, on the pages that list them."""
-        if self.session is not None:
-            self.session.enter(page, config)
-
-    def _render(self, block: Block, md: Markdown) -> str:
-        # A plugin that was disabled under `serve` may still be called.
-        return code_block(block) if self.session is None else self.session.render(block, md)
-
-    def _complete(self, attributes: dict[str, str]) -> None:
-        if self.session is not None:
-            self.session.complete(attributes)
+        if session := self.session_of(config):
+            session.enter(page, config)
 
     @event_priority(100)
     def _collect(self, html: str, *, page: Page, config: MkDocsConfig, files: Files) -> None:  # noqa: ARG002
-        if self.session is not None:
-            self.session.collect(html, page, config)
+        if session := self.session_of(config):
+            session.collect(html, page, config)
 
     @event_priority(-100)
     def _restore(self, html: str, *, page: Page, config: MkDocsConfig, files: Files) -> None:  # noqa: ARG002
-        if self.session is not None:
-            self.session.restore_markdown(page)
+        if session := self.session_of(config):
+            session.restore_markdown(page)
 
     on_page_content = CombinedEvent(_collect, _restore)
 
     @event_priority(75)
     def on_env(self, env: Environment, *, config: MkDocsConfig, files: Files) -> None:  # noqa: ARG002
-        session = self.session
+        build = self._build_of(config)
+        session = build.session
         if session is None:
             return
         session.renderer.collector.resolve()
-        if self.read_only:
-            if session.mode.has_several_builds:
-                return
+        if build.is_discarded or (self.is_reader and session.mode.has_several_builds):
+            return
+        if self.is_reader:
             raise PagesRead
         server = self._server if session.mode.offers else None
         with _errors_for_host():
@@ -154,9 +194,19 @@ class GptImagePlugin(BasePlugin[Options]):
         production.add_files(delivery, session, config, files)
         if server is not None:
             production.add_server_files(server, session, config, files)
-        if self.config.gallery:
+        if build.options.gallery:
             production.add_gallery(delivery, session, config, files)
         session.finish(delivery.shown, config)
+
+
+def _render(build: _Build, block: Block, md: Markdown) -> str:
+    # A plugin that was disabled under `serve` may still be called.
+    return code_block(block) if build.session is None else build.session.render(block, md)
+
+
+def _complete(build: _Build, attributes: dict[str, str]) -> None:
+    if build.session is not None:
+        build.session.complete(attributes)
 
 
 @contextlib.contextmanager

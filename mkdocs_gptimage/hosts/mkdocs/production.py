@@ -97,8 +97,9 @@ def _placeholders(
     """Return what a development server adds to missing pictures; None without one."""
     if server is None:
         return None
-    language = str(config.theme.get("language") or config.theme.get("locale"))
-    return server.placeholders(language, session.renderer, plan, session.settings, _made_unasked(plan, session))
+    # A hook may build another configuration, and some plugins build one for each language.
+    part = f"{config.config_file_path} {config.theme.get('language') or config.theme.get('locale')}"
+    return server.placeholders(part, session.renderer, plan, session.settings, _made_unasked(plan, session))
 
 
 def _made_unasked(plan: Plan, session: BuildSession) -> list[Digest]:

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import tempfile
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mkdocs.commands.build import build
@@ -14,7 +15,10 @@ from mkdocs.config.config_options import Plugins
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import MkDocsException
 
+from mkdocs_gptimage import read_only
 from mkdocs_gptimage.errors import ConfigurationError
+from mkdocs_gptimage.hosts.child_processes import ended_at_exit
+from mkdocs_gptimage.hosts.key_variables import key_variables
 from mkdocs_gptimage.hosts.mkdocs.config import settings_of
 from mkdocs_gptimage.hosts.mkdocs.mode import PagesRead
 from mkdocs_gptimage.hosts.site import Site
@@ -38,15 +42,16 @@ _SHOW_DRAFTS = ("blog", "draft")
 def read_site(config_file: str) -> Site:
     """Read all pages of a site as a build does, macros and snippets included, and write nothing.
 
-    Raises `ConfigurationError` for a site that cannot be read.
+    The process is in read-only mode meanwhile, and has no API key in its environment. Raises `ConfigurationError` for
+    a site that cannot be read.
     """
-    with _our_errors():
+    with _reading(config_file):
         return _read(*_configured(config_file), serves=False)
 
 
 def read_site_with_drafts(config_file: str) -> Site:
     """Read all pages as `read_site` does, and once more as `mkdocs serve` where the site can have drafts."""
-    with _our_errors(), _heard() as warnings:
+    with _reading(config_file), _heard() as warnings:
         config, plugin = _configured(config_file)
         stored = frozenset(Store(plugin.settings.store).digests())
         site = _read(config, plugin, serves=False)
@@ -61,22 +66,21 @@ def read_site_with_drafts(config_file: str) -> Site:
 
 def read_settings(config_file: str) -> Settings:
     """Read what a site has set, and no page; raise `ConfigurationError`."""
-    with _our_errors():
+    with _reading(config_file):
         return _configured(config_file)[1].settings
 
 
 def _read(config: MkDocsConfig, plugin: GptImagePlugin, *, serves: bool) -> Site:
-    plugin.read_only = True
+    plugin.is_reader = True
     # Built into a folder that is thrown away, because MkDocs empties the site's folder before it reads.
-    with tempfile.TemporaryDirectory(prefix="gptimage-") as folder:
-        config.site_dir = folder
-        config.plugins.on_startup(command="serve" if serves else "build", dirty=False)
-        try:
-            with _quiet(), contextlib.suppress(PagesRead):
-                build(config, serve_url=_SERVED_AT if serves else None)
-        finally:
-            config.plugins.on_shutdown()
-    session = plugin.session
+    config.site_dir = tempfile.mkdtemp(dir=read_only.site_folder())
+    config.plugins.on_startup(command="serve" if serves else "build", dirty=False)
+    try:
+        with _quiet(), contextlib.suppress(PagesRead):
+            build(config, serve_url=_SERVED_AT if serves else None)
+    finally:
+        config.plugins.on_shutdown()
+    session = plugin.session_of(config)
     assert session is not None
     collector = session.renderer.collector
     catalog = collector.catalog
@@ -90,11 +94,18 @@ def _can_have_drafts(config: MkDocsConfig) -> bool:
 
 
 @contextlib.contextmanager
-def _our_errors() -> Iterator[None]:
-    try:
-        yield
-    except (MkDocsException, SystemExit) as error:
-        raise ConfigurationError(str(error)) from error
+def _reading(config_file: str) -> Iterator[None]:
+    """Read a site in read-only mode: without keys, and what hooks and plugins start meanwhile ends with it."""
+    with (
+        tempfile.TemporaryDirectory(prefix="gptimage-", ignore_cleanup_errors=True) as folder,
+        read_only.reading(folder),
+        ended_at_exit(read_only.VARIABLE, folder),
+    ):
+        read_only.hide_keys(key_variables(Path(config_file)))
+        try:
+            yield
+        except (MkDocsException, SystemExit) as error:
+            raise ConfigurationError(str(error)) from error
 
 
 def _configured(config_file: str) -> tuple[MkDocsConfig, GptImagePlugin]:
@@ -113,6 +124,7 @@ def _configured(config_file: str) -> tuple[MkDocsConfig, GptImagePlugin]:
     if plugin is None:
         raise ConfigurationError(f"{config_file}: the plugin 'gptimage' is not in 'plugins'")
     plugin.settings = settings_of(plugin.config, config)
+    read_only.hide_keys([plugin.settings.api.key_env])
     return config, plugin
 
 

@@ -16,8 +16,9 @@ import pytest
 import scripted_service as gateways
 from scripted_service import accepts
 
+from mkdocs_gptimage.addresses import is_loopback
 from mkdocs_gptimage.serve.background import BackgroundGenerator
-from mkdocs_gptimage.serve.endpoint import HEADER, Endpoint, is_loopback
+from mkdocs_gptimage.serve.endpoint import HEADER, Endpoint
 
 PATH = "/docs/assets/gptimage/serve/"
 
