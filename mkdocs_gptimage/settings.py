@@ -92,6 +92,11 @@ class Settings:
     has_palette_toggle: bool = False
     """Whether readers choose light or dark on the page (Material's `#only-light`), not by their system."""
 
+    @property
+    def journal(self) -> Path:
+        """The folder of the journal, the leases of runs, and the roots; it lies with the pictures that it protects."""
+        return self.store / ".journal"
+
     def has_key(self, environment: Mapping[str, str]) -> bool:
         """Whether pictures can be requested: the emulator needs no key."""
         return self.api.emulated or bool(environment.get(self.api.key_env, "").strip())

@@ -65,7 +65,7 @@ def _generate(plan: Plan, workspace: Workspace, key: Secret, watcher: Watcher | 
     settings, store, log = workspace.settings, workspace.store, workspace.log
     total = len(plan.only(*RUNNABLE)) + len(plan.unclaimed)
     with (
-        open_journal(settings.cache) as journal,
+        open_journal(settings.journal) as journal,
         _service(settings) as base_url,
         contextlib.nullcontext(watcher.tell) if watcher else progress.reporting(log, total) as report,
     ):
@@ -85,7 +85,7 @@ def _forget_what_is_over(journal: Journal, settings: Settings, store: Store) -> 
 
     for submission in journal.submissions().values():
         is_over = submission.base_url == EMULATOR or store.entry(submission.digest) is not None
-        if is_over and not is_held(settings.cache, submission.run):
+        if is_over and not is_held(settings.journal, submission.run):
             journal.forget(submission)
 
 

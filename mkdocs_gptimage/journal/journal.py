@@ -4,8 +4,9 @@ An intent is written before a submit leaves, the task id as soon as it is known,
 bytes are stored. An intent is also a claim: of builds that run at the same time, only one can write it, and the others
 see by its lease whether it is still at work. An intent whose run is dead is a submit whose outcome is unknown.
 
-It lives in the cache folder as a diskcache, which would unpickle a row that claims to be a pickle; the disk used here
-reads and writes text only.
+It lies in the store's folder `.journal`, because caches are deleted and restored from another day, and what is in
+flight must not be. It is a diskcache, which would unpickle a row that claims to be a pickle; the disk used here reads
+and writes text only.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ _ADVICE = (
 
 
 class Journal:
-    """The submissions of one project, by digest.
+    """The submissions of one store, by digest.
 
     A change survives the end of the process when a method returns, and a loss of power unless the method says
     otherwise. All of them raise `ConfigurationError` when the journal cannot be used.
@@ -189,34 +190,63 @@ def _from_text(text: Any) -> Submission | None:
 
 
 @contextlib.contextmanager
-def open_journal(cache: Path) -> Iterator[Journal]:
-    """Open the journal below the cache folder for a run, which is alive for as long; raise `ConfigurationError`."""
+def open_journal(folder: Path) -> Iterator[Journal]:
+    """Open the journal below a folder for a run, which is alive for as long; raise `ConfigurationError`."""
     with contextlib.ExitStack() as stack:
-        with _translated(cache):
-            store = stack.enter_context(_database(cache))
-            run = stack.enter_context(hold_lease(cache))
-            opened = Journal(store, run)
+        with _translated(folder):
+            database = stack.enter_context(_database(folder))
+            run = stack.enter_context(hold_lease(folder))
+            opened = Journal(database, run)
             opened.keep_room()
         yield opened
 
 
-def read_submissions(cache: Path) -> dict[Digest, Submission]:
-    """Return what the journal holds; empty, without creating anything, where there is none; raise as above."""
-    if not (cache / FOLDER).exists():
-        return {}
-    with _translated(cache), _database(cache) as store:
-        return Journal(store, "").submissions()
+def read_submissions(folder: Path) -> dict[Digest, Submission]:
+    """Return what the journal below a folder holds, and change nothing; empty where there is none; raise as above."""
+    path = folder / FOLDER / _DATABASE
+    with _translated(folder):
+        try:
+            path.stat()
+        except FileNotFoundError:
+            return {}
+        rows = _read_rows(path)
+    read = (_from_row(Digest(key), value if is_text else "") for key, value, is_text in rows)
+    return {submission.digest: submission for submission in read if submission is not None}
+
+
+def _read_rows(path: Path) -> list[tuple[str, Any, bool]]:
+    """Return (key, value, whether the value is text of ours) of all rows with a text for a key."""
+    address = f"{path.absolute().as_uri()}?mode=ro"
+    try:
+        return _query(address)
+    except sqlite3.OperationalError:
+        if os.access(path.parent, os.W_OK):
+            raise
+        # Nothing can write to a folder that is read-only, and SQLite cannot make the files by which others would see us.
+        return _query(f"{address}&immutable=1")
+
+
+def _query(address: str) -> list[tuple[str, Any, bool]]:
+    with contextlib.closing(sqlite3.connect(address, uri=True, timeout=_LOCK_SECONDS)) as connection:
+        if not connection.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'Cache'").fetchone():
+            return []
+        rows = connection.execute("SELECT key, value, mode FROM Cache").fetchall()
+    return [
+        (key, value, mode == diskcache.core.MODE_RAW and isinstance(value, str))
+        for key, value, mode in rows
+        if isinstance(key, str)
+    ]
 
 
 @contextlib.contextmanager
-def _database(cache: Path) -> Iterator[Any]:
-    prepare_cache(cache)
-    _try_lock(cache / FOLDER / _DATABASE)
-    store = diskcache.Cache(str(cache / FOLDER), disk=_TextDisk, eviction_policy="none", timeout=_LOCK_SECONDS)
+def _database(folder: Path) -> Iterator[Any]:
+    prepare_cache(folder)
+    _try_lock(folder / FOLDER / _DATABASE)
+    database = diskcache.Cache(str(folder / FOLDER), disk=_TextDisk, eviction_policy="none", timeout=_LOCK_SECONDS)
     try:
-        yield store
+        yield database
     finally:
-        store.close()
+        database.close()
 
 
 def _try_lock(path: Path) -> None:
@@ -228,12 +258,12 @@ def _try_lock(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _translated(cache: Path) -> Iterator[None]:
+def _translated(folder: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, sqlite3.Error, diskcache.Timeout) as error:
         raise ConfigurationError(
-            f"the journal '{cache / FOLDER}' cannot be opened ({_why(error)}); {_ADVICE}"
+            f"the journal '{folder / FOLDER}' cannot be opened ({_why(error)}); {_ADVICE}"
         ) from error
 
 

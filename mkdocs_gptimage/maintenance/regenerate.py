@@ -123,7 +123,7 @@ def pictures_drawn_from(results: Sequence[RegenerationResult], catalog: Catalog,
 def _submissions(settings: Settings) -> list[Submission]:
     from mkdocs_gptimage.journal.journal import read_submissions  # noqa: PLC0415 - slow to import
 
-    return list(read_submissions(settings.cache).values())
+    return list(read_submissions(settings.journal).values())
 
 
 def _add_after_parents(picture: Picture, catalog: Catalog) -> None:

@@ -227,13 +227,15 @@ def make_plan(
     from mkdocs_gptimage.journal.lease import is_held  # noqa: PLC0415 - as above
 
     try:
-        submissions = read_submissions(settings.cache)
+        submissions = read_submissions(settings.journal)
     except ConfigurationError as error:
         if warn is None:
             raise
         warn(f"{error}. What is in flight is shown as missing")
         return plan
-    alive = frozenset(submission.run for submission in submissions.values() if is_held(settings.cache, submission.run))
+    alive = frozenset(
+        submission.run for submission in submissions.values() if is_held(settings.journal, submission.run)
+    )
     # The built-in emulator forgets its tasks when a build ends, and nothing was paid for them.
     active = {
         digest: submission

@@ -103,7 +103,8 @@ def paths(site: Site) -> dict[str, Path]:
         "shard": shard,
         "image": shard / f"{SPEC.digest}.png",
         "other_record": site.store / OTHER.digest[:2] / f"{OTHER.digest}.json",
-        "cache": site.root / ".cache" / "gptimage",
+        "parts": site.root / ".cache" / "gptimage" / "parts",
+        "journal": site.store / ".journal",
         "caches": site.root / ".cache",
     }
 
@@ -137,12 +138,13 @@ CLOSED = [
             for line, end in ((3, "png"), (7, "json"))
         ],
     ),
+    (("parts",), 0o555, True, True, [f"the cache '.*/.cache/gptimage/parts' {DENIED}; nothing was submitted"]),
     (
-        ("cache",),
+        ("journal",),
         0o555,
         True,
-        True,
-        ["'.*/.cache/gptimage.*(could not be created|readonly database).*nothing was submitted"],
+        False,
+        ["the journal '.*/gptimage/.journal/journal' cannot be opened .*Permission denied.*nothing was submitted"],
     ),
     (("caches",), 0o555, False, False, [f"the cache '.*gptimage' {DENIED}; .* set 'cache' to another folder"]),
 ]
@@ -193,11 +195,11 @@ def quick(monkeypatch):
 # (what lies on the disk, the request at which it is full, submits, what is said, what the next run says)
 FULL = [
     ("store", None, 0, "the store '.*/small/store' cannot be written to: No space left on device; nothing was", ""),
-    ("store", "submit", 1, "docs/index.md:1: .*: No space left on device, in the store '.*/small/store'", ""),
+    ("store", "submit", 1, r"\A\Z", ""),  # the journal and this small picture have the room that was kept
     ("store", "batch", 1, "docs/index.md:1: .*: No space left on device, in the store '.*/small/store'", ""),
     ("store", "download", 1, "docs/index.md:1: .*: No space left on device, in the store '.*/small/store'", ""),
     ("cache", None, 0, "'.*/small/cache/.*No space left on device.*nothing was submitted", ""),
-    ("cache", "submit", 1, r"\A\Z", ""),  # the journal and this small picture have the room that was kept
+    ("cache", "submit", 1, "docs/index.md:1: .*No space left on device, in the cache '.*/small/cache/parts'", ""),
     ("cache", "batch", 1, "docs/index.md:1: .*No space left on device, in the cache '.*/small/cache/parts'", ""),
     ("cache", "download", 1, "docs/index.md:1: .*No space left on device, in the cache '.*/small/cache/parts'", ""),
 ]
@@ -559,7 +561,7 @@ def test_umask(tmp_path, service, umask, stored, cache):
         after = os.umask(umask)
     finally:
         os.umask(before)
-    modes = {stat.S_IMODE(path.stat().st_mode) for path in site.settings.store.rglob("*.*")}
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in site.settings.store.glob("??/*")}
 
     assert problems == []
     assert after == umask

@@ -21,14 +21,14 @@ from .cells import LEFT, MADE, NOT_BEGUN, REFUSED, UNKNOWN, Cell, World, at, bot
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-OPENED = "the journal '…/.cache/journal' cannot be opened (…); nothing was submitted. …"
-USED = "the journal '…/.cache/journal' cannot be used ({})"
+OPENED = "the journal '…/gptimage/.journal/journal' cannot be opened (…); nothing was submitted. …"
+USED = "the journal '…/gptimage/.journal/journal' cannot be used ({})"
 FULL, READ_ONLY = "database or disk is full", "attempt to write a readonly database"
 ASKED = "submit batch download"
 
 
 def _database(world: World) -> Any:
-    return world.site.settings.cache / FOLDER / "cache.db"
+    return world.site.settings.journal / FOLDER / "cache.db"
 
 
 def _locked(world: World) -> None:
@@ -73,7 +73,7 @@ def _lock_at_claim(world: World) -> None:
 
 def _known(world: World) -> None:
     """There is a journal from an earlier run."""
-    with open_journal(world.site.settings.cache):
+    with open_journal(world.site.settings.journal):
         pass
 
 
