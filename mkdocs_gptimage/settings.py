@@ -89,8 +89,15 @@ class Settings:
     output: Output = field(default_factory=Output)
     dark_instruction: str = ""
     """Text appended to a picture's prompt for its dark twin."""
+    configuration: Path | None = None
+    """The configuration file, links resolved; None for one that is read from standard input."""
     has_palette_toggle: bool = False
     """Whether readers choose light or dark on the page (Material's `#only-light`), not by their system."""
+
+    @property
+    def origin(self) -> Path:
+        """The file that uses the store, for its root; no file has the name of standard input's."""
+        return self.configuration or self.project / "-"
 
     @property
     def journal(self) -> Path:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from mkdocs_gptimage.errors import BudgetError, ConfigurationError, GptImageError
+from mkdocs_gptimage.journal import roots
 from mkdocs_gptimage.plan.orphans import find_orphans
 from mkdocs_gptimage.plan.plan import Plan, check_budget, make_plan
 from mkdocs_gptimage.plan.states import State
@@ -73,14 +74,25 @@ def read_site(config_file: str) -> Site:
     """Read the site's pages; imports MkDocs, which only some commands need."""
     from mkdocs_gptimage.hosts.mkdocs.site import read_site  # noqa: PLC0415
 
-    return read_site(config_file)
+    site = read_site(config_file)
+    leave_root(site, is_whole=False)
+    return site
 
 
 def read_site_with_drafts(config_file: str) -> Site:
     """Read the site's pages and its drafts."""
     from mkdocs_gptimage.hosts.mkdocs.site import read_site_with_drafts  # noqa: PLC0415
 
-    return read_site_with_drafts(config_file)
+    site = read_site_with_drafts(config_file)
+    leave_root(site, is_whole=not site.warnings)
+    return site
+
+
+def leave_root(site: Site, *, is_whole: bool) -> None:
+    """Tell the store which pictures the site needs; blocks with problems may mean any picture."""
+    settings = site.settings
+    if not site.problems:
+        roots.leave_root(settings.store, settings.origin, site.needed, is_whole=is_whole)
 
 
 def read_settings(config_file: str) -> Settings:

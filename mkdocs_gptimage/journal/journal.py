@@ -222,7 +222,7 @@ def _read_rows(path: Path) -> list[tuple[str, Any, bool]]:
     except sqlite3.OperationalError:
         if os.access(path.parent, os.W_OK):
             raise
-        # Nothing can write to a folder that is read-only, and SQLite cannot make the files by which others would see us.
+        # In a folder that is read-only, SQLite cannot make its files beside the database, and no build can write.
         return _query(f"{address}&immutable=1")
 
 

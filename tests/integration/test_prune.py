@@ -348,8 +348,8 @@ def test_nothing_goes_after_a_warning(site):
         "INHERIT: 'base.yml' # common\ndocs_dir: other\n",
     ],
 )
-def test_another_configuration_may_use_the_store(site, text):
-    """Nothing is deleted until the pages of the configuration beside this one are read as well."""
+def test_a_configuration_that_never_used_the_store_is_named(site, text):
+    """Nothing is deleted until the other configuration was built once, or its pages are read as well."""
     (site.root / "mkdocs.yml").rename(site.root / "base.yml")
     (site.root / "mkdocs.yml").write_text("INHERIT: base.yml\n")
     (site.root / "mkdocs.other.yml").write_text(text)
@@ -359,7 +359,8 @@ def test_another_configuration_may_use_the_store(site, text):
     refused = site.gptimage("prune", "--apply")
 
     assert refused.code == 1
-    assert "mkdocs.other.yml may use the same store; give --also mkdocs.other.yml" in refused.err
+    assert "nothing was deleted: mkdocs.other.yml uses the same store and has not said" in refused.err
+    assert "build it once, or give --also mkdocs.other.yml" in refused.err
     assert len(stored(site)) == 3
     done = site.gptimage("prune", "--apply", "--also", "mkdocs.other.yml")
     assert done.code == 0, done.err
