@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -103,6 +104,11 @@ class Settings:
     def journal(self) -> Path:
         """The folder of the journal, the leases of runs, and the roots; it lies with the pictures that it protects."""
         return self.store / ".journal"
+
+    @property
+    def has_earlier_journal(self) -> bool:
+        """Whether an earlier version has left its journal in the cache folder."""
+        return os.path.exists(self.cache / "journal" / "cache.db")  # noqa: PTH110 - `Path.exists` raises where it may not look
 
     def has_key(self, environment: Mapping[str, str]) -> bool:
         """Whether pictures can be requested: the emulator needs no key."""

@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 
 
 FOLDER = "journal"
-_DATABASE = "cache.db"
+DATABASE = "cache.db"
 _LOCK_SECONDS = 5
-_RESERVE = "room"
+RESERVE = "room"
 _RESERVE_BYTES = 256 * 1024
 """Pages of the database for a hundred tasks."""
 # SQLite's `synchronous`. A row that decides about money survives a loss of power; what the store or a lease tells as
@@ -94,7 +94,7 @@ class Journal:
 
     @property
     def _reserve(self) -> Path:
-        return Path(self._cache.directory) / _RESERVE
+        return Path(self._cache.directory) / RESERVE
 
     def note(self, submission: Submission) -> None:
         """Write a submission in place of the one there is, when it costs nothing if a loss of power undoes that."""
@@ -130,6 +130,12 @@ class Journal:
         with self._usable(_NORMAL):
             read = (_from_row(digest, self._cache.get(digest)) for digest in list(self._cache))
             return {submission.digest: submission for submission in read if submission is not None}
+
+    @contextlib.contextmanager
+    def exclusively(self) -> Iterator[None]:
+        """Keep other processes from changing the journal while the context lasts."""
+        with self._usable(_NORMAL), self._cache.transact():
+            yield
 
     def _durably(self) -> contextlib.AbstractContextManager[None]:
         return self._usable(_FULL)
@@ -201,9 +207,18 @@ def open_journal(folder: Path) -> Iterator[Journal]:
         yield opened
 
 
+@contextlib.contextmanager
+def connect(folder: Path) -> Iterator[Journal]:
+    """Open the journal below a folder without a run; raise `ConfigurationError`."""
+    with contextlib.ExitStack() as stack:
+        with _translated(folder):
+            database = stack.enter_context(_database(folder))
+        yield Journal(database, "")
+
+
 def read_submissions(folder: Path) -> dict[Digest, Submission]:
     """Return what the journal below a folder holds, and change nothing; empty where there is none; raise as above."""
-    path = folder / FOLDER / _DATABASE
+    path = folder / FOLDER / DATABASE
     with _translated(folder):
         try:
             path.stat()
@@ -241,7 +256,7 @@ def _query(address: str) -> list[tuple[str, Any, bool]]:
 @contextlib.contextmanager
 def _database(folder: Path) -> Iterator[Any]:
     prepare_cache(folder)
-    _try_lock(folder / FOLDER / _DATABASE)
+    _try_lock(folder / FOLDER / DATABASE)
     database = diskcache.Cache(str(folder / FOLDER), disk=_TextDisk, eviction_policy="none", timeout=_LOCK_SECONDS)
     try:
         yield database

@@ -47,6 +47,11 @@ def is_held(home: Path, name: str) -> bool:
     return bool(_NAME.fullmatch(name)) and path.exists() and not _is_free(path)
 
 
+def held_leases(home: Path) -> list[str]:
+    """Return the names of the runs below a folder that are alive."""
+    return [path.stem for path in sorted((home / FOLDER).glob("*.lock")) if is_held(home, path.stem)]
+
+
 def process_of(name: str) -> str:
     """Return the process id in a lease's name, for messages; empty for a name that is none."""
     found = _NAME.fullmatch(name)

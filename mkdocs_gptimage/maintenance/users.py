@@ -76,7 +76,7 @@ def _unreadable(found: FoundConfigurations, known: Collection[Path], roots: Coll
             return f"{os.path.relpath(path)} may use the same store: {reason}; mend it first"
     for path in roots:
         return (
-            f"{os.path.relpath(path)} should say which pictures another configuration needs, and cannot be read; delete it, and build "
-            "all sites that use the store once"
+            f"{os.path.relpath(path)} should say which pictures another configuration needs, and cannot be read; "
+            "delete it, and build all sites that use the store once"
         )
     return ""

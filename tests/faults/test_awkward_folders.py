@@ -27,6 +27,9 @@ from sites import FAST, Finished, Site, block, environment
 from mkdocs_gptimage.errors import ConfigurationError
 from mkdocs_gptimage.fs import PARTS
 from mkdocs_gptimage.hosts.folders import SiteFolders, folder_problems
+from mkdocs_gptimage.journal.journal import open_journal
+from mkdocs_gptimage.journal.submission import Stage, Submission
+from mkdocs_gptimage.plan.states import State
 from mkdocs_gptimage.publish.link import PLACEHOLDERS, link_file, write_placeholder
 from mkdocs_gptimage.publish.manifest import WEB
 from mkdocs_gptimage.publish.renditions import derive_renditions
@@ -314,6 +317,26 @@ def test_read_only(tmp_path, is_warm, code, said):
     assert checked.code == 0, checked.err
 
 
+def test_a_journal_in_a_frozen_store_is_read(tmp_path, service):
+    """In a store that is read-only, a plan shows what is in flight, and a build that would pay says why it does not."""
+    with mounted(tmp_path / "project") as root:
+        site = harness.Site(harness.settings(root, service.base_url, store=root / "gptimage"), harness.catalog("a"))
+        (spec,) = (picture.spec for picture in site.pictures.pictures.values())
+        with open_journal(site.settings.journal) as journal:
+            journal.write(
+                Submission(
+                    spec.digest, Stage.ACCEPTED, service.base_url, "key", time.time(), "task", request=spec.canonical
+                )
+            )
+        subprocess.run(["mount", "-o", "remount,ro", root], check=True)
+        states = site.states()
+        with pytest.raises(ConfigurationError, match="cannot be written to: Read-only file system"):
+            site.run()
+
+    assert states == [State.IN_FLIGHT]
+    assert service.requests == []
+
+
 # Elsewhere
 
 
@@ -458,6 +481,7 @@ PLACES = [
     ("gptimage", ".", ["cache: '.' is not a folder of its own"]),
     ("same", "same", ["store: 'same' lies inside the cache, which is never committed"]),
     ("x/store", "x", ["store: 'x/store' lies inside the cache"]),
+    ("x", "x/.journal/c", ["cache: 'x/.journal/c' lies inside the store's .journal"]),
     ("file", "x", ["store: 'file' is not a folder"]),
     ("file/below", "x", ["store: 'file/below' cannot be used: it lies below a file, '.*/project/file'"]),
     ("dangling", "x", ["store: 'dangling' is a symbolic link to .*, which is not there; mount or create it"]),

@@ -124,7 +124,10 @@ def test_a_root_that_cannot_be_read_is_named(tmp_path):
 
     assert done.code == 0, done.err
     assert refused.code == 1
-    assert "../pictures/.journal/roots/0123456789abcdef.json should say which pictures another configuration needs" in refused.err
+    assert (
+        "../pictures/.journal/roots/0123456789abcdef.json should say which pictures another configuration needs"
+        in refused.err
+    )
     assert len(kept(tmp_path)) == 2
 
 

@@ -50,7 +50,8 @@ def make(session: BuildSession, config: MkDocsConfig, server: DevelopmentServer 
     try:
         if mode.on_missing == "error":
             require_all(plan)
-        result = _generate(plan, session, config) if mode.pays and not plan.is_complete else RunResult(plan)
+        is_idle = plan.is_complete and not settings.has_earlier_journal
+        result = _generate(plan, session, config) if mode.pays and not is_idle else RunResult(plan)
     finally:
         leave_root(settings.store, settings.origin, catalog.pictures.keys(), is_whole=mode.sees_all)
     covers = {spec.digest for _, spec in session.covers(config)}
