@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import diskcache
 
 from mkdocs_gptimage.errors import ConfigurationError
-from mkdocs_gptimage.fs import prepare_cache
+from mkdocs_gptimage.fs import prepare_cache, stat_regular_file
 from mkdocs_gptimage.journal.lease import hold_lease
 from mkdocs_gptimage.journal.submission import Stage, Submission
 from mkdocs_gptimage.spec.digest import Digest
@@ -221,7 +221,7 @@ def read_submissions(folder: Path) -> dict[Digest, Submission]:
     path = folder / FOLDER / DATABASE
     with _translated(folder):
         try:
-            path.stat()
+            stat_regular_file(path)
         except FileNotFoundError:
             return {}
         rows = _read_rows(path)

@@ -52,6 +52,14 @@ def held_leases(home: Path) -> list[str]:
     return [path.stem for path in sorted((home / FOLDER).glob("*.lock")) if is_held(home, path.stem)]
 
 
+def remove_leases(home: Path) -> None:
+    """Delete the files of runs that have ended, and their folder if it holds nothing else; raise `OSError`."""
+    for path in (home / FOLDER).glob("*.lock"):
+        if _NAME.fullmatch(path.stem) and _is_free(path):
+            path.unlink(missing_ok=True)
+    (home / FOLDER).rmdir()
+
+
 def process_of(name: str) -> str:
     """Return the process id in a lease's name, for messages; empty for a name that is none."""
     found = _NAME.fullmatch(name)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mkdocs_gptimage.errors import ConfigurationError
 from mkdocs_gptimage.fs import atomic_write, prepare_cache, read_regular_file
 from mkdocs_gptimage.spec.digest import Digest
 
@@ -66,7 +67,7 @@ def leave_root(store: Path, configuration: Path, digests: Collection[Digest], *,
         return
     name = _name(store, configuration)
     file = _file(store, name)
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, ConfigurationError):
         known = _read(file, store)
         needed = frozenset(digests) if is_whole or known is None else known.digests.union(digests)
         if (known is None and not needed) or (known and known.digests == needed and 0 <= known.age < 1):

@@ -61,7 +61,7 @@ def _silence(settings: Settings, found: FoundConfigurations, known: Collection[P
     silent = [site.path for site in found.sites if site.store == store and site.path not in known]
     if not silent:
         return ""
-    names = sorted(map(os.path.relpath, silent))
+    names = sorted(map(_shown, silent))
     use, have, it = ("uses", "has", "it") if len(names) == 1 else ("use", "have", "each of them")
     return (
         f"{', '.join(names)} {use} the same store and {have} not said in the last {_ROOT_DAYS} days which pictures to "
@@ -73,10 +73,18 @@ def _unreadable(found: FoundConfigurations, known: Collection[Path], roots: Coll
     """Name a file that may be a configuration or a root, and cannot be read."""
     for path, reason in found.unreadable.items():
         if path not in known:
-            return f"{os.path.relpath(path)} may use the same store: {reason}; mend it first"
+            return f"{_shown(path)} may use the same store: {reason}; mend it first"
     for path in roots:
         return (
-            f"{os.path.relpath(path)} should say which pictures another configuration needs, and cannot be read; "
+            f"{_shown(path)} should say which pictures another configuration needs, and cannot be read; "
             "delete it, and build all sites that use the store once"
         )
     return ""
+
+
+def _shown(path: Path) -> str:
+    """A path as `--also` takes it here."""
+    try:
+        return os.path.relpath(path)
+    except ValueError:  # on another drive
+        return os.fspath(path)

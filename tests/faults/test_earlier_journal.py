@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 import os
 import shutil
+import sqlite3
 import time
 
 import harness
@@ -15,6 +17,7 @@ from scripted_service import KEY
 from sites import FAST, Site, block
 
 from mkdocs_gptimage.errors import ConfigurationError
+from mkdocs_gptimage.generate.earlier import take_along
 from mkdocs_gptimage.journal.journal import Journal, open_journal, read_submissions
 from mkdocs_gptimage.journal.lease import hold_lease
 from mkdocs_gptimage.journal.submission import Stage, Submission
@@ -157,6 +160,22 @@ def test_a_picture_that_no_page_asks_for_is_taken_along(service, site):
 
     assert len(service.of("submit")) == 1
     assert site.store.entry(ImageSpec("a").digest) is not None
+
+
+def test_a_database_of_others_is_left_alone(service, tmp_path):
+    """A folder `journal` that no version of the plugin made is neither changed nor deleted."""
+    site = harness.Site(harness.settings(tmp_path, service.base_url, cache=tmp_path / "tools"), harness.catalog("a"))
+    (tmp_path / "tools/journal").mkdir(parents=True)
+    (tmp_path / "tools/runs").mkdir()
+    (tmp_path / "tools/runs/poetry.lock").write_text("x")
+    with contextlib.closing(sqlite3.connect(tmp_path / "tools/journal/cache.db")) as database:
+        database.execute("CREATE TABLE mine (x)")
+    before = (tmp_path / "tools/journal/cache.db").read_bytes()
+    site.plan()
+    take_along(site.plan(), site.workspace)
+
+    assert (tmp_path / "tools/journal/cache.db").read_bytes() == before
+    assert (tmp_path / "tools/runs/poetry.lock").exists()
 
 
 @pytest.fixture

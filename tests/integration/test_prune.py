@@ -233,6 +233,23 @@ def test_without_git_or_a_repository(site, env, message):
     assert len(stored(site)) == 3
 
 
+def test_a_journal_in_a_branch_is_no_store(site):
+    """What a branch has in the journal's folder of the store counts for no picture."""
+    repository(site)
+    git(site, "checkout", "-b", "odd")
+    git(site, "rm", "-r", "--cached", "gptimage")
+    planted = site.store / ".journal" / "ab" / f"{OLD.digest}.json"
+    planted.parent.mkdir(parents=True, exist_ok=True)
+    planted.write_text("{}")
+    git(site, "add", "-f", os.fspath(planted))
+    git(site, "commit", "-m", "x")
+    done = site.gptimage("prune", "--apply", "--since", "odd")
+
+    assert done.code == 2
+    assert "--since odd: no pictures are stored there in 'gptimage'" in done.err
+    assert len(stored(site)) == 4
+
+
 def test_files_of_the_cache(site):
     """Files that no manifest of a used picture lists are deleted; those of used pictures, and recent ones, stay."""
     site.write({"old.md": block(prompt="An old picture"), "missing.md": block(prompt="Missing")})
