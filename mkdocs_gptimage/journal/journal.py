@@ -25,6 +25,7 @@ import diskcache
 from mkdocs_gptimage.errors import ConfigurationError
 from mkdocs_gptimage.fs import prepare_cache, stat_regular_file
 from mkdocs_gptimage.journal.lease import hold_lease
+from mkdocs_gptimage.journal.rows import read_rows
 from mkdocs_gptimage.journal.submission import Stage, Submission
 from mkdocs_gptimage.spec.digest import Digest
 
@@ -224,33 +225,9 @@ def read_submissions(folder: Path) -> dict[Digest, Submission]:
             stat_regular_file(path)
         except FileNotFoundError:
             return {}
-        rows = _read_rows(path)
-    read = (_from_row(Digest(key), value if is_text else "") for key, value, is_text in rows)
+        rows = read_rows(path, _LOCK_SECONDS)
+    read = (_from_row(Digest(key), text) for key, text in rows)
     return {submission.digest: submission for submission in read if submission is not None}
-
-
-def _read_rows(path: Path) -> list[tuple[str, Any, bool]]:
-    """Return (key, value, whether the value is text of ours) of all rows with a text for a key."""
-    address = f"{path.absolute().as_uri()}?mode=ro"
-    try:
-        return _query(address)
-    except sqlite3.OperationalError:
-        if os.access(path.parent, os.W_OK):
-            raise
-        # In a folder that is read-only, SQLite cannot make its files beside the database, and no build can write.
-        return _query(f"{address}&immutable=1")
-
-
-def _query(address: str) -> list[tuple[str, Any, bool]]:
-    with contextlib.closing(sqlite3.connect(address, uri=True, timeout=_LOCK_SECONDS)) as connection:
-        if not connection.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'Cache'").fetchone():
-            return []
-        rows = connection.execute("SELECT key, value, mode FROM Cache").fetchall()
-    return [
-        (key, value, mode == diskcache.core.MODE_RAW and isinstance(value, str))
-        for key, value, mode in rows
-        if isinstance(key, str)
-    ]
 
 
 @contextlib.contextmanager
