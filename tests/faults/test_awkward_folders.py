@@ -375,7 +375,7 @@ def test_folders_elsewhere(tmp_path, service, elsewhere, how):
 
 
 def test_a_worktree_and_a_subfolder(tmp_path):
-    """A site in a subfolder of a git worktree is built as anywhere, and git sees the store but not the cache."""
+    """A site in a subfolder of a git worktree is built as anywhere, and git sees the pictures, not cache and journal."""
     if shutil.which("git") is None:
         pytest.skip("there is no git here")
     main, site = tmp_path / "main", Site(tmp_path / "tree" / "sub")
@@ -397,7 +397,9 @@ def test_a_worktree_and_a_subfolder(tmp_path):
 
     assert built.code == 0, built.err
     assert f"sub/gptimage/{SPEC.digest[:2]}/{SPEC.digest}.png" in seen
+    assert (site.store / ".journal").is_dir()
     assert ".cache" not in seen
+    assert ".journal" not in seen
 
 
 # Names
