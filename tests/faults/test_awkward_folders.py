@@ -375,7 +375,7 @@ def test_folders_elsewhere(tmp_path, service, elsewhere, how):
 
 
 def test_a_worktree_and_a_subfolder(tmp_path):
-    """A site in a subfolder of a git worktree is built as anywhere, and git sees the pictures, not cache and journal."""
+    """A site in a subfolder of a git worktree is built; git sees its pictures, and neither cache nor journal."""
     if shutil.which("git") is None:
         pytest.skip("there is no git here")
     main, site = tmp_path / "main", Site(tmp_path / "tree" / "sub")
