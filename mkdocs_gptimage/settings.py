@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -91,8 +92,25 @@ class Settings:
     output: Output = field(default_factory=Output)
     dark_instruction: str = ""
     """Text appended to a picture's prompt for its dark twin."""
+    configuration: Path | None = None
+    """The configuration file, links resolved; None for one that is read from standard input."""
     has_palette_toggle: bool = False
     """Whether readers choose light or dark on the page (Material's `#only-light`), not by their system."""
+
+    @property
+    def origin(self) -> Path:
+        """The file that uses the store, for its root; no file has the name of standard input's."""
+        return self.configuration or self.project / "-"
+
+    @property
+    def journal(self) -> Path:
+        """The folder of the journal, the leases of runs, and the roots; it lies with the pictures that it protects."""
+        return self.store / ".journal"
+
+    @property
+    def has_earlier_journal(self) -> bool:
+        """Whether an earlier version has left its journal in the cache folder."""
+        return os.path.exists(self.cache / "journal" / "cache.db")  # noqa: PTH110 - `Path.exists` raises where it may not look
 
     def has_key(self, environment: Mapping[str, str]) -> bool:
         """Whether pictures can be requested: the emulator needs no key."""

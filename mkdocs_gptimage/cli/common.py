@@ -10,6 +10,7 @@ import click
 
 from mkdocs_gptimage import read_only
 from mkdocs_gptimage.errors import BudgetError, ConfigurationError, GptImageError
+from mkdocs_gptimage.journal import roots
 from mkdocs_gptimage.plan.orphans import find_orphans
 from mkdocs_gptimage.plan.plan import Plan, check_budget, make_plan
 from mkdocs_gptimage.plan.states import State
@@ -75,7 +76,9 @@ def read_site(config_file: str) -> Site:
     from mkdocs_gptimage.hosts.mkdocs.site import read_site  # noqa: PLC0415
 
     read_only.stay_read_only()
-    return read_site(config_file)
+    site = read_site(config_file)
+    leave_root(site, is_whole=False)
+    return site
 
 
 def read_site_with_drafts(config_file: str) -> Site:
@@ -83,7 +86,16 @@ def read_site_with_drafts(config_file: str) -> Site:
     from mkdocs_gptimage.hosts.mkdocs.site import read_site_with_drafts  # noqa: PLC0415
 
     read_only.stay_read_only()
-    return read_site_with_drafts(config_file)
+    site = read_site_with_drafts(config_file)
+    leave_root(site, is_whole=not site.warnings)
+    return site
+
+
+def leave_root(site: Site, *, is_whole: bool) -> None:
+    """Tell the store which pictures the site needs; blocks with problems may mean any picture."""
+    settings = site.settings
+    if not site.problems:
+        roots.leave_root(settings.store, settings.origin, site.needed, is_whole=is_whole)
 
 
 def read_settings(config_file: str) -> Settings:

@@ -62,7 +62,10 @@ def generate(  # noqa: PLR0913 - one for each option
     if not common.may_pay(plan, site.settings, environment, yes=yes):
         click.echo("Nothing was submitted.", err=True)
         sys.exit(EXIT_INCOMPLETE)
-    result = run_plan(plan, Workspace(site.settings, site.store, environment, log))
+    try:
+        result = run_plan(plan, Workspace(site.settings, site.store, environment, log))
+    finally:
+        common.leave_root(site, is_whole=False)  # the store may be new
     click.echo(result_json(result) if as_json else result_text(result))
     left_out = len(whole.only(State.MISSING)) - len(plan.only(State.MISSING))
     if left_out:

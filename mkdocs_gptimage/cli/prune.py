@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -11,9 +10,10 @@ import click
 from mkdocs_gptimage.cli import common
 from mkdocs_gptimage.cli.common import EXIT_INCOMPLETE
 from mkdocs_gptimage.errors import MissingPicturesError
+from mkdocs_gptimage.journal.roots import drop_roots
 from mkdocs_gptimage.maintenance.branches import stored_at
 from mkdocs_gptimage.maintenance.prune import apply_pruning, find_prunable
-from mkdocs_gptimage.maintenance.siblings import sibling_configurations
+from mkdocs_gptimage.maintenance.users import StoreUsers, find_users
 from mkdocs_gptimage.plan.orphans import find_orphans
 from mkdocs_gptimage.report.as_json import pruning_json
 from mkdocs_gptimage.report.as_text import prompt_of, shortened_prompt, size_text
@@ -52,8 +52,8 @@ def prune(config_file: str, as_json: bool, applies: bool, refs: tuple[str, ...],
     """List stored pictures that no page asks for, candidates included, and unused files of the cache.
 
     Deletes them with --apply, but nothing that is younger than an hour, and never while blocks of the site have
-    problems, a plugin warns of a page, another configuration may use the same store, or a branch of --since stores no
-    picture. All of these exit with an error.
+    problems, a plugin warns of a page, another configuration uses the store and has not said what it needs, or a branch
+    of --since stores no picture. All of these exit with an error.
     """
     site, *others = [common.read_site_with_drafts(name) for name in (config_file, *also)]
     problems = list(dict.fromkeys(problem for each in (site, *others) for problem in each.problems))
@@ -61,9 +61,9 @@ def prune(config_file: str, as_json: bool, applies: bool, refs: tuple[str, ...],
         click.echo("\n".join(map(str, problems)), err=True)
         click.echo("gptimage: nothing is pruned while blocks have problems: their pictures are not known", err=True)
         sys.exit(EXIT_INCOMPLETE)
-    files = [Path(name) for name in (config_file, *also)]
+    users = find_users(site.settings, [each.settings.origin for each in (site, *others)])
     of_branches = (stored_at(ref, site.settings.store, site.settings.project) for ref in refs)
-    kept = set(site.drafts).union(*(each.needed for each in others), *of_branches)
+    kept = set(site.drafts).union(users.needed, *(each.needed for each in others), *of_branches)
     found = _find(site, kept)
     survey = common.site_status(common.plan_site(site), site, kept)
     if not as_json:
@@ -71,7 +71,7 @@ def prune(config_file: str, as_json: bool, applies: bool, refs: tuple[str, ...],
             click.echo(_line(orphan, survey.state_of_orphan(orphan)))
         for orphan in found.young:
             click.echo(f"{_line(orphan, survey.state_of_orphan(orphan))}  (younger than an hour: stays)")
-    doubt = _doubt([site, *others], files)
+    doubt = _doubt([site, *others], users)
     if doubt:
         click.echo(
             f"gptimage: {'nothing was deleted' if applies else '--apply would delete nothing'}: {doubt}", err=True
@@ -81,19 +81,16 @@ def prune(config_file: str, as_json: bool, applies: bool, refs: tuple[str, ...],
     if applies:
         _require_pictures(found, site)
         apply_pruning(found, site.store)
+        drop_roots(users.stale)
     click.echo(pruning_json(found, survey, applied=applies) if as_json else _summary(found, applies=applies))
 
 
-def _doubt(sites: Sequence[Site], files: Sequence[Path]) -> str:
+def _doubt(sites: Sequence[Site], users: StoreUsers) -> str:
     """Why pages may use pictures that were not found; empty when nothing suggests it."""
     warned = [warning for site in sites for warning in site.warnings]
     if warned:
         return f"a page may lack some of its text, because of this warning: {warned[0]}; mend it first"
-    unread = [path.name for path in sibling_configurations(files)]
-    if unread:
-        options = " ".join(f"--also {name}" for name in unread)
-        return f"{', '.join(unread)} may use the same store; give {options}, so that its pictures are kept"
-    return ""
+    return users.doubt
 
 
 def _line(orphan: Orphan, state: str) -> str:

@@ -14,7 +14,7 @@ import anyio
 import anyio.to_thread
 
 from mkdocs_gptimage.errors import ConfigurationError, GatewayError, LinkError, PictureError
-from mkdocs_gptimage.fs import PARTS, sweep_parts
+from mkdocs_gptimage.fs import PARTS, check_room, prepare_cache, sweep_parts
 from mkdocs_gptimage.generate import retry
 from mkdocs_gptimage.imagefile.verify import ImageInfo, verify_image
 from mkdocs_gptimage.service import body
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 
 _DOWNLOAD_SECONDS = 600
+_ROOM_BYTES = 1024 * 1024
+"""About the size of a picture of the smallest resolution."""
 
 
 class Collector:
@@ -51,14 +53,19 @@ class Collector:
         self._prepare()
 
     def _prepare(self) -> None:
-        """Make the folder of unfinished downloads, without what runs that were killed have left in it."""
+        """Make the folder of unfinished downloads, see that it can be written to, and remove what killed runs left."""
         try:
-            self._parts.mkdir(parents=True, exist_ok=True)
+            self._make_folder()
             sweep_parts(self._parts.parent)
+            check_room(self._parts, _ROOM_BYTES)
         except OSError as error:
             raise ConfigurationError(
-                f"the cache '{self._parts}' cannot be written to: {error.strerror}; nothing was submitted"
+                f"the cache '{self._parts}' cannot be written to: {error.strerror or error}; nothing was submitted"
             ) from error
+
+    def _make_folder(self) -> None:
+        prepare_cache(self._parts.parent)
+        self._parts.mkdir(exist_ok=True)
 
     async def collect(self, job: Job, image: Image, cost_usd: float | None) -> Entry:
         """Store a job's picture; raise `LinkError`, `PictureError`, `GatewayError` or `OSError`."""
@@ -82,7 +89,7 @@ class Collector:
     async def _bring(self, job: Job, image: Image, part: Path) -> Downloaded:
         try:
             # The cache may have been deleted while the picture was made.
-            self._parts.mkdir(parents=True, exist_ok=True)
+            self._make_folder()
             return await self._fetch(job, image, part)
         except OSError as error:
             raise OSError(error.errno, f"{error.strerror or error}, in the cache '{self._parts}'") from error

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from mkdocs_gptimage import read_only
 from mkdocs_gptimage.errors import BudgetError, ConfigurationError
+from mkdocs_gptimage.generate.earlier import stored_already, take_along
 from mkdocs_gptimage.generate.result import RunResult
 from mkdocs_gptimage.generate.workspace import RunContext, Workspace
 from mkdocs_gptimage.plan.plan import Plan, check_budget, collect_only, with_unknown_as_missing
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from mkdocs_gptimage.journal.journal import Journal
     from mkdocs_gptimage.service.redact import Secret
     from mkdocs_gptimage.settings import Settings
-    from mkdocs_gptimage.store.store import Store
 
 
 EMULATOR_SPEED = 10.0
@@ -42,6 +42,7 @@ def run_plan(
         plan = with_unknown_as_missing(plan, settings.prices)
     to_do = plan.only(*RUNNABLE)
     if not to_do and not (plan.unclaimed and settings.has_key(workspace.environment)):
+        take_along(plan, workspace)
         return RunResult(plan)
     if read_only.is_read_only(workspace.environment):
         raise ConfigurationError(
@@ -68,18 +69,19 @@ def _generate(plan: Plan, workspace: Workspace, key: Secret, watcher: Watcher | 
     from mkdocs_gptimage.generate.executor import execute  # noqa: PLC0415
     from mkdocs_gptimage.journal.journal import open_journal  # noqa: PLC0415
 
-    settings, store, log = workspace.settings, workspace.store, workspace.log
+    settings, log = workspace.settings, workspace.log
     total = len(plan.only(*RUNNABLE)) + len(plan.unclaimed)
     with (
-        open_journal(settings.cache) as journal,
+        open_journal(settings.journal) as journal,
         _service(settings) as base_url,
         contextlib.nullcontext(watcher.tell) if watcher else progress.reporting(log, total) as report,
     ):
-        _forget_what_is_over(journal, settings, store)
+        take_along(plan, workspace, journal)
+        _forget_what_is_over(journal, workspace)
         gateway = EMULATOR if settings.api.emulated else urlsplit(base_url).hostname or base_url
         if not settings.api.emulated:
             log.info("The key in %s is sent to %s", settings.api.key_env, urlsplit(base_url).netloc)
-        context = RunContext(settings, store, journal, base_url, gateway, key)
+        context = RunContext(settings, workspace.store, journal, base_url, gateway, key)
         try:
             return execute(plan, context, report=report, is_cancelled=watcher.is_cancelled if watcher else None)
         except (KeyboardInterrupt, SystemExit):
@@ -87,14 +89,18 @@ def _generate(plan: Plan, workspace: Workspace, key: Secret, watcher: Watcher | 
             raise
 
 
-def _forget_what_is_over(journal: Journal, settings: Settings, store: Store) -> None:
+def _forget_what_is_over(journal: Journal, workspace: Workspace) -> None:
     """Remove what dead runs have left of pictures that are stored, or that the built-in emulator has forgotten."""
     from mkdocs_gptimage.journal.lease import is_held  # noqa: PLC0415 - as above
 
+    stored = 0
     for submission in journal.submissions().values():
-        is_over = submission.base_url == EMULATOR or store.entry(submission.digest) is not None
-        if is_over and not is_held(settings.cache, submission.run):
+        is_stored = workspace.store.entry(submission.digest) is not None
+        if (is_stored or submission.base_url == EMULATOR) and not is_held(workspace.settings.journal, submission.run):
             journal.forget(submission)
+            stored += is_stored and submission.base_url != EMULATOR
+    if stored:
+        workspace.log.info("%s", stored_already(stored))
 
 
 def _key(settings: Settings, environment: Mapping[str, str]) -> Secret:

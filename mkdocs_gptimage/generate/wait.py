@@ -26,7 +26,7 @@ class Waiter:
     def __init__(self, context: RunContext, clock: Clock) -> None:
         self._store = context.store
         self._journal = context.journal
-        self._cache = context.settings.cache
+        self._folder = context.settings.journal
         self._clock = clock
 
     async def wait(self, digest: Digest, seconds: float) -> Entry | Submission | None:
@@ -44,7 +44,7 @@ class Waiter:
                 return found
             if submission is None:
                 return None
-            if not is_held(self._cache, submission.run):
+            if not is_held(self._folder, submission.run):
                 taken = self.take_over(submission)
                 if taken is not None:
                     return taken

@@ -34,6 +34,13 @@ def folder_problems(folders: SiteFolders) -> list[str]:
             f"{quote(folders.store)} lies inside the cache, which is never committed and may be deleted; expected a "
             "folder of its own"
         )
+    if not any(found.values()) and _lies_in(
+        folders.project / folders.cache, folders.project / folders.store / ".journal"
+    ):
+        found["cache"] = (
+            f"{quote(folders.cache)} lies inside the store's .journal, which holds what is in flight; expected a "
+            "folder of its own"
+        )
     return [f"{name}: {problem}" for name, problem in found.items() if problem]
 
 

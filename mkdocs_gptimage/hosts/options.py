@@ -39,6 +39,8 @@ class Surroundings:
 
     project: Path
     """The folder of the configuration file."""
+    configuration: Path | None
+    """The configuration file, links resolved; None for standard input."""
     config_file: str
     """The name of the configuration file, as messages show it."""
     docs: Path
@@ -61,6 +63,7 @@ def settings_from(options: Mapping[str, Any], surroundings: Surroundings) -> Set
         raise ConfigurationError(one_line_each([f"{name}: plugins.gptimage.{problem}" for problem in wrong]))
     return Settings(
         project=project,
+        configuration=surroundings.configuration,
         config_file=surroundings.config_file,
         docs=surroundings.docs,
         store=project / options["store"],

@@ -4,8 +4,9 @@ An intent is written before a submit leaves, the task id as soon as it is known,
 bytes are stored. An intent is also a claim: of builds that run at the same time, only one can write it, and the others
 see by its lease whether it is still at work. An intent whose run is dead is a submit whose outcome is unknown.
 
-It lives in the cache folder as a diskcache, which would unpickle a row that claims to be a pickle; the disk used here
-reads and writes text only.
+It lies in the store's folder `.journal`, because caches are deleted and restored from another day, and what is in
+flight must not be. It is a diskcache, which would unpickle a row that claims to be a pickle; the disk used here reads
+and writes text only.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ from typing import TYPE_CHECKING, Any
 import diskcache
 
 from mkdocs_gptimage.errors import ConfigurationError
-from mkdocs_gptimage.fs import prepare_cache
+from mkdocs_gptimage.fs import prepare_cache, stat_regular_file
 from mkdocs_gptimage.journal.lease import hold_lease
+from mkdocs_gptimage.journal.rows import read_rows
 from mkdocs_gptimage.journal.submission import Stage, Submission
 from mkdocs_gptimage.spec.digest import Digest
 
@@ -32,9 +34,9 @@ if TYPE_CHECKING:
 
 
 FOLDER = "journal"
-_DATABASE = "cache.db"
+DATABASE = "cache.db"
 _LOCK_SECONDS = 5
-_RESERVE = "room"
+RESERVE = "room"
 _RESERVE_BYTES = 256 * 1024
 """Pages of the database for a hundred tasks."""
 # SQLite's `synchronous`. A row that decides about money survives a loss of power; what the store or a lease tells as
@@ -51,7 +53,7 @@ _ADVICE = (
 
 
 class Journal:
-    """The submissions of one project, by digest.
+    """The submissions of one store, by digest.
 
     A change survives the end of the process when a method returns, and a loss of power unless the method says
     otherwise. All of them raise `ConfigurationError` when the journal cannot be used.
@@ -93,7 +95,7 @@ class Journal:
 
     @property
     def _reserve(self) -> Path:
-        return Path(self._cache.directory) / _RESERVE
+        return Path(self._cache.directory) / RESERVE
 
     def note(self, submission: Submission) -> None:
         """Write a submission in place of the one there is, when it costs nothing if a loss of power undoes that."""
@@ -129,6 +131,12 @@ class Journal:
         with self._usable(_NORMAL):
             read = (_from_row(digest, self._cache.get(digest)) for digest in list(self._cache))
             return {submission.digest: submission for submission in read if submission is not None}
+
+    @contextlib.contextmanager
+    def exclusively(self) -> Iterator[None]:
+        """Keep other processes from changing the journal while the context lasts."""
+        with self._usable(_NORMAL), self._cache.transact():
+            yield
 
     def _durably(self) -> contextlib.AbstractContextManager[None]:
         return self._usable(_FULL)
@@ -189,34 +197,48 @@ def _from_text(text: Any) -> Submission | None:
 
 
 @contextlib.contextmanager
-def open_journal(cache: Path) -> Iterator[Journal]:
-    """Open the journal below the cache folder for a run, which is alive for as long; raise `ConfigurationError`."""
+def open_journal(folder: Path) -> Iterator[Journal]:
+    """Open the journal below a folder for a run, which is alive for as long; raise `ConfigurationError`."""
     with contextlib.ExitStack() as stack:
-        with _translated(cache):
-            store = stack.enter_context(_database(cache))
-            run = stack.enter_context(hold_lease(cache))
-            opened = Journal(store, run)
+        with _translated(folder):
+            database = stack.enter_context(_database(folder))
+            run = stack.enter_context(hold_lease(folder))
+            opened = Journal(database, run)
             opened.keep_room()
         yield opened
 
 
-def read_submissions(cache: Path) -> dict[Digest, Submission]:
-    """Return what the journal holds; empty, without creating anything, where there is none; raise as above."""
-    if not (cache / FOLDER).exists():
-        return {}
-    with _translated(cache), _database(cache) as store:
-        return Journal(store, "").submissions()
+@contextlib.contextmanager
+def connect(folder: Path) -> Iterator[Journal]:
+    """Open the journal below a folder without a run; raise `ConfigurationError`."""
+    with contextlib.ExitStack() as stack:
+        with _translated(folder):
+            database = stack.enter_context(_database(folder))
+        yield Journal(database, "")
+
+
+def read_submissions(folder: Path) -> dict[Digest, Submission]:
+    """Return what the journal below a folder holds, and change nothing; empty where there is none; raise as above."""
+    path = folder / FOLDER / DATABASE
+    with _translated(folder):
+        try:
+            stat_regular_file(path)
+        except FileNotFoundError:
+            return {}
+        rows = read_rows(path, _LOCK_SECONDS)
+    read = (_from_row(Digest(key), text) for key, text in rows)
+    return {submission.digest: submission for submission in read if submission is not None}
 
 
 @contextlib.contextmanager
-def _database(cache: Path) -> Iterator[Any]:
-    prepare_cache(cache)
-    _try_lock(cache / FOLDER / _DATABASE)
-    store = diskcache.Cache(str(cache / FOLDER), disk=_TextDisk, eviction_policy="none", timeout=_LOCK_SECONDS)
+def _database(folder: Path) -> Iterator[Any]:
+    prepare_cache(folder)
+    _try_lock(folder / FOLDER / DATABASE)
+    database = diskcache.Cache(str(folder / FOLDER), disk=_TextDisk, eviction_policy="none", timeout=_LOCK_SECONDS)
     try:
-        yield store
+        yield database
     finally:
-        store.close()
+        database.close()
 
 
 def _try_lock(path: Path) -> None:
@@ -228,12 +250,12 @@ def _try_lock(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _translated(cache: Path) -> Iterator[None]:
+def _translated(folder: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, sqlite3.Error, diskcache.Timeout) as error:
         raise ConfigurationError(
-            f"the journal '{cache / FOLDER}' cannot be opened ({_why(error)}); {_ADVICE}"
+            f"the journal '{folder / FOLDER}' cannot be opened ({_why(error)}); {_ADVICE}"
         ) from error
 
 

@@ -25,11 +25,11 @@ _ABANDONED_SECONDS = 3600
 
 
 @contextlib.contextmanager
-def hold_lease(cache: Path) -> Iterator[str]:
-    """Hold a lease below the cache folder while the context lasts, and give its name; raise `OSError`."""
+def hold_lease(home: Path) -> Iterator[str]:
+    """Hold a lease below the journal's folder while the context lasts, and give its name; raise `OSError`."""
     import filelock  # noqa: PLC0415 - only when something is missing
 
-    folder = cache / FOLDER
+    folder = home / FOLDER
     folder.mkdir(exist_ok=True)
     _sweep(folder)
     name = f"{os.getpid()}-{secrets.token_hex(8)}"
@@ -41,10 +41,23 @@ def hold_lease(cache: Path) -> Iterator[str]:
             path.unlink(missing_ok=True)
 
 
-def is_held(cache: Path, name: str) -> bool:
+def is_held(home: Path, name: str) -> bool:
     """Whether the run with this lease is alive."""
-    path = cache / FOLDER / f"{name}.lock"
+    path = home / FOLDER / f"{name}.lock"
     return bool(_NAME.fullmatch(name)) and path.exists() and not _is_free(path)
+
+
+def held_leases(home: Path) -> list[str]:
+    """Return the names of the runs below a folder that are alive."""
+    return [path.stem for path in sorted((home / FOLDER).glob("*.lock")) if is_held(home, path.stem)]
+
+
+def remove_leases(home: Path) -> None:
+    """Delete the files of runs that have ended, and their folder if it holds nothing else; raise `OSError`."""
+    for path in (home / FOLDER).glob("*.lock"):
+        if _NAME.fullmatch(path.stem) and _is_free(path):
+            path.unlink(missing_ok=True)
+    (home / FOLDER).rmdir()
 
 
 def process_of(name: str) -> str:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
 from pathlib import Path
 
 from mkdocs_gptimage.errors import ConfigurationError
-from mkdocs_gptimage.settings import KEY_SUFFIX
+from mkdocs_gptimage.git import run_git
 from mkdocs_gptimage.spec.digest import Digest
 
-_PICTURE = re.compile(r"(?:.*/)?(?P<digest>[0-9a-f]{64})\.(?:png|jpe?g|webp|json)", re.IGNORECASE)
+_PICTURE = re.compile(r"(?!\.journal/)(?:.*/)?(?P<digest>[0-9a-f]{64})\.(?:png|jpe?g|webp|json)", re.IGNORECASE)
 
 
 def stored_at(ref: str, store: Path, project: Path) -> set[Digest]:
@@ -26,44 +24,19 @@ def stored_at(ref: str, store: Path, project: Path) -> set[Digest]:
 
 
 def _stored_at(ref: str, store: Path, project: Path) -> set[Digest]:
-    inside = _git(project, "rev-parse", "--show-toplevel")
+    inside = run_git(project, "rev-parse", "--show-toplevel")
     if inside.returncode:
         raise ValueError(f"git finds no repository at '{project}' ({inside.stderr.strip().partition(chr(10))[0]})")
     root = Path(inside.stdout.removesuffix("\n")).resolve()
     if not store.is_relative_to(root):
         raise ValueError(f"the store '{store}' lies outside the git repository '{root}'")
-    commit = _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}").stdout.strip()
+    commit = run_git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}").stdout.strip()
     if not commit:
         raise ValueError("not a branch, tag or commit of this repository; fetch it first if this clone is shallow")
     folder = store.relative_to(root).as_posix()
     # From the root of the repository, a folder that a commit lacks lists nothing.
-    names = _git(root, "ls-tree", "-r", "-z", "--name-only", f"{commit}:{'' if folder == '.' else folder}").stdout
+    names = run_git(root, "ls-tree", "-r", "-z", "--name-only", f"{commit}:{'' if folder == '.' else folder}").stdout
     digests = {Digest(picture["digest"].lower()) for picture in map(_PICTURE.fullmatch, names.split("\0")) if picture}
     if not digests:
         raise ValueError(f"no pictures are stored there in '{folder}'; if that is right, leave out --since {ref}")
     return digests
-
-
-def _environment() -> dict[str, str]:
-    """Variables for git: without keys, and without the repository and the index that a git hook passes on."""
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith("GIT_") and not name.endswith(KEY_SUFFIX)
-    }
-
-
-def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run git, as found on the PATH; raise `ValueError` when it cannot be started."""
-    try:
-        return subprocess.run(  # noqa: S603 - a list, and refs only behind --end-of-options
-            ["git", *arguments],  # noqa: S607 - the user's own git
-            cwd=folder,
-            env=_environment(),
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            check=False,
-        )
-    except OSError as error:
-        raise ValueError(f"git cannot be started ({error.strerror or error})") from None

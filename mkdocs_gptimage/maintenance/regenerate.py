@@ -73,7 +73,7 @@ def prepare_regeneration(
     which is paid for and waits for a decision.
     """
     there = find_orphans(store, ())
-    submissions = _submissions(settings)
+    submissions = _submissions(settings, [picture.spec.digest for picture in pictures])
     problems, wanted = [], Catalog()
     for picture in pictures:
         candidates = candidates_of(picture.spec.digest, there, submissions)
@@ -120,10 +120,11 @@ def pictures_drawn_from(results: Sequence[RegenerationResult], catalog: Catalog,
     ]
 
 
-def _submissions(settings: Settings) -> list[Submission]:
+def _submissions(settings: Settings, digests: Collection[Digest]) -> list[Submission]:
     from mkdocs_gptimage.journal.journal import read_submissions  # noqa: PLC0415 - slow to import
+    from mkdocs_gptimage.plan.in_flight import read_earlier  # noqa: PLC0415 - as above
 
-    return list(read_submissions(settings.cache).values())
+    return list({**read_earlier(settings, digests), **read_submissions(settings.journal)}.values())
 
 
 def _add_after_parents(picture: Picture, catalog: Catalog) -> None:

@@ -11,7 +11,6 @@ from mkdocs_gptimage.journal.lease import process_of
 from mkdocs_gptimage.journal.snapshot import JournalSnapshot
 from mkdocs_gptimage.journal.submission import Stage, Submission
 from mkdocs_gptimage.plan.states import NEED_DECISION, State
-from mkdocs_gptimage.settings import EMULATOR
 from mkdocs_gptimage.spec.digest import Digest, digest_of
 from mkdocs_gptimage.store.entry import Damage, Entry
 
@@ -223,22 +222,13 @@ def make_plan(
     plan = decide(catalog, snapshot, prices=settings.prices, base_url=settings.api.base_url)
     if plan.is_complete and not include_unclaimed:
         return plan
-    from mkdocs_gptimage.journal.journal import read_submissions  # noqa: PLC0415 - only when something is missing
-    from mkdocs_gptimage.journal.lease import is_held  # noqa: PLC0415 - as above
+    from mkdocs_gptimage.plan.in_flight import read_in_flight  # noqa: PLC0415 - only when something is missing
 
     try:
-        submissions = read_submissions(settings.cache)
+        journal = read_in_flight(settings, catalog.pictures.keys())
     except ConfigurationError as error:
         if warn is None:
             raise
         warn(f"{error}. What is in flight is shown as missing")
         return plan
-    alive = frozenset(submission.run for submission in submissions.values() if is_held(settings.cache, submission.run))
-    # The built-in emulator forgets its tasks when a build ends, and nothing was paid for them.
-    active = {
-        digest: submission
-        for digest, submission in submissions.items()
-        if submission.base_url != EMULATOR or submission.run in alive
-    }
-    journal = JournalSnapshot(active, alive)
     return decide(catalog, snapshot, journal, prices=settings.prices, base_url=settings.api.base_url)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+JOURNAL_FOLDER = ".journal"
+"""The folder in the store that holds what is in flight; no file in it is a picture."""
 SHARD = re.compile(r"[0-9a-f]{2}")
 """The name of a shard: the folder of all pictures whose digests begin with these two digits."""
 PART = re.compile(r"\..+\.part")
@@ -102,7 +104,8 @@ def shard_folders(root: Path) -> list[Path]:
 
 
 def _folders(root: Path) -> list[Path]:
-    return sorted(Path(entry.path) for entry in _scan(root) if entry.is_dir(follow_symlinks=False))
+    entries = (entry for entry in _scan(root) if entry.name != JOURNAL_FOLDER)
+    return sorted(Path(entry.path) for entry in entries if entry.is_dir(follow_symlinks=False))
 
 
 def _by_digest(folder: Path) -> dict[Digest, list[str]]:

@@ -27,6 +27,9 @@ from sites import FAST, Finished, Site, block, environment
 from mkdocs_gptimage.errors import ConfigurationError
 from mkdocs_gptimage.fs import PARTS
 from mkdocs_gptimage.hosts.folders import SiteFolders, folder_problems
+from mkdocs_gptimage.journal.journal import open_journal
+from mkdocs_gptimage.journal.submission import Stage, Submission
+from mkdocs_gptimage.plan.states import State
 from mkdocs_gptimage.publish.link import PLACEHOLDERS, link_file, write_placeholder
 from mkdocs_gptimage.publish.manifest import WEB
 from mkdocs_gptimage.publish.renditions import derive_renditions
@@ -103,7 +106,8 @@ def paths(site: Site) -> dict[str, Path]:
         "shard": shard,
         "image": shard / f"{SPEC.digest}.png",
         "other_record": site.store / OTHER.digest[:2] / f"{OTHER.digest}.json",
-        "cache": site.root / ".cache" / "gptimage",
+        "parts": site.root / ".cache" / "gptimage" / "parts",
+        "journal": site.store / ".journal",
         "caches": site.root / ".cache",
     }
 
@@ -137,12 +141,13 @@ CLOSED = [
             for line, end in ((3, "png"), (7, "json"))
         ],
     ),
+    (("parts",), 0o555, True, True, [f"the cache '.*/.cache/gptimage/parts' {DENIED}; nothing was submitted"]),
     (
-        ("cache",),
+        ("journal",),
         0o555,
         True,
-        True,
-        ["'.*/.cache/gptimage.*(could not be created|readonly database).*nothing was submitted"],
+        False,
+        ["the journal '.*/gptimage/.journal/journal' cannot be opened .*Permission denied.*nothing was submitted"],
     ),
     (("caches",), 0o555, False, False, [f"the cache '.*gptimage' {DENIED}; .* set 'cache' to another folder"]),
 ]
@@ -193,11 +198,11 @@ def quick(monkeypatch):
 # (what lies on the disk, the request at which it is full, submits, what is said, what the next run says)
 FULL = [
     ("store", None, 0, "the store '.*/small/store' cannot be written to: No space left on device; nothing was", ""),
-    ("store", "submit", 1, "docs/index.md:1: .*: No space left on device, in the store '.*/small/store'", ""),
+    ("store", "submit", 1, r"\A\Z", ""),  # the journal and this small picture have the room that was kept
     ("store", "batch", 1, "docs/index.md:1: .*: No space left on device, in the store '.*/small/store'", ""),
     ("store", "download", 1, "docs/index.md:1: .*: No space left on device, in the store '.*/small/store'", ""),
     ("cache", None, 0, "'.*/small/cache/.*No space left on device.*nothing was submitted", ""),
-    ("cache", "submit", 1, r"\A\Z", ""),  # the journal and this small picture have the room that was kept
+    ("cache", "submit", 1, "docs/index.md:1: .*No space left on device, in the cache '.*/small/cache/parts'", ""),
     ("cache", "batch", 1, "docs/index.md:1: .*No space left on device, in the cache '.*/small/cache/parts'", ""),
     ("cache", "download", 1, "docs/index.md:1: .*No space left on device, in the cache '.*/small/cache/parts'", ""),
 ]
@@ -312,6 +317,26 @@ def test_read_only(tmp_path, is_warm, code, said):
     assert checked.code == 0, checked.err
 
 
+def test_a_journal_in_a_frozen_store_is_read(tmp_path, service):
+    """In a store that is read-only, a plan shows what is in flight, and a build that would pay says why it does not."""
+    with mounted(tmp_path / "project") as root:
+        site = harness.Site(harness.settings(root, service.base_url, store=root / "gptimage"), harness.catalog("a"))
+        (spec,) = (picture.spec for picture in site.pictures.pictures.values())
+        with open_journal(site.settings.journal) as journal:
+            journal.write(
+                Submission(
+                    spec.digest, Stage.ACCEPTED, service.base_url, "key", time.time(), "task", request=spec.canonical
+                )
+            )
+        subprocess.run(["mount", "-o", "remount,ro", root], check=True)
+        states = site.states()
+        with pytest.raises(ConfigurationError, match="cannot be written to: Read-only file system"):
+            site.run()
+
+    assert states == [State.IN_FLIGHT]
+    assert service.requests == []
+
+
 # Elsewhere
 
 
@@ -350,7 +375,7 @@ def test_folders_elsewhere(tmp_path, service, elsewhere, how):
 
 
 def test_a_worktree_and_a_subfolder(tmp_path):
-    """A site in a subfolder of a git worktree is built as anywhere, and git sees the store but not the cache."""
+    """A site in a subfolder of a git worktree is built; git sees its pictures, and neither cache nor journal."""
     if shutil.which("git") is None:
         pytest.skip("there is no git here")
     main, site = tmp_path / "main", Site(tmp_path / "tree" / "sub")
@@ -372,7 +397,9 @@ def test_a_worktree_and_a_subfolder(tmp_path):
 
     assert built.code == 0, built.err
     assert f"sub/gptimage/{SPEC.digest[:2]}/{SPEC.digest}.png" in seen
+    assert (site.store / ".journal").is_dir()
     assert ".cache" not in seen
+    assert ".journal" not in seen
 
 
 # Names
@@ -456,6 +483,7 @@ PLACES = [
     ("gptimage", ".", ["cache: '.' is not a folder of its own"]),
     ("same", "same", ["store: 'same' lies inside the cache, which is never committed"]),
     ("x/store", "x", ["store: 'x/store' lies inside the cache"]),
+    ("x", "x/.journal/c", ["cache: 'x/.journal/c' lies inside the store's .journal"]),
     ("file", "x", ["store: 'file' is not a folder"]),
     ("file/below", "x", ["store: 'file/below' cannot be used: it lies below a file, '.*/project/file'"]),
     ("dangling", "x", ["store: 'dangling' is a symbolic link to .*, which is not there; mount or create it"]),
@@ -559,7 +587,7 @@ def test_umask(tmp_path, service, umask, stored, cache):
         after = os.umask(umask)
     finally:
         os.umask(before)
-    modes = {stat.S_IMODE(path.stat().st_mode) for path in site.settings.store.rglob("*.*")}
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in site.settings.store.glob("??/*")}
 
     assert problems == []
     assert after == umask

@@ -24,11 +24,16 @@ def runner(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def loss(runner):
+    return runner.start(LOST, lambda root: shutil.rmtree(root / "gptimage/.journal"))
+
+
+@pytest.fixture(scope="module")
+def wiped(runner):
     return runner.start(LOST, lambda root: shutil.rmtree(root / ".cache"))
 
 
 @pytest.fixture(scope="module")
-def results(request, runner, loss):  # noqa: ARG001 - all trials begin together
+def results(request, runner, loss, wiped):  # noqa: ARG001 - all trials begin together
     """The trials of all chosen points."""
     items = [item for item in request.session.items if item.path == request.path]
     points = [item.callspec.params["point"] for item in items if "point" in item.fixturenames]
@@ -45,9 +50,17 @@ def test_a_crash_costs_nothing(point, results):
 
 
 def test_a_loss_is_found_out(loss):
-    """Deleting the cache while pictures are in flight means that they are paid for twice and forgotten."""
+    """Deleting the journal while pictures are in flight means that they are paid for twice and forgotten."""
     found = loss.result()
 
     assert found.paid_twice > 0
     assert found.lost > 0
     assert "the plan takes for not submitted" in found.problems[0]
+
+
+def test_a_cache_that_is_wiped_costs_nothing(wiped):
+    """Deleting the cache between a kill and the next build loses nothing and pays for nothing."""
+    found = wiped.result()
+
+    assert found.problems == []
+    assert (found.paid_twice, found.lost) == (0, 0)

@@ -166,4 +166,4 @@ def test_a_build_that_fails_leaves_no_thread(service, site):
     assert answered.is_set()
     assert failed.code == 1
     assert time.monotonic() - start < 10
-    assert not list(Path(site.root, ".cache/gptimage/runs").glob("*.lock"))
+    assert not list(Path(site.root, "gptimage/.journal/runs").glob("*.lock"))

@@ -32,7 +32,7 @@ def site(service, tmp_path):
 
 
 def database(site):
-    return site.root / ".cache/gptimage/journal/cache.db"
+    return site.root / "gptimage/.journal/journal/cache.db"
 
 
 @contextlib.contextmanager
@@ -69,7 +69,7 @@ def locked(site):
 
 @contextlib.contextmanager
 def full(site):
-    """A disk without room: a small file system over the cache's journal."""
+    """A disk without room: a small file system over the journal."""
     folder = database(site).parent
     kept = {path.name: path.read_bytes() for path in folder.iterdir()}
     command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
@@ -100,7 +100,7 @@ def test_nothing_is_paid_without_a_journal(service, site, fault):
 
     assert built.code == 1
     assert service.of("submit") == []
-    assert str(site.root / ".cache/gptimage/journal") in built.err
+    assert str(site.root / "gptimage/.journal/journal") in built.err
     assert "nothing was submitted" in built.err
     assert "Traceback" not in built.err
 

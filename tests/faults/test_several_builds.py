@@ -79,7 +79,7 @@ def test_two_builds_pay_once_and_both_have_the_pictures(service, site):
     assert submitted(service) == sorted(PROMPTS)
     for folder in ("site", "other"):
         assert len(list((site.root / folder / "assets/gptimage").glob("*.webp"))) == len(PROMPTS)
-    assert read_submissions(site.root / ".cache/gptimage") == {}
+    assert read_submissions(site.root / "gptimage/.journal") == {}
 
 
 def test_a_build_waits_for_what_another_has_in_flight(service, site):
@@ -88,7 +88,7 @@ def test_a_build_waits_for_what_another_has_in_flight(service, site):
     with started(site) as first:
         until(lambda: len(service.of("submit")) == len(PROMPTS))
         with started(site, site_dir="other") as second:
-            until(lambda: len(list((site.root / ".cache/gptimage/runs").glob("*.lock"))) == 2)
+            until(lambda: len(list((site.root / "gptimage/.journal/runs").glob("*.lock"))) == 2)
             time.sleep(0.3)
             service.batch.is_over.set()
             results = [ended(first), ended(second)]
@@ -105,7 +105,7 @@ def test_what_a_dead_build_had_in_flight_is_taken_over_at_once(service, site, nu
     with started(site) as first:
         until(lambda: len(service.of("submit")) == len(PROMPTS))
         with started(site, site_dir="other") as second:
-            until(lambda: len(list((site.root / ".cache/gptimage/runs").glob("*.lock"))) == 2)
+            until(lambda: len(list((site.root / "gptimage/.journal/runs").glob("*.lock"))) == 2)
             first.send_signal(number)
             first.communicate(timeout=20)
             before = time.monotonic()
@@ -164,7 +164,7 @@ def test_a_refusal_frees_the_picture_for_the_other_build(service, site):
     with started(site) as first:
         until(lambda: len(service.of("submit")) == 1)
         with started(site, site_dir="other") as second:
-            until(lambda: len(list((site.root / ".cache/gptimage/runs").glob("*.lock"))) == 2)
+            until(lambda: len(list((site.root / "gptimage/.journal/runs").glob("*.lock"))) == 2)
             time.sleep(0.3)
             slow.set()
             results = [ended(first), ended(second)]

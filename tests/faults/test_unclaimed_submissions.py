@@ -111,7 +111,7 @@ def test_what_is_stored_already_is_only_forgotten(service, make_site):
     left_in_flight(service, site)
     submissions = site.submissions()
     site.run()
-    with open_journal(site.settings.cache) as journal:
+    with open_journal(site.settings.journal) as journal:
         for submission in submissions.values():
             journal.write(submission)
     service.requests.clear()
@@ -127,7 +127,7 @@ def test_a_row_whose_request_is_another_is_left_alone(service, make_site):
     site = make_site("an owl")
     left_in_flight(service, site)
     (submission,) = site.submissions().values()
-    with open_journal(site.settings.cache) as journal:
+    with open_journal(site.settings.journal) as journal:
         journal.write(dataclasses.replace(submission, request={**submission.request, "prompt": "a fox"}))
     after = make_site("a hare")
     after.run()

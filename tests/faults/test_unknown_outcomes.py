@@ -145,7 +145,7 @@ def test_a_task_that_never_ends_is_given_up_after_a_day(service, make_site):
         submission = Submission(
             digest, Stage.ACCEPTED, service.base_url, "k", time.time() - age, "t1", where="x", request=request
         )
-        with open_journal(site.settings.cache) as journal:
+        with open_journal(site.settings.journal) as journal:
             journal.write(submission)
         site.generate()
         states.extend(site.states())

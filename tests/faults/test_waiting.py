@@ -41,14 +41,14 @@ def submission_of(site, run, **changes):
 
 
 def written(site, submission):
-    with open_journal(site.settings.cache) as opened:
+    with open_journal(site.settings.journal) as opened:
         opened.write(submission)
 
 
 def beside(site, **changes):
     """Run the site while another run holds the lease of its picture; that one dies soon and leaves `changes`."""
-    (site.settings.cache).mkdir(parents=True, exist_ok=True)
-    with hold_lease(site.settings.cache) as run:
+    site.settings.journal.mkdir(parents=True, exist_ok=True)
+    with hold_lease(site.settings.journal) as run:
         written(site, submission_of(site, run, **changes))
         plan = site.plan()
         found = []
@@ -93,8 +93,8 @@ def test_a_run_that_hangs_is_not_waited_for_longer_than_its_task_may_take(servic
     """A live run that does nothing is waited for as long as the service may take, and keeps its lease."""
     api = dataclasses.replace(site.settings.api, timeout={"1k": 50.0})
     site = Site(dataclasses.replace(site.settings, api=api), site.pictures)
-    site.settings.cache.mkdir(parents=True)
-    with hold_lease(site.settings.cache) as run:
+    site.settings.journal.mkdir(parents=True)
+    with hold_lease(site.settings.journal) as run:
         written(site, submission_of(site, run))
         outcomes = site.generate()
         kept = site.submissions()

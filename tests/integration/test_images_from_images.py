@@ -6,6 +6,7 @@ import base64
 import dataclasses
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -580,19 +581,20 @@ def test_a_parent_that_another_run_makes_is_waited_for(service, studio, make_sit
     """A child is submitted once another run has stored its parent, and not when that one has let go of it."""
     site = make_site(TWINS)
     light = next(iter(site.pictures.pictures.values())).spec
-    site.settings.cache.mkdir(parents=True)
-    with hold_lease(site.settings.cache) as run:
+    site.settings.journal.mkdir(parents=True)
+    with hold_lease(site.settings.journal) as run:
         held = dataclasses.replace(submission(light, Stage.INTENT), run=run, base_url=site.settings.api.base_url)
-        with open_journal(site.settings.cache) as opened:
+        with open_journal(site.settings.journal) as opened:
             opened.write(dataclasses.replace(held, submitted_at=time.time()))
         made = site.plan()
         outcomes = []
         thread = threading.Thread(target=lambda: outcomes.extend(site.generate(made)))
         thread.start()
         if is_made:
-            elsewhere = dataclasses.replace(site.settings, cache=site.settings.cache / "other")
+            elsewhere = dataclasses.replace(site.settings, store=site.settings.project / "elsewhere")
             Site(elsewhere, pages({"prompt": "a cat"})).generate()
-        with open_journal(site.settings.cache) as opened:
+            shutil.copytree(elsewhere.store / light.digest[:2], site.settings.store / light.digest[:2])
+        with open_journal(site.settings.journal) as opened:
             opened.forget(held)
         thread.join(20)
 

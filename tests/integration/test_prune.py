@@ -233,6 +233,23 @@ def test_without_git_or_a_repository(site, env, message):
     assert len(stored(site)) == 3
 
 
+def test_a_journal_in_a_branch_is_no_store(site):
+    """What a branch has in the journal's folder of the store counts for no picture."""
+    repository(site)
+    git(site, "checkout", "-b", "odd")
+    git(site, "rm", "-r", "--cached", "gptimage")
+    planted = site.store / ".journal" / "ab" / f"{OLD.digest}.json"
+    planted.parent.mkdir(parents=True, exist_ok=True)
+    planted.write_text("{}")
+    git(site, "add", "-f", os.fspath(planted))
+    git(site, "commit", "-m", "x")
+    done = site.gptimage("prune", "--apply", "--since", "odd")
+
+    assert done.code == 2
+    assert "--since odd: no pictures are stored there in 'gptimage'" in done.err
+    assert len(stored(site)) == 4
+
+
 def test_files_of_the_cache(site):
     """Files that no manifest of a used picture lists are deleted; those of used pictures, and recent ones, stay."""
     site.write({"old.md": block(prompt="An old picture"), "missing.md": block(prompt="Missing")})
@@ -348,8 +365,8 @@ def test_nothing_goes_after_a_warning(site):
         "INHERIT: 'base.yml' # common\ndocs_dir: other\n",
     ],
 )
-def test_another_configuration_may_use_the_store(site, text):
-    """Nothing is deleted until the pages of the configuration beside this one are read as well."""
+def test_a_configuration_that_never_used_the_store_is_named(site, text):
+    """Nothing is deleted until the other configuration was built once, or its pages are read as well."""
     (site.root / "mkdocs.yml").rename(site.root / "base.yml")
     (site.root / "mkdocs.yml").write_text("INHERIT: base.yml\n")
     (site.root / "mkdocs.other.yml").write_text(text)
@@ -359,7 +376,8 @@ def test_another_configuration_may_use_the_store(site, text):
     refused = site.gptimage("prune", "--apply")
 
     assert refused.code == 1
-    assert "mkdocs.other.yml may use the same store; give --also mkdocs.other.yml" in refused.err
+    assert "nothing was deleted: mkdocs.other.yml uses the same store and has not said" in refused.err
+    assert "build it once, or give --also mkdocs.other.yml" in refused.err
     assert len(stored(site)) == 3
     done = site.gptimage("prune", "--apply", "--also", "mkdocs.other.yml")
     assert done.code == 0, done.err

@@ -118,7 +118,11 @@ class Trial:
 
     @property
     def _leases(self) -> Path:
-        return self._cache / "runs"
+        return self._journal / "runs"
+
+    @property
+    def _journal(self) -> Path:
+        return self._site.store / ".journal"
 
     def _kill(self, kill: Kill) -> None:
         command = ("gptimage", "generate", "--retry-unknown") if kill.retries else ("mkdocs", "build")
@@ -182,7 +186,7 @@ class Trial:
             self._claim(done.code == 0, f"{name} ended with {done.code}: {done.err}")
         self._audit("at the end")
         self._check_pictures()
-        left = [*read_submissions(self._cache), *self._leftovers()]
+        left = [*read_submissions(self._journal), *self._leftovers()]
         self._claim(not left, f"left behind: {left}")
         shown = {path.name for path in (self._site.root / "site" / "assets" / "gptimage").glob("*.webp")}
         self._claim(len(shown) == len(self._digests) + 1, f"the site shows {sorted(shown)}")
@@ -212,7 +216,7 @@ class Trial:
 
     def _audit(self, when: str) -> None:
         """Nothing is paid or asked for twice unbidden, nothing forgotten, and no picture is there in part."""
-        paid, submissions, store = self._paying_service.paid(), read_submissions(self._cache), Store(self._site.store)
+        paid, submissions, store = self._paying_service.paid(), read_submissions(self._journal), Store(self._site.store)
         anew = Counter() if self._point.honours_keys else self._asked_anew
         twice = {prompt: count for prompt, count in paid.items() if count > 1 + anew[prompt]}
         asked = [
@@ -238,7 +242,7 @@ class Trial:
         """Each stored picture is the one that was paid for, and each task that was paid for is stored."""
         tasks = {payment.task_id: payment for payment in self._paying_service.payments}
         found = set()
-        for path in self._site.store.rglob("*.json"):
+        for path in self._site.store.glob("??/*.json"):
             record = json.loads(path.read_text(encoding="utf-8"))
             task_id, prompt = record["made"]["task_id"], record["request"]["prompt"]
             found.add(task_id)
@@ -251,7 +255,7 @@ class Trial:
 
     def _leftovers(self) -> list[str]:
         """Files of unfinished work, and leases."""
-        parts = [*self._site.store.rglob(".*"), *(self._cache / "parts").glob("*"), *self._cache.rglob("*.part")]
+        parts = [*self._site.store.rglob(".*.part"), *(self._cache / "parts").glob("*"), *self._cache.rglob("*.part")]
         return [str(path.relative_to(self._site.root)) for path in (*parts, *self._leases.glob("*"))]
 
     def _age(self) -> None:

@@ -111,7 +111,7 @@ class Site:
 
     def generate(self, plan: Plan | None = None, report: Any = lambda _: None, clock: Clock | None = None) -> list[Any]:
         """Generate with a report or a clock of the test's own; a step's value and its problem per prompt."""
-        with open_journal(self.settings.cache) as opened:
+        with open_journal(self.settings.journal) as opened:
             url = self.settings.api.base_url
             context = RunContext(self.settings, self.store, opened, url, urlsplit(url).hostname, Secret(KEY))
             outcomes = execute(plan or self.plan(), context, report=report, clock=clock or fast_clock())
@@ -123,12 +123,13 @@ class Site:
         return [row.state for row in self.plan().rows]
 
     def submissions(self) -> dict[str, Any]:
-        return read_submissions(self.settings.cache)
+        return read_submissions(self.settings.journal)
 
     def files(self) -> list[str]:
-        """Every file of the store and every unfinished download."""
+        """Every file of the store, but for its journal, and every unfinished download."""
         folders = [self.settings.store, self.settings.cache / "parts"]
-        return sorted(path.name for folder in folders for path in folder.rglob("*") if path.is_file())
+        found = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+        return sorted(path.name for path in found if self.settings.journal not in path.parents)
 
 
 def steps(outcomes: list[Any]) -> list[str]:

@@ -86,7 +86,7 @@ class Options(base.Config):
     store = c.Type(str, default="gptimage")
     """The folder of the pictures, to be committed; relative to mkdocs.yml, outside docs_dir."""
     cache = c.Type(str, default=".cache/gptimage")
-    """The folder of the journal and of files made from the pictures, never committed; relative to mkdocs.yml."""
+    """The folder of files made from the pictures, never committed; relative to mkdocs.yml."""
     assets = c.Type(str, default="assets/gptimage")
     """The folder inside the built site."""
     on_missing = c.Choice(ON_MISSING, default="auto")
@@ -118,6 +118,7 @@ def settings_of(options: Options, config: MkDocsConfig) -> Settings:
     file = Path(config.config_file_path) if config.config_file_path else None
     surroundings = Surroundings(
         project=file.resolve().parent if file else Path.cwd(),
+        configuration=file.resolve() if file else None,
         config_file=file.name if file else "mkdocs.yml",
         docs=Path(config.docs_dir),
         site=Path(config.site_dir),

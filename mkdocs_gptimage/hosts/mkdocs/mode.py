@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("mkdocs.plugins.gptimage")
 # Plugins that build the site once more for every language, after the first language is written.
 _PLUGINS_OF_SEVERAL_BUILDS = ("i18n",)
+_SHOW_DRAFTS = ("blog", "draft")
+"""Words in the names of plugins that show more pages on a development server than a build has."""
 
 
 class PagesRead(Exception):  # noqa: N818 - not an error: all pages are read
@@ -46,6 +48,8 @@ class BuildMode:
     """Whether cards have buttons: only under a development server."""
     has_several_builds: bool
     """Whether the site is built once more for every language, after the first one is written."""
+    sees_all: bool
+    """Whether one pass reads all pages of the site, those included that only a development server shows."""
 
     @property
     def pays(self) -> bool:
@@ -58,7 +62,7 @@ def choose_mode(on_missing: str, settings: Settings, config: MkDocsConfig, invoc
     has_several_builds = any(name in config.plugins for name in _PLUGINS_OF_SEVERAL_BUILDS)
     if invocation.is_read_only:
         shown = "error" if on_missing == "error" else "placeholder"
-        return BuildMode(shown, offers=False, has_several_builds=has_several_builds)
+        return BuildMode(shown, offers=False, has_several_builds=has_several_builds, sees_all=False)
     # `serve --clean` says that it is a build, but builds where serve does.
     serves = invocation.command == "serve" or is_dev_server_folder(Path(config.site_dir))
     if on_missing == "auto":
@@ -68,4 +72,10 @@ def choose_mode(on_missing: str, settings: Settings, config: MkDocsConfig, invoc
         # With a part of the pages, it is unknown what the others ask for.
         log.info("with --dirty, missing pictures are only shown as cards")
         on_missing = "placeholder"
-    return BuildMode(on_missing, is_served and not invocation.is_dirty, has_several_builds)
+    sees_all = not (invocation.is_dirty or has_several_builds) and (serves or not can_have_drafts(config))
+    return BuildMode(on_missing, is_served and not invocation.is_dirty, has_several_builds, sees_all)
+
+
+def can_have_drafts(config: MkDocsConfig) -> bool:
+    """Whether a development server may show more pages than a build has."""
+    return bool(config.draft_docs) or any(word in name for name in config.plugins for word in _SHOW_DRAFTS)

@@ -13,6 +13,7 @@ from mkdocs_gptimage import figures
 from mkdocs_gptimage.generate.result import RunResult
 from mkdocs_gptimage.hosts.mkdocs import messages
 from mkdocs_gptimage.hosts.mkdocs.files import LinkedFile
+from mkdocs_gptimage.journal.roots import leave_root
 from mkdocs_gptimage.plan.messages import describe, require_all
 from mkdocs_gptimage.plan.plan import Plan, make_plan
 from mkdocs_gptimage.plan.states import State
@@ -46,9 +47,13 @@ def make(session: BuildSession, config: MkDocsConfig, server: DevelopmentServer 
     unclaimed = server is not None and server.scans_for_unclaimed()
     warn = None if mode.pays else log.warning
     plan = make_plan(catalog, session.renderer.snapshot, settings, include_unclaimed=unclaimed, warn=warn)
-    if mode.on_missing == "error":
-        require_all(plan)
-    result = _generate(plan, session, config) if mode.pays and not plan.is_complete else RunResult(plan)
+    try:
+        if mode.on_missing == "error":
+            require_all(plan)
+        is_idle = plan.is_complete and not settings.has_earlier_journal
+        result = _generate(plan, session, config) if mode.pays and not is_idle else RunResult(plan)
+    finally:
+        leave_root(settings.store, settings.origin, catalog.pictures.keys(), is_whole=mode.sees_all)
     covers = {spec.digest for _, spec in session.covers(config)}
     placeholders = _placeholders(plan, session, config, server)
     delivery = deliver(result.plan.rows, result.entries, settings, originals=covers, placeholders=placeholders)

@@ -20,7 +20,7 @@ from mkdocs_gptimage.errors import ConfigurationError
 from mkdocs_gptimage.hosts.child_processes import ended_at_exit
 from mkdocs_gptimage.hosts.key_variables import key_variables
 from mkdocs_gptimage.hosts.mkdocs.config import settings_of
-from mkdocs_gptimage.hosts.mkdocs.mode import PagesRead
+from mkdocs_gptimage.hosts.mkdocs.mode import PagesRead, can_have_drafts
 from mkdocs_gptimage.hosts.site import Site
 from mkdocs_gptimage.spec.digest import Digest
 from mkdocs_gptimage.store.store import Store
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
 _NAME = "gptimage"
 _SERVED_AT = "http://127.0.0.1:8000/"
-_SHOW_DRAFTS = ("blog", "draft")
-"""Words in the names of plugins that show more pages on a development server than a build has."""
 
 
 def read_site(config_file: str) -> Site:
@@ -56,7 +54,7 @@ def read_site_with_drafts(config_file: str) -> Site:
         stored = frozenset(Store(plugin.settings.store).digests())
         site = _read(config, plugin, serves=False)
         problems, drafts = site.problems, dict[Digest, "Picture"]()
-        if _can_have_drafts(config):
+        if can_have_drafts(config):
             shown = _read(*_configured(config_file), serves=True).catalog
             drafts = {digest: each for digest, each in shown.pictures.items() if digest not in site.catalog.pictures}
             problems = [*problems, *(problem for problem in shown.problems if problem not in problems)]
@@ -87,10 +85,6 @@ def _read(config: MkDocsConfig, plugin: GptImagePlugin, *, serves: bool) -> Site
     return Site(
         plugin.settings, session.store, session.renderer.snapshot, catalog, collector.mentions, catalog.problems
     )
-
-
-def _can_have_drafts(config: MkDocsConfig) -> bool:
-    return bool(config.draft_docs) or any(word in name for name in config.plugins for word in _SHOW_DRAFTS)
 
 
 @contextlib.contextmanager

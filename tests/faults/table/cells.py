@@ -125,7 +125,7 @@ class World:
         digest = self.site.digests[-1]
         request = self.site.pictures.pictures[digest].spec.canonical
         known = {"base_url": self.site.settings.api.base_url, "request": request, "where": f"{WHERE}:1"}
-        with open_journal(self.site.settings.cache) as opened:
+        with open_journal(self.site.settings.journal) as opened:
             at = time.time() - age
             opened.write(
                 Submission(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 import time
 from dataclasses import replace
@@ -12,23 +13,25 @@ from typing import TYPE_CHECKING, Any
 import diskcache
 from scripted_service import Answer, accepts, picture
 
+from mkdocs_gptimage.fs import prepare_cache
 from mkdocs_gptimage.journal import journal
 from mkdocs_gptimage.journal.journal import FOLDER, Journal, open_journal
 from mkdocs_gptimage.journal.submission import Stage
+from mkdocs_gptimage.plan.states import State
 
 from .cells import LEFT, MADE, NOT_BEGUN, REFUSED, UNKNOWN, Cell, World, at, both
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-OPENED = "the journal '…/.cache/journal' cannot be opened (…); nothing was submitted. …"
-USED = "the journal '…/.cache/journal' cannot be used ({})"
+OPENED = "the journal '…/gptimage/.journal/journal' cannot be opened (…); nothing was submitted. …"
+USED = "the journal '…/gptimage/.journal/journal' cannot be used ({})"
 FULL, READ_ONLY = "database or disk is full", "attempt to write a readonly database"
 ASKED = "submit batch download"
 
 
 def _database(world: World) -> Any:
-    return world.site.settings.cache / FOLDER / "cache.db"
+    return world.site.settings.journal / FOLDER / "cache.db"
 
 
 def _locked(world: World) -> None:
@@ -73,7 +76,7 @@ def _lock_at_claim(world: World) -> None:
 
 def _known(world: World) -> None:
     """There is a journal from an earlier run."""
-    with open_journal(world.site.settings.cache):
+    with open_journal(world.site.settings.journal):
         pass
 
 
@@ -84,6 +87,21 @@ def _damaged(world: World) -> None:
     path.write_bytes(b"not a database " * 400)
     for name in ("cache.db-wal", "cache.db-shm"):
         path.with_name(name).unlink(missing_ok=True)
+    world.mends.append(lambda: path.write_bytes(whole))
+
+
+def _earlier(world: World) -> None:
+    """An earlier version has left the picture in flight, in the cache."""
+    world.in_flight()
+    prepare_cache(world.site.settings.cache)
+    shutil.move(world.site.settings.journal / FOLDER, world.site.settings.cache / FOLDER)
+
+
+def _earlier_damaged(world: World) -> None:
+    _earlier(world)
+    path = world.site.settings.cache / FOLDER / "cache.db"
+    whole = path.read_bytes()
+    path.write_bytes(b"not a database " * 400)
     world.mends.append(lambda: path.write_bytes(whole))
 
 
@@ -174,6 +192,17 @@ LATER = [
     ),
 ]
 
+EARLIER = [
+    Cell("in flight in an earlier journal", _earlier, MADE, "batch download"),
+    Cell(
+        "damaged in an earlier journal",
+        _earlier_damaged,
+        replace(NOT_BEGUN, state=State.IN_FLIGHT, charged=1, then="collects"),
+        "",
+        "the journal '…/.cache/journal' cannot be opened (…); nothing was submitted. …",
+    ),
+]
+
 CHANGED = [
     Cell("the row is gone after the submit", _changed_during("submit", accepts("task_1")), MADE, ASKED),
     Cell("the row is another's after the submit", _changed_during("submit", accepts("task_1"), **OTHERS), MADE, ASKED),
@@ -194,4 +223,4 @@ CHANGED = [
     ),
 ]
 
-CELLS = [*OPENING, *CLAIM, *LATER, *CHANGED]
+CELLS = [*OPENING, *CLAIM, *LATER, *EARLIER, *CHANGED]

@@ -89,7 +89,7 @@ def test_submits_are_bounded(service, make_site):
 def test_everything_in_flight_is_polled_in_batches(service, make_site):
     """230 tasks are asked for in three requests, each of at most 100, and none one by one."""
     site = make_site(*map(str, range(230)), api={"max_requests": 16, "first_poll": 0})
-    with open_journal(site.settings.cache) as opened:
+    with open_journal(site.settings.journal) as opened:
         for number, digest in enumerate(site.digests):
             opened.write(Submission(digest, Stage.ACCEPTED, service.base_url, "k", time.time(), f"task_{number}"))
     outcomes = site.generate()
@@ -377,7 +377,7 @@ def test_ctrl_c_waits_for_the_answers_to_what_has_left(service, make_site):
 
 def in_journal(site, service, *task_ids, **changes):
     """Write submissions of an earlier run for the site's pictures."""
-    with open_journal(site.settings.cache) as opened:
+    with open_journal(site.settings.journal) as opened:
         for digest, task_id in zip(site.digests, task_ids, strict=True):
             fields = {"submitted_at": time.time() - 3600, "base_url": service.base_url, **changes}
             opened.write(Submission(digest, Stage.ACCEPTED, idempotency_key="k", task_id=task_id, **fields))
@@ -523,12 +523,15 @@ def test_the_budget_counts_what_is_retried(service, make_site):
     assert site.states() == [State.UNKNOWN] * 2
 
 
-@pytest.mark.parametrize("name", ["gptimage", ".cache", ".cache/parts", ".cache/journal"])
+NAMES = ["gptimage", ".cache", ".cache/parts", "gptimage/.journal", "gptimage/.journal/journal"]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_a_folder_that_cannot_be_written_submits_nothing(service, make_site, name):
     """A file where the store or the cache should be is reported before anything is paid."""
     site = make_site("a")
     path = site.settings.project / name
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("in the way")
     with pytest.raises(ConfigurationError, match="nothing was submitted"):
         site.run()
@@ -579,7 +582,7 @@ def test_old_parts_are_cleaned_up(make_site):
 def test_what_an_emulator_left_does_not_block(service, make_site):
     """A site that changes from the emulator to a real service makes its pictures there."""
     site = make_site("a")
-    with open_journal(site.settings.cache) as opened:
+    with open_journal(site.settings.journal) as opened:
         opened.write(Submission(site.digests[0], Stage.ACCEPTED, "emulator", "k", 0.0, "t1"))
     result = site.run()
 

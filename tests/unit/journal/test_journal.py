@@ -216,7 +216,7 @@ def test_a_row_that_cannot_be_read_is_an_unknown_outcome(tmp_path, value):
     """A picture whose row is damaged may be paid for already: it is named, and not paid for again on its own."""
     with gateways.serving() as service:
         site = harness.Site(harness.settings(tmp_path, service.base_url), harness.catalog("a cat"))
-        insert(site.settings.cache, site.digests[0], value)
+        insert(site.settings.journal, site.digests[0], value)
         stopped = site.run()
         submits = len(service.requests)
         with harness.fast_production(pytest.MonkeyPatch()):
@@ -240,10 +240,10 @@ def test_a_broken_database_is_reported_before_anything_is_paid(tmp_path, damage)
     """A journal that cannot be read ends the run with its path, and no submit leaves."""
     with gateways.serving() as service:
         site = harness.Site(harness.settings(tmp_path, service.base_url), harness.catalog("a cat"))
-        with open_journal(site.settings.cache) as opened:
+        with open_journal(site.settings.journal) as opened:
             for number in range(200):
                 opened.write(replace(ACCEPTED, digest=f"{number:064}"))
-        path = site.settings.cache / "journal" / "cache.db"
+        path = site.settings.journal / "journal" / "cache.db"
         data = path.read_bytes()
         damaged = {
             "text": b"not a database" * 500,

@@ -1,0 +1,53 @@
+"""Runs the user's git for questions about a repository."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+
+class GitUnavailableError(ValueError):
+    """Git cannot be started."""
+
+
+def run_git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run git, as found on the PATH, in a folder; raise `GitUnavailableError` when it cannot be started."""
+    try:
+        return subprocess.run(  # noqa: S603 - a list, and refs only behind --end-of-options
+            ["git", *arguments],  # noqa: S607 - the user's own git
+            cwd=folder,
+            env=_environment(),
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+        )
+    except OSError as error:
+        raise GitUnavailableError(f"git cannot be started ({error.strerror or error})") from None
+
+
+def _environment() -> dict[str, str]:
+    """Variables for git: without keys, and without the repository and the index that a git hook passes on."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("GIT_") and not name.endswith("_API_KEY")
+    }
+
+
+def repository_root(folder: Path) -> Path | None:
+    """Return the top folder of the work tree around a folder; None outside of one, or without git."""
+    try:
+        found = run_git(folder, "rev-parse", "--show-toplevel")
+    except GitUnavailableError:
+        return None
+    return Path(found.stdout.removesuffix("\n")).resolve() if found.returncode == 0 and found.stdout else None
+
+
+def listed_files(root: Path, *patterns: str) -> list[Path]:
+    """Return the files of a work tree that fit, those of submodules and new ones included, without ignored ones."""
+    tracked = run_git(root, "ls-files", "-z", "--cached", "--recurse-submodules", "--", *patterns)
+    new = run_git(root, "ls-files", "-z", "--others", "--exclude-standard", "--", *patterns)
+    names = f"{tracked.stdout}\0{new.stdout}".split("\0")
+    return [root / name for name in dict.fromkeys(names) if name]

@@ -1,0 +1,128 @@
+"""Roots of a store: each configuration that uses it says which pictures it needs, and when it said so.
+
+A root is one small JSON file in the store's journal folder. Untrusted input: a file that is no root is reported.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import hashlib
+import json
+import re
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mkdocs_gptimage.errors import ConfigurationError
+from mkdocs_gptimage.fs import atomic_write, prepare_cache, read_regular_file
+from mkdocs_gptimage.spec.digest import Digest
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+
+FOLDER = "roots"
+DAY = 24 * 3600.0
+_VERSION = 1
+_MAX_BYTES = 64 * 1024 * 1024
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_TIME = "%Y-%m-%dT%H:%M:%SZ"
+
+
+@dataclass(frozen=True)
+class Root:
+    """What one configuration needs of a store."""
+
+    configuration: Path
+    """Its file, absolute."""
+    digests: frozenset[Digest]
+    at: float
+    """When it said so, in seconds since the epoch."""
+    file: Path
+
+    @property
+    def age(self) -> float:
+        """Days since it was written; negative after a clock was set back."""
+        return (time.time() - self.at) / DAY
+
+
+@dataclass(frozen=True)
+class Roots:
+    """The roots of one store."""
+
+    roots: tuple[Root, ...] = ()
+    unreadable: tuple[Path, ...] = ()
+    """Files that are no roots, or cannot be read."""
+
+
+def leave_root(store: Path, configuration: Path, digests: Collection[Digest], *, is_whole: bool) -> None:
+    """Write down in a store which of its pictures a configuration needs.
+
+    Without `is_whole`, pages may be unread, and what the configuration needed before is kept. A store that is not there
+    or cannot be written to is left alone, and so is a root of the same digests that is younger than a day.
+    """
+    if not store.is_dir():
+        return
+    name = _name(store, configuration)
+    file = _file(store, name)
+    with contextlib.suppress(OSError, ConfigurationError):
+        known = _read(file, store)
+        needed = frozenset(digests) if is_whole or known is None else known.digests.union(digests)
+        if (known is None and not needed) or (known and known.digests == needed and 0 <= known.age < 1):
+            return
+        record = {
+            "v": _VERSION,
+            "configuration": name,
+            "at": dt.datetime.now(dt.timezone.utc).strftime(_TIME),
+            "digests": sorted(needed),
+        }
+        prepare_cache(file.parent.parent)
+        file.parent.mkdir(exist_ok=True)
+        atomic_write(file, f"{json.dumps(record, indent=1)}\n".encode())
+
+
+def read_roots(store: Path) -> Roots:
+    """Return the roots of a store."""
+    try:
+        files = sorted((store / ".journal" / FOLDER).glob("*.json"))
+    except OSError:
+        return Roots()
+    found = {file: _read(file, store) for file in files}
+    roots = tuple(root for root in found.values() if root is not None)
+    return Roots(roots, tuple(file for file, root in found.items() if root is None))
+
+
+def drop_roots(roots: Iterable[Root]) -> None:
+    """Delete roots; one that cannot be deleted is met again by the next command."""
+    for root in roots:
+        with contextlib.suppress(OSError):
+            root.file.unlink()
+
+
+def _name(store: Path, configuration: Path) -> str:
+    """The name of a configuration in a root: relative to the folder of the store where it lies in there."""
+    home = store.resolve().parent
+    return (configuration.relative_to(home) if configuration.is_relative_to(home) else configuration).as_posix()
+
+
+def _file(store: Path, name: str) -> Path:
+    return store / ".journal" / FOLDER / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.json"
+
+
+def _read(file: Path, store: Path) -> Root | None:
+    """Read a root; None for a file that is missing or no root."""
+    try:
+        record = json.loads(read_regular_file(file, _MAX_BYTES))
+        return _root(record, file, store)
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return None
+
+
+def _root(record: Any, file: Path, store: Path) -> Root:
+    digests = frozenset(Digest(each) for each in record["digests"] if _DIGEST.fullmatch(each))
+    moment = dt.datetime.strptime(record["at"], _TIME).replace(tzinfo=dt.timezone.utc)
+    if record["v"] != _VERSION or len(digests) != len(record["digests"]) or "\0" in record["configuration"]:
+        raise ValueError("not a root")
+    return Root(store.resolve().parent / Path(record["configuration"]), digests, moment.timestamp(), file)

@@ -1,0 +1,40 @@
+"""Reads the rows of a journal's database without writing to it, from a read-only folder too."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from typing import TYPE_CHECKING
+
+import diskcache
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def read_rows(path: Path, seconds: float) -> list[tuple[str, str]]:
+    """Return (key, text) of all rows whose key is text; a value that is no text of ours reads as an empty one.
+
+    Raises `sqlite3.Error`, for a lock that is held longer than `seconds` too.
+    """
+    address = f"{path.absolute().as_uri()}?mode=ro"
+    try:
+        return _query(address, seconds)
+    except sqlite3.OperationalError:
+        if os.access(path.parent, os.W_OK):
+            raise
+        # In a folder that is read-only, SQLite cannot make its files beside the database, and no build can write.
+        return _query(f"{address}&immutable=1", seconds)
+
+
+def _query(address: str, seconds: float) -> list[tuple[str, str]]:
+    with contextlib.closing(sqlite3.connect(address, uri=True, timeout=seconds)) as connection:
+        if not connection.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'Cache'").fetchone():
+            return []
+        rows = connection.execute("SELECT key, value, mode FROM Cache").fetchall()
+    return [
+        (key, value if mode == diskcache.core.MODE_RAW and isinstance(value, str) else "")
+        for key, value, mode in rows
+        if isinstance(key, str)
+    ]

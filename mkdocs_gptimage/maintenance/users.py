@@ -1,0 +1,90 @@
+"""Which other configurations use a store: their pictures are kept, and those that cannot be known are named."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mkdocs_gptimage.configurations import find_configurations
+from mkdocs_gptimage.journal.roots import read_roots
+from mkdocs_gptimage.spec.digest import Digest
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from pathlib import Path
+
+    from mkdocs_gptimage.configurations import FoundConfigurations
+    from mkdocs_gptimage.journal.roots import Root
+    from mkdocs_gptimage.settings import Settings
+
+
+_ROOT_DAYS = 180
+"""How long a root keeps pictures."""
+_GONE_DAYS = 30
+"""The same for a configuration that is not there any more: a branch may have it, or a disk that is not mounted."""
+
+
+@dataclass(frozen=True)
+class StoreUsers:
+    """What the other users of a store need."""
+
+    needed: frozenset[Digest]
+    """The digests that their roots name."""
+    stale: tuple[Root, ...]
+    """Roots that count no more, of configurations that are not there."""
+    doubt: str
+    """Why pictures of another configuration may not be known, and what to do; empty when nothing suggests it."""
+
+
+def find_users(settings: Settings, read: Collection[Path]) -> StoreUsers:
+    """Find the users of a site's store beside the configurations in `read`, whose pages were read just now."""
+    roots = read_roots(settings.store)
+    others = [root for root in roots.roots if root.configuration not in read]
+    stale = tuple(root for root in others if not root.configuration.exists() and root.age > _GONE_DAYS)
+    living = [root for root in others if root not in stale]
+    needed = frozenset[Digest]().union(*(root.digests for root in living))
+    fresh = {root.configuration for root in living if root.age <= _ROOT_DAYS}
+    found = find_configurations(settings.project, settings.store.resolve(), [root.configuration for root in living])
+    doubt = _silence(settings, found, {*read, *fresh}) or _unreadable(found, {*read, *fresh}, roots.unreadable)
+    if not doubt and found.unsearched is not None and len(read) == 1:
+        doubt = (
+            f"the store lies outside the project, and '{found.unsearched}' is too large to be searched for other "
+            "configurations that use it; give --also FILE for each"
+        )
+    return StoreUsers(needed, stale, doubt)
+
+
+def _silence(settings: Settings, found: FoundConfigurations, known: Collection[Path]) -> str:
+    """Name the configurations that use the store and have left no root in it for a long time."""
+    store = settings.store.resolve()
+    silent = [site.path for site in found.sites if site.store == store and site.path not in known]
+    if not silent:
+        return ""
+    names = sorted(map(_shown, silent))
+    use, have, it = ("uses", "has", "it") if len(names) == 1 else ("use", "have", "each of them")
+    return (
+        f"{', '.join(names)} {use} the same store and {have} not said in the last {_ROOT_DAYS} days which pictures to "
+        f"keep; build {it} once, or give {' '.join(f'--also {name}' for name in names)}"
+    )
+
+
+def _unreadable(found: FoundConfigurations, known: Collection[Path], roots: Collection[Path]) -> str:
+    """Name a file that may be a configuration or a root, and cannot be read."""
+    for path, reason in found.unreadable.items():
+        if path not in known:
+            return f"{_shown(path)} may use the same store: {reason}; mend it first"
+    for path in roots:
+        return (
+            f"{_shown(path)} should say which pictures another configuration needs, and cannot be read; "
+            "delete it, and build all sites that use the store once"
+        )
+    return ""
+
+
+def _shown(path: Path) -> str:
+    """A path as `--also` takes it here."""
+    try:
+        return os.path.relpath(path)
+    except ValueError:  # on another drive
+        return os.fspath(path)
