@@ -135,12 +135,11 @@ class Collector:
             format=info.format,
         )
         assert job.submission is not None
-        now = self._clock.now()
         made = Provenance(
-            at=dt.datetime.fromtimestamp(now, dt.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            at=dt.datetime.fromtimestamp(self._clock.now(), dt.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
             gateway=self._gateway,
             task_id=job.submission.task_id,
-            seconds=round(now - job.submission.submitted_at, 1),
+            seconds=round(self._clock.monotonic() - job.since, 1),
             cost_usd=cost_usd,
         )
         return self._store.put(job.request, job.digest, part, facts, made)

@@ -16,6 +16,7 @@ from mkdocs_gptimage.errors import (
     BusyError,
     ConfigurationError,
     GatewayError,
+    GptImageError,
     RejectedError,
 )
 from mkdocs_gptimage.generate import shutdown
@@ -26,7 +27,6 @@ from mkdocs_gptimage.generate.ready_queue import ReadyQueue
 from mkdocs_gptimage.generate.step import Step
 from mkdocs_gptimage.generate.submit import ClaimedError, Submitter, explain_refusal, parent_name
 from mkdocs_gptimage.generate.wait import Waiter
-from mkdocs_gptimage.journal.submission import Stage, Submission
 from mkdocs_gptimage.plan.orphans import parse_candidate
 from mkdocs_gptimage.plan.states import State
 from mkdocs_gptimage.service.client import Client
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mkdocs_gptimage.generate.workspace import RunContext
+    from mkdocs_gptimage.journal.submission import Submission
     from mkdocs_gptimage.plan.plan import Plan
     from mkdocs_gptimage.service import protocol
     from mkdocs_gptimage.spec.digest import Digest
@@ -163,6 +164,8 @@ class _Generation:
             self._outcomes.refused(Step.SKIPPED, job, str(self._submitter.stopped))
             return
         try:
+            if job.submission is not None and job.submission.has_target and not await self._is_denied_again(job):
+                return
             async with self._slots:
                 image = await self._submitter.submit(job)
         except ClaimedError:
@@ -179,6 +182,19 @@ class _Generation:
             self._outcomes.unknown(job)
         else:
             self._go_on(job, image)
+
+    async def _is_denied_again(self, job: Job) -> bool:
+        """Ask once more, for free, before a submit that the service has denied is repeated."""
+        assert job.submission is not None
+        taken = self._waiter.take_over(job.submission)
+        if taken is None:
+            raise ClaimedError("another run is making it")
+        job.submission = taken
+        try:
+            return not await self._in_flight.ask_again(job)
+        except (GptImageError, OSError) as error:
+            self._outcomes.refused(Step.SKIPPED, job, f"it could not be asked for before ({error})")
+            return False
 
     def _go_on(self, job: Job, image: protocol.Image | None) -> None:
         """A submit was accepted."""
@@ -217,7 +233,7 @@ class _Generation:
             self._outcomes.ended(Step.FAILED, job, problem)
         elif left.base_url != self._api.base_url:
             self._outcomes.ended(Step.WAITING, job, f"it was submitted to {left.base_url}")
-        elif left.stage is Stage.ACCEPTED:
+        elif left.is_collectable:
             self._in_flight.resume(job, left)
         else:
             job.submission = left

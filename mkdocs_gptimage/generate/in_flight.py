@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from mkdocs_gptimage.errors import GptImageError, LinkError, PictureError
+from mkdocs_gptimage.errors import GatewayError, GptImageError, LinkError
 from mkdocs_gptimage.generate import retry
 from mkdocs_gptimage.generate.collect import Collector
 from mkdocs_gptimage.generate.poll import Poller
 from mkdocs_gptimage.generate.step import Step
-from mkdocs_gptimage.journal.submission import Stage
 from mkdocs_gptimage.service import protocol
 
 if TYPE_CHECKING:
@@ -23,12 +22,14 @@ if TYPE_CHECKING:
     from mkdocs_gptimage.generate.workspace import RunContext
     from mkdocs_gptimage.journal.submission import Submission
     from mkdocs_gptimage.service.client import Client
+    from mkdocs_gptimage.store.entry import Entry
 
 
 class InFlight:
     """The accepted submissions of one run; a context manager that ends when all of them have an outcome."""
 
     def __init__(self, client: Client, context: RunContext, outcomes: Outcomes, clock: Clock) -> None:
+        self._client = client
         self._outcomes = outcomes
         self._clock = clock
         self._task_ids: set[str] = set()
@@ -48,8 +49,9 @@ class InFlight:
 
     def resume(self, job: Job, submission: Submission) -> None:
         """Go on with a submission of an earlier run, which is free."""
+        job.submission = submission
         # A clock that was set back would make us wait for the moment of the submit.
-        job.submission = dataclasses.replace(submission, submitted_at=min(submission.submitted_at, self._clock.now()))
+        job.since = self._clock.monotonic() - max(0.0, self._clock.now() - submission.submitted_at)
         self._outcomes.tell(Step.RESUMED, job, submission.task_id or "")
         if submission.task_id is not None:
             self.follow(job)
@@ -62,16 +64,44 @@ class InFlight:
         task_id = job.submission.task_id
         assert task_id is not None
         if task_id in self._task_ids:
+            job.submission = dataclasses.replace(job.submission, task_id=None)  # or the next run takes its picture
             self._outcomes.unknown(job, f"the service gave it the task of another picture, {task_id}")
             return
         self._task_ids.add(task_id)
         self._poller.add(job)
+
+    async def ask_again(self, job: Job) -> bool:
+        """Ask once more for a submission that the service has denied; False if it denies it again.
+
+        Else the picture is stored, or its task is followed. Raises `GptImageError` and `OSError` if that cannot be
+        known.
+        """
+        submission = job.submission
+        assert submission is not None
+        try:
+            if submission.task_id is None:
+                self._stored(job, await self._collector.collect(job, protocol.Image(url=submission.link), None))
+            else:
+                await self._client.poll(submission.task_id)
+                self.resume(job, submission)
+        except LinkError as error:
+            if error.expired:
+                return False
+            raise
+        except GatewayError as error:
+            if error.status in retry.NO_SUCH_TASK:
+                return False
+            raise
+        return True
 
     def collect(self, job: Job, image: protocol.Image, cost_usd: float | None = None) -> None:
         """Start to download and store a job's picture."""
         self._group.start_soon(self._collect, job, image, cost_usd)
 
     async def _on_task(self, job: Job, task: protocol.Task) -> None:
+        assert job.submission is not None
+        if job.submission.is_denied:
+            job.submission = dataclasses.replace(job.submission, is_denied=False)
         if task.phase is protocol.Phase.RUNNING and not job.is_running:
             job.is_running = True
             self._outcomes.tell(Step.RUNNING, job)
@@ -80,10 +110,12 @@ class InFlight:
         elif task.image is not None:
             self.collect(job, task.image, task.cost_usd)
 
-    def _on_given_up(self, job: Job, reason: str, is_lost: bool) -> None:
+    def _on_given_up(self, job: Job, reason: str, is_denied: bool) -> None:
         assert job.submission is not None
-        if is_lost or retry.is_overdue(job.submission.submitted_at, self._clock.now(), retry.ABANDONED_AFTER):
-            self._outcomes.unknown(job, reason)
+        if is_denied:
+            self._outcomes.denied(job, reason)
+        elif job.submission.is_denied:  # it could not be asked for now
+            self._outcomes.unknown(job)
         else:
             self._outcomes.waiting(job, reason)
 
@@ -95,20 +127,21 @@ class InFlight:
         except OSError as error:
             self._end_uncollected(job, error, f"cannot be stored: {error.strerror or error}")
         else:
-            made, facts = entry.made, entry.image
-            cost = "" if made.cost_usd is None else f", ${made.cost_usd:.4g}"
-            text = f"{facts.width}×{facts.height}, {facts.bytes / 1e6:.1f} MB, {made.seconds:.0f} s{cost}"
-            self._outcomes.stored(job, entry, text)
+            self._stored(job, entry)
+
+    def _stored(self, job: Job, entry: Entry) -> None:
+        made, facts = entry.made, entry.image
+        cost = "" if made.cost_usd is None else f", ${made.cost_usd:.4g}"
+        text = f"{facts.width}×{facts.height}, {facts.bytes / 1e6:.1f} MB, {made.seconds:.0f} s{cost}"
+        self._outcomes.stored(job, entry, text)
 
     def _end_uncollected(self, job: Job, error: Exception, problem: str) -> None:
         """The next run tries again, where there is a task to ask or a link that may still work."""
         submission = job.submission
         assert submission is not None
-        is_abandoned = retry.is_overdue(submission.submitted_at, self._clock.now(), retry.ABANDONED_AFTER)
-        has_expired = isinstance(error, LinkError) and (is_abandoned or (error.expired and submission.task_id is None))
-        is_spoiled = isinstance(error, PictureError)
-        if has_expired or submission.stage is Stage.UNKNOWN or (is_spoiled and submission.reason):
+        if not submission.has_target:
             self._outcomes.unknown(job, problem)
+        elif isinstance(error, LinkError) and error.expired and submission.task_id is None:
+            self._outcomes.denied(job, problem)
         else:
-            # Spoiled: its host may have had a bad moment. The next run asks once more, for free, and then believes it.
-            self._outcomes.waiting(job, problem, spoiled=is_spoiled)
+            self._outcomes.waiting(job, problem)

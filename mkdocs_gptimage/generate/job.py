@@ -66,11 +66,11 @@ class Job:
     submission: Submission | None = None
     parents: Mapping[Digest, str] = field(default_factory=dict)
     """Digests of the pictures that it is drawn from, and the page and line that ask for them."""
+    since: float = 0.0
+    """When it was submitted, in seconds of the run's monotonic clock."""
     is_running: bool = False
-    lost: int = 0
-    """Polls in a row that said the service does not know the task."""
-    late: int = 0
-    """Polls since its deadline."""
+    denials: list[float] = field(default_factory=list)
+    """When polls, one after the other, said that the service does not know the task; monotonic clock."""
     said: str = ""
     """The last thing the service said when a poll failed."""
 
@@ -102,7 +102,9 @@ class Clock:
     """Time and chance, passed in so that tests need not wait for them."""
 
     now: Callable[[], float] = time.time
-    """Seconds since the epoch."""
+    """Seconds since the epoch: for the journal and records. It may jump, so nothing is timed by it."""
+    monotonic: Callable[[], float] = time.monotonic
+    """Seconds since any moment, for all that is timed in a run."""
     sleep: Callable[[float], Awaitable[None]] = _sleep
     jitter: Callable[[], float] = field(default=random.random)
     """0 to 1."""

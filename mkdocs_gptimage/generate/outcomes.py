@@ -65,10 +65,10 @@ class Outcomes:
             self._journal.forget(job.submission)
         self.ended(Step.FAILED, job, words)
 
-    def waiting(self, job: Job, problem: str, *, spoiled: bool = False) -> None:
-        """It may be paid for, and the next run collects it; that one knows when this one got a spoiled picture."""
+    def waiting(self, job: Job, problem: str) -> None:
+        """It may be paid for, and the next run collects it."""
         assert job.submission is not None
-        if not self._let_go(job, dataclasses.replace(job.submission, reason=problem) if spoiled else job.submission):
+        if not self._let_go(job, job.submission):
             task = job.submission.task_id or job.submission.link
             problem += f"; the journal cannot be written, and the next run may not know of it: note its task {task}"
         self.ended(Step.WAITING, job, problem)
@@ -81,6 +81,12 @@ class Outcomes:
             submission = dataclasses.replace(submission, stage=Stage.UNKNOWN, reason=reason)
         self._let_go(job, submission)
         self.ended(Step.UNKNOWN, job, why_unknown(submission))
+
+    def denied(self, job: Job, reason: str) -> None:
+        """The service says that it does not know it; the next run asks once more, for free."""
+        assert job.submission is not None
+        job.submission = dataclasses.replace(job.submission, is_denied=True)
+        self.unknown(job, reason)
 
     def _let_go(self, job: Job, submission: Submission) -> bool:
         """This run does nothing more for a picture: another one need not wait for it; whether that is written down."""

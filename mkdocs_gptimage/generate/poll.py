@@ -60,26 +60,21 @@ class Poller:
                 self._changed = anyio.Event()
                 await self._changed.wait()
                 continue
-            await self._clock.sleep(max(0.0, self._due_at() - self._clock.now()))
-            started = self._clock.now()
+            await self._clock.sleep(max(0.0, self._due_at() - self._clock.monotonic()))
+            started = self._clock.monotonic()
             failure = await self._query.ask(self._due(started))
             self._give_up(failure)
             await self._clock.sleep(max(_SHORTEST_PAUSE, self._pause(started, failure)))
 
     def _due_at(self) -> float:
-        return min(self._submitted_at(job) for job in self._jobs.values()) + self._api.first_poll
+        return min(job.since for job in self._jobs.values()) + self._api.first_poll
 
     def _due(self, now: float) -> list[str]:
-        return [task_id for task_id, job in self._jobs.items() if now - self._submitted_at(job) >= self._api.first_poll]
-
-    @staticmethod
-    def _submitted_at(job: Job) -> float:
-        assert job.submission is not None
-        return job.submission.submitted_at
+        return [task_id for task_id, job in self._jobs.items() if now - job.since >= self._api.first_poll]
 
     def _pause(self, started: float, failure: GatewayError | None) -> float:
         """Seconds until the next poll: the interval from start to start, longer while polls fail."""
-        interval = self._api.poll_interval - (self._clock.now() - started)
+        interval = self._api.poll_interval - (self._clock.monotonic() - started)
         if failure is None:
             return interval
         return max(interval, retry.delay(self._query.failures, failure.retry_after, self._clock.jitter()))
@@ -87,13 +82,13 @@ class Poller:
     def _on_single_failure(self, task_id: str, error: GatewayError) -> bool:
         """Take a poll for one task that failed; return whether the failure is about that task alone."""
         job = self._jobs.get(task_id)
-        if job is None or error.status not in (403, 404, 410):
+        if job is None or error.status not in {403, *retry.NO_SUCH_TASK}:
             return False
         if error.status == 403:
             del self._jobs[task_id]
             self._on_given_up(job, self._advise(error), False)
         else:
-            job.lost += 1
+            job.denials.append(self._clock.monotonic())
             job.said = str(error)
         return True
 
@@ -101,7 +96,7 @@ class Poller:
         job = self._jobs.get(task_id)
         if job is None:
             return
-        job.lost = 0
+        job.denials.clear()
         if task.phase in (protocol.Phase.READY, protocol.Phase.FAILED):
             del self._jobs[task_id]
         await self._on_task(job, task)
@@ -109,25 +104,27 @@ class Poller:
     def _advise(self, error: GatewayError) -> str:
         return f"{error}; check the key in {self._api.key_env}"
 
-    def _is_given_up_late(self, job: Job, now: float) -> bool:
-        """Whether the deadline has passed; a task that may be lost is asked for a little longer, until that is sure."""
-        if not retry.is_overdue(self._submitted_at(job), now, self._api.timeout[job.resolution]):
-            return False
-        job.late += 1
-        return not job.lost or job.late >= 2 * retry.LOST_AFTER
+    def _is_denied(self, job: Job) -> bool:
+        assert job.submission is not None
+        return retry.is_denied(job.denials) or (job.submission.is_denied and bool(job.denials))
+
+    def _is_late(self, job: Job, now: float) -> bool:
+        """Whether the deadline has passed; a task that may be lost is asked for longer, until that is sure."""
+        late = now - job.since - self._api.timeout[job.resolution]
+        return late >= 0 and (not job.denials or now - job.denials[0] >= 2 * retry.DENIED_SECONDS)
 
     def _give_up(self, failure: GatewayError | None) -> None:
         """Stop watching tasks past their deadline, tasks that the service lost, and all of them without access."""
-        now = self._clock.now()
+        now = self._clock.monotonic()
         for task_id, job in list(self._jobs.items()):
             reason = ""
             if isinstance(failure, AccessError):
                 reason = self._advise(failure)
-            elif job.lost >= retry.LOST_AFTER:
+            elif self._is_denied(job):
                 reason = f"the service no longer knows the task {task_id} ({job.said})"
-            elif self._is_given_up_late(job, now):
-                reason = f"not finished {now - self._submitted_at(job):.0f} s after its submit"
+            elif self._is_late(job, now):
+                reason = f"not finished {now - job.since:.0f} s after its submit"
                 reason += f"; the last poll said: {failure}" if failure else ""
             if reason:
                 del self._jobs[task_id]
-                self._on_given_up(job, reason, job.lost >= retry.LOST_AFTER)
+                self._on_given_up(job, reason, self._is_denied(job))

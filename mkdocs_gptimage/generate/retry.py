@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from mkdocs_gptimage.errors import BusyError, GatewayError, InProgressError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 SUBMIT_ATTEMPTS = 6
 """Tries of one submit that was, each time, provably not accepted."""
 DOWNLOAD_ATTEMPTS = 4
 """Tries of one download."""
-LOST_AFTER = 5
-"""Polls in a row that say the service does not know a task, before we believe it."""
+NO_SUCH_TASK = frozenset({404, 410})
+"""Statuses of a poll that say that the service does not know the task."""
+DENIALS = 5
+DENIED_SECONDS = 120.0
+"""So many polls in a row, over so long, must say that the service does not know a task, before it is believed."""
 UNKNOWN_IN_A_ROW = 3
 """Submits with an unknown outcome, and none accepted between them, after which no more are sent."""
-ABANDONED_AFTER = 24 * 3600.0
-"""Seconds from its submit after which a task that is not finished is not waited for any more."""
 _BASE = 1.0
 _CAP = 60.0
 
@@ -38,6 +44,6 @@ def delay(attempt: int, retry_after: float | None, jitter: float) -> float:
     return longest * (0.5 + 0.5 * jitter)
 
 
-def is_overdue(submitted_at: float, now: float, timeout: float) -> bool:
-    """Whether a task's deadline has passed; times in seconds since the epoch."""
-    return now - submitted_at >= timeout
+def is_denied(denials: Sequence[float]) -> bool:
+    """Whether the service has said often and long enough that it does not know a task; monotonic seconds, ascending."""
+    return len(denials) >= DENIALS and denials[-1] - denials[0] >= DENIED_SECONDS

@@ -11,7 +11,7 @@ from mkdocs_gptimage.errors import BudgetError, ConfigurationError
 from mkdocs_gptimage.generate.earlier import stored_already, take_along
 from mkdocs_gptimage.generate.result import RunResult
 from mkdocs_gptimage.generate.workspace import RunContext, Workspace
-from mkdocs_gptimage.plan.plan import Plan, check_budget, collect_only, with_unknown_as_missing
+from mkdocs_gptimage.plan.plan import Plan, check_budget, collect_only, with_denied_in_flight, with_unknown_as_missing
 from mkdocs_gptimage.plan.states import RUNNABLE
 from mkdocs_gptimage.settings import EMULATOR
 
@@ -40,6 +40,8 @@ def run_plan(
     settings, store = workspace.settings, workspace.store
     if retry_unknown:
         plan = with_unknown_as_missing(plan, settings.prices)
+    if settings.has_key(workspace.environment):
+        plan = with_denied_in_flight(plan)
     to_do = plan.only(*RUNNABLE)
     if not to_do and not (plan.unclaimed and settings.has_key(workspace.environment)):
         take_along(plan, workspace)

@@ -83,8 +83,9 @@ class Submitter:
         submission then may have been accepted before.
         """
         body = await self._body(job)
-        is_repeated = job.submission is not None and job.submission.can_repeat and job.submission.idempotency_key
-        key = job.submission.idempotency_key if job.submission is not None and is_repeated else str(uuid.uuid4())
+        # A repeated submit with the same key is the same generation, for a service that understands keys.
+        repeated = job.submission if job.submission is not None and not job.submission.is_key_spent else None
+        key = (repeated.idempotency_key if repeated else "") or str(uuid.uuid4())
         for attempt in range(1, retry.SUBMIT_ATTEMPTS + 1):
             await self._wait_until_open()
             unknown = job.submission
@@ -95,7 +96,7 @@ class Submitter:
             if not retry.may_repeat_submit(answer, attempt):
                 raise answer
             wait = retry.delay(attempt, answer.retry_after, self._clock.jitter())
-            self._open_at = max(self._open_at, self._clock.now() + wait)
+            self._open_at = max(self._open_at, self._clock.monotonic() + wait)
         raise AssertionError("the last attempt returns or raises")
 
     async def _body(self, job: Job) -> dict[str, Any]:
@@ -131,7 +132,7 @@ class Submitter:
                 return error
             else:
                 self._verify_gateway_if(True)
-                return self._accept(job, job.submission, answer)
+                return self._accept(job, job.submission, answer, unknown)
             finally:
                 self._sending.discard(scope)
         # Only the end of the run ends the scope; the intent stays in the journal, as an unknown outcome.
@@ -169,7 +170,7 @@ class Submitter:
         if job.submission is None and self._store.entry(job.digest) is not None:
             self._journal.forget(submission)
             raise ClaimedError("another run has just made it")
-        job.submission = submission
+        job.submission, job.since = submission, self._clock.monotonic()
 
     def _take_back(self, job: Job, submission: Submission, unknown: Submission | None, *, is_key_spent: bool) -> None:
         """Nothing was accepted this time; that proves nothing about a submit before, whose outcome is unknown."""
@@ -203,11 +204,15 @@ class Submitter:
             self.stopped = RejectedError(said)
 
     def _accept(
-        self, job: Job, submission: Submission, answer: protocol.Accepted | protocol.Image
+        self, job: Job, submission: Submission, answer: protocol.Accepted | protocol.Image, unknown: Submission | None
     ) -> protocol.Image | None:
         self._unknown_in_a_row = 0
         if isinstance(answer, protocol.Accepted):
-            job.submission = dataclasses.replace(submission, stage=Stage.ACCEPTED, task_id=answer.task_id)
+            # A service that repeats, for the same key, the task that it has denied gets another key the next time.
+            is_key_spent = unknown is not None and unknown.task_id == answer.task_id
+            job.submission = dataclasses.replace(
+                submission, stage=Stage.ACCEPTED, task_id=answer.task_id, is_key_spent=is_key_spent
+            )
         elif answer.url:
             job.submission = dataclasses.replace(submission, stage=Stage.ACCEPTED, link=answer.url)
         else:
@@ -221,7 +226,7 @@ class Submitter:
         return answer if isinstance(answer, protocol.Image) else None
 
     async def _wait_until_open(self) -> None:
-        while self.stopped is None and (wait := self._open_at - self._clock.now()) > 0:
+        while self.stopped is None and (wait := self._open_at - self._clock.monotonic()) > 0:
             await self._clock.sleep(min(wait, _LOOK_AGAIN))
         if self.stopped is not None:
             raise self.stopped

@@ -35,8 +35,8 @@ class Waiter:
         Returns what it has stored; else the submission that it has left, now this run's when it can be collected; None
         when it has let go of it, and nothing is paid. Raises `ConfigurationError`, and `TimeoutError` after `seconds`.
         """
-        until = self._clock.now() + seconds
-        while self._clock.now() < until:
+        until = self._clock.monotonic() + seconds
+        while self._clock.monotonic() < until:
             # In this order: a run stores a picture before it forgets it.
             submission = self._journal.read(digest)
             found = self._store.get(digest)

@@ -44,11 +44,18 @@ class Submission:
     """The canonical form of what was asked for: a picture is kept also when no page asks for it any more."""
     is_key_spent: bool = False
     """Whether the service said that the idempotency key stands for nothing that can be had."""
+    is_denied: bool = False
+    """Whether the service said, several times, that there is no such task, or the link has expired."""
 
     @property
-    def can_repeat(self) -> bool:
-        """Whether a repeated submit is the same logical generation: nothing is known of what became of it."""
-        return not (self.is_key_spent or self.task_id or self.link)
+    def has_target(self) -> bool:
+        """Whether the service can be asked what became of it, which is free."""
+        return bool(self.task_id or self.link)
+
+    @property
+    def is_collectable(self) -> bool:
+        """Whether the picture is expected where the task id or the link leads to."""
+        return self.stage is Stage.ACCEPTED or (self.has_target and not self.is_denied)
 
     @property
     def sent(self) -> str:

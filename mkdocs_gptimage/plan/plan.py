@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from mkdocs_gptimage.errors import BudgetError, ConfigurationError
 from mkdocs_gptimage.journal.lease import process_of
 from mkdocs_gptimage.journal.snapshot import JournalSnapshot
-from mkdocs_gptimage.journal.submission import Stage, Submission
 from mkdocs_gptimage.plan.states import NEED_DECISION, State
 from mkdocs_gptimage.spec.digest import Digest, digest_of
 from mkdocs_gptimage.store.entry import Damage, Entry
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     from mkdocs_gptimage.catalog.catalog import Catalog, Picture
+    from mkdocs_gptimage.journal.submission import Submission
     from mkdocs_gptimage.settings import Budget, Settings
     from mkdocs_gptimage.store.snapshot import StoreSnapshot
 
@@ -125,7 +125,7 @@ def decide(
 def _can_be_collected(submission: Submission, journal: JournalSnapshot, base_url: str) -> bool:
     """Whether a submission suffices to collect its picture, also if no page uses it."""
     is_ours = submission.base_url == base_url and not journal.is_leased(submission)
-    return is_ours and submission.stage is Stage.ACCEPTED and digest_of(submission.request) == submission.digest
+    return is_ours and submission.is_collectable and digest_of(submission.request) == submission.digest
 
 
 def _row(
@@ -139,7 +139,7 @@ def _row(
         return Row(picture, State.CACHED, entry=found)
     if submission is not None and submission.base_url not in ("", base_url):
         return Row(picture, State.OTHER_GATEWAY, submission.base_url, submission=submission)
-    if submission is not None and submission.stage is Stage.ACCEPTED:
+    if submission is not None and submission.is_collectable:
         return Row(picture, State.IN_FLIGHT, submission.task_id or "", submission=submission)
     if submission is not None:
         return Row(picture, State.UNKNOWN, why_unknown(submission), submission=submission)
@@ -153,6 +153,17 @@ def with_unknown_as_missing(plan: Plan, prices: Mapping[str, float]) -> Plan:
     rows = (
         Row(row.picture, State.MISSING, price=prices.get(row.picture.spec.resolution), submission=row.submission)
         if row.state is State.UNKNOWN
+        else row
+        for row in plan.all_rows
+    )
+    return replace(plan, all_rows=tuple(rows))
+
+
+def with_denied_in_flight(plan: Plan) -> Plan:
+    """Return the plan that asks once more for the pictures of unknown outcome that the service can be asked for."""
+    rows = (
+        replace(row, state=State.IN_FLIGHT, detail=row.submission.task_id or "")
+        if row.state is State.UNKNOWN and row.submission is not None and row.submission.has_target
         else row
         for row in plan.all_rows
     )

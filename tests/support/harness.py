@@ -43,12 +43,15 @@ ENVIRONMENT = {"APIMASTER_API_KEY": KEY}
 
 def fast_clock(speed: float = SPEED) -> Clock:
     """A clock that runs faster than the world's, without chance."""
-    start = time.time()
+    start, first = time.time(), time.monotonic()
 
     async def sleep(seconds: float) -> None:
         await anyio.sleep(seconds / speed)
 
-    return Clock(now=lambda: start + (time.time() - start) * speed, sleep=sleep, jitter=lambda: 0.0)
+    def monotonic() -> float:
+        return first + (time.monotonic() - first) * speed
+
+    return Clock(lambda: start + monotonic() - first, monotonic, sleep, jitter=lambda: 0.0)
 
 
 def settings(root: Path, base_url: str, *, api: Mapping[str, Any] | None = None, **changes: Any) -> Settings:
