@@ -144,4 +144,4 @@ class InFlight:
         elif isinstance(error, LinkError) and error.expired and submission.task_id is None:
             self._outcomes.denied(job, problem)
         else:
-            self._outcomes.waiting(job, problem)
+            self._outcomes.waiting(job, problem + job.advice_after(self._clock.monotonic()))

@@ -7,6 +7,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from mkdocs_gptimage.generate.retry import OLD_SECONDS
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
@@ -73,6 +75,10 @@ class Job:
     """When polls, one after the other, said that the service does not know the task; monotonic clock."""
     said: str = ""
     """The last thing the service said when a poll failed."""
+
+    def advice_after(self, now: float) -> str:
+        """How to give up a picture that is waited for since long ago; `now` as `since`."""
+        return f"; 'gptimage forget {self.digest.short}' gives it up" if now - self.since > OLD_SECONDS else ""
 
     @property
     def resolution(self) -> str:

@@ -125,6 +125,7 @@ class Poller:
             elif self._is_late(job, now):
                 reason = f"not finished {now - job.since:.0f} s after its submit"
                 reason += f"; the last poll said: {failure}" if failure else ""
+                reason += job.advice_after(now)
             if reason:
                 del self._jobs[task_id]
                 self._on_given_up(job, reason, self._is_denied(job))

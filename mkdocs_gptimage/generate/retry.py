@@ -20,6 +20,8 @@ DENIED_SECONDS = 120.0
 """So many polls in a row, over so long, must say that the service does not know a task, before it is believed."""
 UNKNOWN_IN_A_ROW = 3
 """Submits with an unknown outcome, and none accepted between them, after which no more are sent."""
+OLD_SECONDS = 24 * 3600.0
+"""Seconds from its submit after which the author may not want to wait for a picture any more."""
 _BASE = 1.0
 _CAP = 60.0
 

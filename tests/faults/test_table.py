@@ -97,6 +97,8 @@ def _says(cell, problems):
 
 def _goes_on(cell, step, problems, counts, world):
     """The second run does what the row says, and no more."""
+    if cell.end.then == "waits":
+        return (step, counts) == (cell.end.step, {})
     if cell.end.then == "leaves":
         assert (step, counts) == (None, {})
         return "may be paid for already: " in problems[0] and problems[0].endswith(cells.RETRY)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import time
 
@@ -76,18 +77,63 @@ def test_a_key_that_stands_for_nothing_is_not_used_again(service, make_site, fir
     assert result.problems == []
 
 
-def test_a_lost_task_is_not_asked_for_again_by_its_key(service, make_site):
-    """The key of a task that the service has lost would only give that task again."""
-    service.submit = [accepts("t1"), accepts("t2")]
+def lost(service, site):
+    """Have the service accept a submit, and then deny that it knows the task."""
     service.batch = says({"data": []})
     service.poll = fails(404, "unknown task")
+    return site.run()
+
+
+def test_a_lost_task_is_asked_for_before_it_is_paid_for_again(service, make_site):
+    """A retry on request asks once more, for free; a service that knows the task again is paid nothing."""
     site = make_site("a cat")
-    site.run()
+    first = lost(service, site)
+    service.poll = lambda request: says({"data": service.finished(request.path.rpartition("/")[2])})
     service.batch = lambda request: says({"data": list(map(service.finished, request.json["task_ids"]))})
     result = site.run(retry_unknown=True)
 
+    assert len(first.problems) == 1
     assert result.problems == []
-    assert len(set(keys(service))) == 2
+    assert len(keys(service)) == 1
+
+
+def test_a_lost_task_that_is_denied_again_is_repeated_with_its_key(service, make_site):
+    """A retry on request of a task that the service denies once more carries the key of the first submit."""
+    service.submit = [accepts("t1"), accepts("t2")]
+    site = make_site("a cat")
+    lost(service, site)
+    service.batch = lambda request: says({"data": [service.finished("t2")] if "t2" in request.json["task_ids"] else []})
+    result = site.run(retry_unknown=True)
+
+    assert result.problems == []
+    assert len(keys(service)) == 2
+    assert len(set(keys(service))) == 1
+
+
+def test_a_key_that_gives_the_lost_task_again_is_not_used_a_third_time(service, make_site):
+    """A service that answers a retry with the very task that it does not know is sent another key the next time."""
+    service.submit = accepts("t1")
+    site = make_site("a cat")
+    lost(service, site)
+    site.run(retry_unknown=True)
+    site.run(retry_unknown=True)
+    first, second, third = keys(service)
+
+    assert first == second
+    assert third != first
+
+
+@pytest.mark.parametrize("answer", [fails(500), fails(401), fails(403), fails(429), Answer(body=b"<html>")])
+def test_a_lost_task_that_cannot_be_asked_for_is_not_paid_for_again(service, make_site, answer):
+    """A retry on request pays for nothing while the service cannot say what became of the first submit."""
+    site = make_site("a cat")
+    lost(service, site)
+    service.poll = answer
+    result = site.run(retry_unknown=True)
+
+    assert len(result.problems) == 1
+    assert "not submitted again: it could not be asked for before" in str(result.problems[0])
+    assert len(keys(service)) == 1
 
 
 def test_an_unknown_outcome_is_named_with_page_line_and_time(service, make_site):
@@ -134,25 +180,36 @@ def test_a_key_that_is_wrong_is_found_out_with_one_request(service, make_site, s
     assert set(steps(outcomes)) == {"SKIPPED"}
 
 
-def test_a_task_that_never_ends_is_given_up_after_a_day(service, make_site):
-    """A task that is older than a day and still not finished becomes an unknown outcome, which the user can end."""
+@pytest.mark.parametrize("jump", [-3600.0, 3600.0, -90_000.0, 90_000.0])
+def test_a_clock_that_jumps_neither_ends_a_task_nor_stops_polling(service, make_site, jump):
+    """A wall clock that is set back or forth after the submit changes neither polls nor deadlines of the run."""
+    jumps = []
+    service.submit = lambda _: jumps.append(jump) or accepts("t1")
+    site = make_site("a cat")
+    usual = harness.fast_clock()
+    clock = dataclasses.replace(usual, now=lambda: usual.now() + sum(jumps))
+    outcomes = site.generate(clock=clock)
+
+    assert steps(outcomes) == ["STORED"]
+    assert 0 <= outcomes[0].entry.made.seconds < 600
+
+
+def test_a_task_that_never_ends_is_collected_when_it_does(service, make_site):
+    """A task that is not finished after days stays in flight, and no retry pays for it again."""
     service.batch = lambda request: says({"data": [task(each, "processing") for each in request.json["task_ids"]]})
     site = make_site("a cat")
     digest = site.digests[0]
     request = site.pictures.pictures[digest].spec.canonical
-    states = []
-    for age in (retry.ABANDONED_AFTER - 3600, retry.ABANDONED_AFTER + 1):
-        submission = Submission(
-            digest, Stage.ACCEPTED, service.base_url, "k", time.time() - age, "t1", where="x", request=request
-        )
-        with open_journal(site.settings.journal) as journal:
-            journal.write(submission)
-        site.generate()
-        states.extend(site.states())
-    service.submit = accepts("t2")
+    submission = Submission(
+        digest, Stage.ACCEPTED, service.base_url, "k", time.time() - 500_000, "t1", where="x", request=request
+    )
+    with open_journal(site.settings.journal) as journal:
+        journal.write(submission)
+    site.run(retry_unknown=True)
+    states = site.states()
     service.batch = lambda request: says({"data": list(map(service.finished, request.json["task_ids"]))})
-    retried = site.run(retry_unknown=True)
+    collected = site.run()
 
-    assert states == [State.IN_FLIGHT, State.UNKNOWN]
-    assert keys(service) != ["k"]
-    assert retried.problems == []
+    assert states == [State.IN_FLIGHT]
+    assert keys(service) == []
+    assert collected.problems == []

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from scripted_service import Answer, fails, says, task
 
 from . import wires
-from .cells import FAILED_TASK, LEFT, MADE, UNKNOWN, Cell, World, at, both
+from .cells import FAILED_TASK, LEFT, MADE, Cell, World, at, both
 from .poll import GIVEN_UP, SOON, _impatient
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ CELLS = [
     ),
     _lasting("500 for ever", fails(500, "boom"), "; the last poll said: HTTP 500: boom"),
     _lasting("never finished", says({"data": [task("task_1", "running")]}), "", "submit batch×n"),
-    Cell("not finished after a day", _old("running"), UNKNOWN, "batch", f"submitted …: {GIVEN_UP}"),
+    Cell("not finished after a day", _old("running"), LEFT, "batch", f"{GIVEN_UP}; 'gptimage forget …' gives it up"),
     Cell("failed after a day", _old("failed"), FAILED_TASK, "batch", "'failed', without a reason"),
     Cell(
         "finished after a week",

@@ -61,6 +61,9 @@ REFUSED = End(Step.FAILED, State.MISSING, None, 0, "submits", advice=UNPAID)
 STOPPED = replace(REFUSED, step=Step.SKIPPED, advice="")
 FAILED_TASK = replace(REFUSED, charged=1, refunded=1)
 UNKNOWN = End(Step.UNKNOWN, State.UNKNOWN, Stage.UNKNOWN, 1, "leaves", advice=OUTCOME_UNKNOWN)
+NEVER = End(Step.WAITING, State.IN_FLIGHT, Stage.ACCEPTED, 1, "waits")
+DENIED = replace(UNKNOWN, then="collects")
+"""The service does not know the task: every later run asks once more, for free."""
 LEFT = End(Step.WAITING, State.IN_FLIGHT, Stage.ACCEPTED, 1, "collects")
 NOT_BEGUN = End(None, State.MISSING, None, 0, "submits")
 

@@ -9,7 +9,7 @@ import scripted_service as gateways
 from scripted_service import Answer, fails, picture, says, task
 
 from . import wires
-from .cells import LEFT, MADE, UNKNOWN, Cell, World, at, both
+from .cells import LEFT, MADE, NEVER, Cell, World, at, both
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,11 +70,6 @@ def _insecure(world: World) -> None:
     world.in_flight(None, link=f"{origin}/a.png", age=90_000)
 
 
-def _spoiled_before(world: World) -> None:
-    """An earlier run got no picture from the same link."""
-    world.in_flight(reason=NO_PICTURE)
-
-
 CELLS = [
     Cell(
         "connection refused",
@@ -126,11 +121,11 @@ CELLS = [
     _spoiled("a JPEG without its end", picture("JPEG")[:-200], "the picture …"),
     _spoiled("a WebP without its end", picture("WEBP")[:-20], "the picture …"),
     Cell(
-        "spoiled for the second time",
-        both(_spoiled_before, at("download", Answer(body=b"<html>"))),
-        UNKNOWN,
+        "spoiled for days",
+        both(lambda world: world.in_flight(age=200_000), at("download", Answer(body=b"<html>"))),
+        LEFT,
         "batch download",
-        f"submitted …: {NO_PICTURE}",
+        f"{NO_PICTURE}; 'gptimage forget …' gives it up",
     ),
     Cell(
         "a wrong ending",
@@ -167,9 +162,9 @@ CELLS = [
     Cell(
         "an http link from an https API, for more than a day",
         _insecure,
-        UNKNOWN,
+        NEVER,
         "",
-        "submitted …: the image link is not https but 'http:'; it is not followed",
+        "the image link is not https but 'http:'; it is not followed; 'gptimage forget …' gives it up",
     ),
     Cell(
         "one link for two pictures",
@@ -191,8 +186,8 @@ CELLS = [
     Cell(
         "a link that expired for more than a day",
         both(lambda world: world.in_flight(age=90_000), at("download", Answer(404), stays=True)),
-        UNKNOWN,
+        LEFT,
         "batch poll download×2",
-        "submitted …: the image link has expired (HTTP 404)",
+        "the image link has expired (HTTP 404); 'gptimage forget …' gives it up",
     ),
 ]

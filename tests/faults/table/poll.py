@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from scripted_service import Answer, fails, says, task
 
 from . import wires
-from .cells import FAILED_TASK, LEFT, MADE, UNKNOWN, Cell, World, at, both
+from .cells import DENIED, FAILED_TASK, LEFT, MADE, Cell, World, at, both
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 SOON = {"timeout": dict.fromkeys(("1k", "2k", "4k"), 5.0)}
 GIVEN_UP = "not finished … s after its submit"
+FORGET = "'gptimage forget …' gives it up"
 
 _single = at("batch", fails(404), stays=True)
 
@@ -143,13 +144,39 @@ ENDING = [
     Cell(
         "404 for ever",
         _polls(fails(404, "task not found"), stays=True),
-        UNKNOWN,
-        "submit batch poll×5",
+        DENIED,
+        "submit batch poll×n",
         "submitted …: the service no longer knows the task task_1 (HTTP 404: task not found)",
     ),
-    Cell("410 for ever", _polls(fails(410), stays=True), UNKNOWN, "submit batch poll×5", "submitted …: the service …"),
-    Cell("not finished after a day", _old("processing"), UNKNOWN, "batch poll", f"submitted …: {GIVEN_UP}"),
+    Cell("410 for ever", _polls(fails(410), stays=True), DENIED, "submit batch poll×n", "submitted …: the service …"),
+    Cell("not finished after a day", _old("processing"), LEFT, "batch poll", f"{GIVEN_UP}; {FORGET}"),
     Cell("failed after a day", _old("failed"), FAILED_TASK, "batch poll", "'failed', without a reason"),
 ]
 
-CELLS = [*PASSING, *LASTING, *ENDING]
+
+def _old_and_then(fault: str, said: str, *answers: Any, happens: Any = None) -> Cell:
+    """A task that an earlier run submitted two days ago, and polls that go wrong."""
+    before = both(lambda world: world.in_flight(age=200_000), happens or (lambda _: None))
+    whole = both(before, at("batch", *answers, stays=True), at("poll", *answers, stays=True))
+    return Cell(f"{fault} for a task of two days ago", whole, LEFT, "batch…", said)
+
+
+OLD = [
+    _old_and_then("closed", f"{GIVEN_UP}; the last poll said: 127.0.0.1:… broke the connection…", Answer(vanish=True)),
+    _old_and_then("401", "HTTP 401: bad key; check the key in APIMASTER_API_KEY", fails(401, "bad key")),
+    _old_and_then("403", "HTTP 403: no; check the key in APIMASTER_API_KEY", fails(403, "no")),
+    *[
+        _old_and_then(f"{status}", f"{GIVEN_UP}; the last poll said: HTTP {status}: no; {FORGET}", fails(status, "no"))
+        for status in (302, 400, 402, 408, 429, 500, 503)
+    ],
+    _old_and_then(
+        "HTML", f"{GIVEN_UP}; the last poll said: the answer is not JSON: <html>; {FORGET}", Answer(body=b"<html>")
+    ),
+    _old_and_then(
+        "404 four times, then nothing heard",
+        f"{GIVEN_UP}; the last poll said: HTTP 500: no; {FORGET}",
+        *[fails(404)] * 4,
+        fails(500, "no"),
+    ),
+]
+CELLS = [*PASSING, *LASTING, *ENDING, *OLD]

@@ -12,7 +12,7 @@ import scripted_service as gateways
 from scripted_service import Answer, accepts, encoded, fails, picture, says
 
 from . import wires
-from .cells import LEFT, MADE, REFUSED, STOPPED, UNKNOWN, Cell, World, at, both, link
+from .cells import DENIED, LEFT, MADE, REFUSED, STOPPED, UNKNOWN, Cell, World, at, both, link
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -277,7 +277,7 @@ BODY = [
             at("submit", lambda request: says({"data": [{"url": link(request)}]})),
             at("download", Answer(410), stays=True),
         ),
-        UNKNOWN,
+        DENIED,
         "submit download×2",
         f"{SENT}the image link has expired (HTTP 410)",
     ),

@@ -19,6 +19,7 @@ from harness import Site, catalog, steps
 from scripted_service import KEY, Answer, accepts, encoded, fails, picture, says, task
 
 from mkdocs_gptimage.errors import BudgetError, ConfigurationError
+from mkdocs_gptimage.generate import retry
 from mkdocs_gptimage.generate.run import run_plan
 from mkdocs_gptimage.journal.journal import open_journal
 from mkdocs_gptimage.journal.submission import Stage, Submission
@@ -384,16 +385,18 @@ def in_journal(site, service, *task_ids, **changes):
 
 
 def test_a_task_that_the_service_lost_becomes_unknown(service, make_site):
-    """A task that is not known any more is believed lost after five polls, also when it is past its deadline."""
+    """A task that is not known for two minutes is believed lost, also past its deadline; later runs ask once more."""
     service.batch, service.poll = fails(404), fails(404, "task not found")
     site = make_site("a")
     in_journal(site, service, "gone")
     outcomes = site.generate()
 
     assert steps(outcomes) == ["UNKNOWN"]
-    assert len(service.of("poll")) == 5
+    assert len(service.of("poll")) >= retry.DENIALS
     assert site.states() == [State.UNKNOWN]
-    assert site.generate() == []
+    service.requests.clear()
+    assert len(site.run().problems) == 1
+    assert service.counts() == {"batch": 1, "poll": 1}
 
 
 def test_the_deadline_bounds_the_wait_for_a_task_that_may_be_lost(service, make_site):
@@ -484,20 +487,18 @@ def test_synchronous_answers_are_pictures(service, make_site, kind):
 
 
 def test_bytes_that_are_no_picture_are_not_stored(service, make_site):
-    """What does not decode twice leaves nothing in the store, and can be submitted again when asked for."""
+    """What does not decode leaves nothing in the store, and is downloaded again by every run, without paying."""
     service.download = Answer(body=picture()[:-30])
     site = make_site("a")
     first, second = site.generate(), site.generate()
-    service.download = Answer(body=picture())
-    states = [site.states(), site.run() and site.states()]
     files = site.files()
-    retried = site.run(retry_unknown=True)
+    service.download = Answer(body=picture())
+    third = site.run(retry_unknown=True)
 
-    assert (steps(first), steps(second)) == (["WAITING"], ["UNKNOWN"])
-    assert states == [[State.UNKNOWN]] * 2
+    assert (steps(first), steps(second)) == (["WAITING"], ["WAITING"])
     assert files == []
-    assert retried.problems == []
-    assert len(service.of("submit")) == 2
+    assert third.problems == []
+    assert len(service.of("submit")) == 1
 
 
 def test_every_picture_of_a_plan_gets_an_outcome(service, make_site):

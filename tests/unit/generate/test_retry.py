@@ -36,7 +36,16 @@ def test_delay_is_bounded(attempt, retry_after, jitter):
     assert (retry_after or 0) <= seconds <= 601
 
 
-@pytest.mark.parametrize(("now", "overdue"), [(999.0, False), (1599.9, False), (1600.0, True), (9999.0, True)])
-def test_is_overdue(now, overdue):
-    """A task is overdue when its time is over, counted from the submit."""
-    assert retry.is_overdue(1000.0, now, 600.0) is overdue
+@pytest.mark.parametrize(
+    ("denials", "is_denied"),
+    [
+        ([], False),
+        ([0, 1, 2, 3, 4], False),
+        ([0, 100, 120], False),
+        ([0, 30, 60, 90, 119], False),
+        ([0, 30, 60, 90, 120], True),
+    ],
+)
+def test_a_task_is_lost_when_that_was_said_several_times_over_some_minutes(denials, is_denied):
+    """Neither many polls in a moment nor a few over a long time prove that the service has lost a task."""
+    assert retry.is_denied(denials) is is_denied
