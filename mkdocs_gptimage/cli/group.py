@@ -13,6 +13,7 @@ import click
 
 from mkdocs_gptimage.cli import common
 from mkdocs_gptimage.cli.check import check
+from mkdocs_gptimage.cli.forget import forget
 from mkdocs_gptimage.cli.gallery import gallery
 from mkdocs_gptimage.cli.generate import generate
 from mkdocs_gptimage.cli.list import list_pictures
@@ -89,6 +90,7 @@ for command in (
     regenerate,
     check,
     prune,
+    forget,
     list_pictures,
     gallery,
 ):

@@ -27,6 +27,7 @@ from mkdocs_gptimage.generate.ready_queue import ReadyQueue
 from mkdocs_gptimage.generate.step import Step
 from mkdocs_gptimage.generate.submit import ClaimedError, Submitter, explain_refusal, parent_name
 from mkdocs_gptimage.generate.wait import Waiter
+from mkdocs_gptimage.journal.submission import is_same_service
 from mkdocs_gptimage.plan.orphans import parse_candidate
 from mkdocs_gptimage.plan.states import State
 from mkdocs_gptimage.service.client import Client
@@ -231,7 +232,7 @@ class _Generation:
         elif left is None:
             problem = "the run that was making it did not finish it; nothing is paid, build again"
             self._outcomes.ended(Step.FAILED, job, problem)
-        elif left.base_url != self._api.base_url:
+        elif not is_same_service(left.base_url, self._api.base_url):
             self._outcomes.ended(Step.WAITING, job, f"it was submitted to {left.base_url}")
         elif left.is_collectable:
             self._in_flight.resume(job, left)

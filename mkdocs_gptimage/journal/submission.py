@@ -6,11 +6,30 @@ import datetime as dt
 import enum
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mkdocs_gptimage.spec.digest import Digest
+
+_THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
+_PORTS = {"http": 80, "https": 443}
+
+
+def is_same_service(one: str, other: str) -> bool:
+    """Whether two base URLs are one service: names of this machine, cases and default ports do not matter."""
+    return one == other or _canonical(one) == _canonical(other)
+
+
+def _canonical(base_url: str) -> tuple[str, str, int | None, str]:
+    try:
+        parts = urlsplit(base_url)
+        port = parts.port or _PORTS.get(parts.scheme)
+    except ValueError:
+        return base_url, "", None, ""
+    host = parts.hostname or ""
+    return parts.scheme, "localhost" if host in _THIS_MACHINE else host, port, parts.path.rstrip("/")
 
 
 class Stage(enum.Enum):

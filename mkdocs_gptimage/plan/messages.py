@@ -55,7 +55,7 @@ def explain(row: Row) -> str:
     if row.state is State.OTHER_GATEWAY:
         return (
             f"the picture {digest} was submitted to {row.detail}; set api.base_url to that to collect it. It "
-            "is not submitted to another service"
+            f"is not submitted to another service; if that one is gone, 'gptimage forget {digest}' gives it up"
         )
     remedy = f". {row.damage.remedy}" if row.damage is not None and row.damage.remedy else ""
     return f"the picture {digest} in the store is damaged: {row.detail}{remedy}"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from mkdocs_gptimage.errors import BudgetError, ConfigurationError
 from mkdocs_gptimage.journal.lease import process_of
 from mkdocs_gptimage.journal.snapshot import JournalSnapshot
+from mkdocs_gptimage.journal.submission import is_same_service
 from mkdocs_gptimage.plan.states import NEED_DECISION, State
 from mkdocs_gptimage.spec.digest import Digest, digest_of
 from mkdocs_gptimage.store.entry import Damage, Entry
@@ -124,7 +125,7 @@ def decide(
 
 def _can_be_collected(submission: Submission, journal: JournalSnapshot, base_url: str) -> bool:
     """Whether a submission suffices to collect its picture, also if no page uses it."""
-    is_ours = submission.base_url == base_url and not journal.is_leased(submission)
+    is_ours = is_same_service(submission.base_url, base_url) and not journal.is_leased(submission)
     return is_ours and submission.is_collectable and digest_of(submission.request) == submission.digest
 
 
@@ -137,7 +138,7 @@ def _row(
 ) -> Row:
     if isinstance(found, Entry):
         return Row(picture, State.CACHED, entry=found)
-    if submission is not None and submission.base_url not in ("", base_url):
+    if submission is not None and submission.base_url and not is_same_service(submission.base_url, base_url):
         return Row(picture, State.OTHER_GATEWAY, submission.base_url, submission=submission)
     if submission is not None and submission.is_collectable:
         return Row(picture, State.IN_FLIGHT, submission.task_id or "", submission=submission)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from mkdocs_gptimage.catalog.catalog import Picture
     from mkdocs_gptimage.generate.result import RunResult
+    from mkdocs_gptimage.journal.submission import Submission
     from mkdocs_gptimage.maintenance.regenerate import RegenerationResult
     from mkdocs_gptimage.plan.orphans import Orphan
     from mkdocs_gptimage.plan.plan import Row
@@ -206,3 +207,11 @@ def regeneration_text(
         if (digest := child.spec.digest.short)
     ]
     return "\n".join(lines)
+
+
+def submission_line(submission: Submission) -> str:
+    """One line on a picture that was submitted and is not stored."""
+    service = submission.base_url or "an unknown service"
+    page = f"{submission.where}: " if submission.where else ""
+    task = f" (task {submission.task_id})" if submission.task_id else ""
+    return f"{page}{submission.digest.short} was submitted to {service} at {submission.sent}{task}"

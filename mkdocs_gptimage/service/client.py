@@ -44,8 +44,7 @@ class Client:
         self._api = api
         self._secret = key
         self._transport = Transport(base_url, api.max_requests, key)
-        plain_is_fine = base_url.startswith("http:")
-        self._downloader = Downloader(self._transport.downloads, key, plain_is_fine=plain_is_fine)
+        self._downloader = Downloader(self._transport.downloads, key, base_url)
         self.memory_limiter = anyio.CapacityLimiter(1)
         """For work that takes much memory, one at a time: parsing a large answer, or decoding a picture."""
 

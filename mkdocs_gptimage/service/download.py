@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import ipaddress
+import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import urljoin, urlsplit
 
+import anyio
 import httpx
 
 from mkdocs_gptimage.errors import GatewayError, LinkError, PictureError
@@ -25,6 +28,7 @@ MAX_PICTURE_BYTES = 40 * 1024 * 1024
 MAX_REDIRECTS = 3
 _READ_SECONDS = 60.0
 _LOCATION = "gptimage.location"
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _LONGEST_SCHEME = 10
 _PASSING = frozenset({408, 425, 429})
 """Answers to a download that the next try may not get."""
@@ -46,16 +50,18 @@ async def put_location_aside(response: httpx.Response) -> None:
 class Downloader:
     """Downloads with a client that holds no key; the secret is kept out of links and errors."""
 
-    def __init__(self, client: httpx.AsyncClient, secret: Secret, *, plain_is_fine: bool) -> None:
+    def __init__(self, client: httpx.AsyncClient, secret: Secret, base_url: str) -> None:
         self.client = client
         self._secret = secret
-        self._plain_is_fine = plain_is_fine
+        self._base_url = base_url
+        self._private_hosts: dict[str, bool] = {}
 
     async def download(self, link: str, part: Path) -> Downloaded:
         """Stream a picture into the file `part`; raise `LinkError`, `PictureError` or `GatewayError`."""
         url = link
         for _ in range(MAX_REDIRECTS + 1):
             self._check_link(url)
+            await self._check_host(url)
             failure: GatewayError
             try:
                 async with self.client.stream("GET", url, timeout=_READ_SECONDS) as response:
@@ -74,13 +80,50 @@ class Downloader:
         scheme = url.partition(":")[0].lower()
         if self._secret.is_in(url):
             raise LinkError("the image link holds the API key; it is not followed")
-        if scheme != "https" and not (scheme == "http" and self._plain_is_fine):
+        if scheme != "https" and not (scheme == "http" and self._base_url.startswith("http:")):
             shown = scheme if len(scheme) <= _LONGEST_SCHEME and scheme.isascii() and scheme.isalpha() else "?"
             raise LinkError(f"the image link is not https but '{shown}:'; it is not followed")
         if not _host(url):
             raise LinkError("the image link names no host")
         if "@" in urlsplit(url).netloc:
             raise LinkError("the image link holds a user name or password; it is not followed")
+
+    async def _check_host(self, url: str) -> None:
+        """Refuse a link into this machine or its network, unless the service itself is there."""
+        host = _host(url)
+        if await self._is_private(host) and not await self._is_private(_host(self._base_url)):
+            raise LinkError(
+                f"the image link leads to a private address, {self._secret.hide(host)}; it is not followed, as the "
+                "service has a public one"
+            )
+
+    async def _is_private(self, host: str) -> bool:
+        if host not in self._private_hosts:
+            self._private_hosts[host] = any(map(_is_private, await _addresses(host)))
+        return self._private_hosts[host]
+
+
+async def _addresses(host: str) -> list[str]:
+    """The addresses of a host; none if it cannot be resolved here, as behind a proxy."""
+    try:
+        found = await anyio.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return []
+    return [str(address[0]) for *_, address in found]
+
+
+def _is_private(address: str) -> bool:
+    """Whether an address is of this machine or a private network, or leads to such through IPv6."""
+    parsed = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(parsed, ipaddress.IPv6Address):
+        embedded = parsed.ipv4_mapped or parsed.sixtofour or (parsed.teredo or [None, None])[1] or _nat64(parsed)
+        if embedded is not None:
+            return _is_private(str(embedded))
+    return not parsed.is_global or parsed.is_multicast
+
+
+def _nat64(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    return ipaddress.IPv4Address(address.packed[-4:]) if address in _NAT64 else None
 
 
 async def _save(response: httpx.Response, part: Path) -> Downloaded:
