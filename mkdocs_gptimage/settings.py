@@ -97,6 +97,9 @@ class Settings:
     has_palette_toggle: bool = False
     """Whether readers choose light or dark on the page (Material's `#only-light`), not by their system."""
 
+    unknown_options: tuple[str, ...] = ()
+    """What the configuration sets and this version does not know, as `budegt: is not an option; …`."""
+
     @property
     def origin(self) -> Path:
         """The file that uses the store, for its root; no file has the name of standard input's."""

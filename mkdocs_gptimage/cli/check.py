@@ -51,6 +51,7 @@ def check(config_file: str, as_json: bool, allow_orphans: bool, github: bool, st
         find_leftovers(site.store, used),
     )
     problems = site.catalog.problems
+    common.warn_of_ignored_store(site.settings)
     if as_json:
         click.echo(status_json(found, problems, condition))
     elif github:
@@ -68,6 +69,7 @@ def _check_store(config_file: str, *, as_json: bool, github: bool) -> NoReturn:
     verified = verify_all(store, store.digests())
     damages = [found for found in verified.values() if isinstance(found, Damage)]
     leftovers = find_leftovers(store, verified)
+    common.warn_of_ignored_store(settings)
     if as_json:
         click.echo(store_json(len(verified), damages, leftovers))
     elif github:

@@ -21,6 +21,8 @@ from mkdocs_gptimage.report.as_text import (
     price_text,
     status_text,
 )
+from mkdocs_gptimage.report.listing import shown_path
+from mkdocs_gptimage.store.committed import ignored_by
 from mkdocs_gptimage.text import counted
 
 if TYPE_CHECKING:
@@ -113,6 +115,17 @@ def plan_site(site: Site) -> Plan:
 def site_status(plan: Plan, site: Site, drafts: Collection[Digest] = ()) -> SiteStatus:
     """Return what the site needs and what its store holds beyond that; `drafts` are digests that are needed as well."""
     return SiteStatus(plan, find_orphans(site.store, {*site.catalog.pictures, *drafts}))
+
+
+def warn_of_ignored_store(settings: Settings) -> None:
+    """Tell on stderr if git ignores the store's pictures: no clone would have them."""
+    rule = ignored_by(settings.store, settings.project)
+    if rule:
+        click.echo(
+            f"gptimage: git ignores the store '{shown_path(settings.store, settings.project)}' ({rule}): its pictures "
+            "are not committed, and every clone pays for them again",
+            err=True,
+        )
 
 
 def stop_at_problems(site: Site, *, as_json: bool = False) -> None:

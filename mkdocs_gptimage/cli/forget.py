@@ -28,8 +28,8 @@ def forget(names: tuple[str, ...], config_file: str, yes: bool) -> None:
     anew, and what was paid before is lost. Takes ids, digests, and the host or address of a service.
     """
     site = common.read_site(config_file)
-    cache = site.settings.cache
-    chosen = select_submissions(names, read_submissions(cache), site.catalog)
+    settings = site.settings
+    chosen = select_submissions(names, read_submissions(settings.journal), site.catalog)
     for submission in chosen:
         click.echo(submission_line(submission), err=True)
     question = f"Give up {counted(len(chosen), 'picture')}? The next build that needs them pays again"
@@ -38,6 +38,6 @@ def forget(names: tuple[str, ...], config_file: str, yes: bool) -> None:
     if not yes and not click.confirm(question, err=True):
         click.echo("Nothing was given up.", err=True)
         sys.exit(EXIT_INCOMPLETE)
-    with open_journal(cache) as journal:
-        forget_submissions(chosen, journal, cache)
+    with open_journal(settings.journal) as journal:
+        forget_submissions(chosen, journal, settings.journal)
     click.echo(f"Gave up {counted(len(chosen), 'picture')}")

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from mkdocs_gptimage import read_only
-from mkdocs_gptimage.errors import BudgetError, ConfigurationError
+from mkdocs_gptimage.errors import BudgetError, ConfigurationError, MissingPicturesError
 from mkdocs_gptimage.generate.earlier import stored_already, take_along
 from mkdocs_gptimage.generate.result import RunResult
+from mkdocs_gptimage.generate.safeguards import check_payment
 from mkdocs_gptimage.generate.workspace import RunContext, Workspace
-from mkdocs_gptimage.plan.plan import Plan, check_budget, collect_only, with_denied_in_flight, with_unknown_as_missing
+from mkdocs_gptimage.plan.plan import Plan, collect_only, with_denied_in_flight, with_unknown_as_missing
 from mkdocs_gptimage.plan.states import RUNNABLE
 from mkdocs_gptimage.settings import EMULATOR
 
@@ -33,8 +34,8 @@ def run_plan(
 ) -> RunResult:
     """Make what a plan misses and collect what it has in flight; a complete plan is left alone.
 
-    Raises `ConfigurationError` or `BudgetError` before anything is submitted; what is in flight is collected all the
-    same when the rest is over the budget. With `retry_unknown`, pictures whose submit has an unknown outcome are
+    Raises `ConfigurationError`, or as `check_payment` before anything is submitted; what is in flight is collected all
+    the same when the rest may not be paid for. With `retry_unknown`, pictures whose submit has an unknown outcome are
     submitted again. Without a `watcher`, progress is shown in the terminal.
     """
     settings, store = workspace.settings, workspace.store
@@ -53,8 +54,8 @@ def run_plan(
         )
     key = _key(settings, workspace.environment)
     try:
-        check_budget(plan, settings.budget)
-    except BudgetError:
+        check_payment(plan, settings)
+    except (BudgetError, ConfigurationError, MissingPicturesError):
         free = collect_only(plan)
         if free.only(*RUNNABLE) or free.unclaimed:
             store.check_writable()

@@ -47,6 +47,8 @@ class Surroundings:
     site: Path
     has_palette_toggle: bool
     """Whether readers choose light or dark on the page."""
+    unknown_options: tuple[str, ...] = ()
+    """As in `Settings`."""
 
 
 def settings_from(options: Mapping[str, Any], surroundings: Surroundings) -> Settings:
@@ -80,6 +82,7 @@ def settings_from(options: Mapping[str, Any], surroundings: Surroundings) -> Set
         output=_output(options["output"]),
         dark_instruction=options["dark_instruction"],
         has_palette_toggle=surroundings.has_palette_toggle,
+        unknown_options=surroundings.unknown_options,
     )
 
 

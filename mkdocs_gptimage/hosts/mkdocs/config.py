@@ -7,12 +7,17 @@ from typing import TYPE_CHECKING, Optional
 
 from mkdocs.config import base
 from mkdocs.config import config_options as c
+from mkdocs.config.base import BaseConfigOption
 
+from mkdocs_gptimage.errors import ConfigurationError
 from mkdocs_gptimage.hosts.options import FORMATS, ON_MISSING, TIMEOUTS, Surroundings, settings_from
 from mkdocs_gptimage.settings import Output
 from mkdocs_gptimage.spec.prompts import DARK_INSTRUCTION
+from mkdocs_gptimage.text import did_you_mean
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from mkdocs.config.defaults import MkDocsConfig
 
     from mkdocs_gptimage.settings import Settings
@@ -116,6 +121,12 @@ class Options(base.Config):
 def settings_of(options: Options, config: MkDocsConfig) -> Settings:
     """Return the settings of a site; raise `ConfigurationError` that lists all problems of its options."""
     file = Path(config.config_file_path) if config.config_file_path else None
+    count = sum(isinstance(plugin.config, Options) for plugin in config.plugins.values())
+    if count > 1:
+        raise ConfigurationError(
+            f"{file.name if file else 'mkdocs.yml'}: plugins: gptimage is listed {count} times; list it once, with all "
+            "of its options"
+        )
     surroundings = Surroundings(
         project=file.resolve().parent if file else Path.cwd(),
         configuration=file.resolve() if file else None,
@@ -123,5 +134,16 @@ def settings_of(options: Options, config: MkDocsConfig) -> Settings:
         docs=Path(config.docs_dir),
         site=Path(config.site_dir),
         has_palette_toggle=config.theme.name == _THEME_WITH_TOGGLE,
+        unknown_options=tuple(_unknown(options)),
     )
     return settings_from(options, surroundings)
+
+
+def _unknown(options: base.Config, prefix: str = "") -> Iterator[str]:
+    """The options that a configuration sets and its class does not have."""
+    known = [name for name, option in vars(type(options)).items() if isinstance(option, BaseConfigOption)]
+    for name, value in options.items():
+        if name not in known:
+            yield f"{prefix}{name}: is not an option{did_you_mean(name, known, otherwise='the options are')}"
+        elif isinstance(value, base.Config):
+            yield from _unknown(value, f"{prefix}{name}.")

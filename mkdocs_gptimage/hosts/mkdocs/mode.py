@@ -65,10 +65,11 @@ def choose_mode(on_missing: str, settings: Settings, config: MkDocsConfig, invoc
         return BuildMode(shown, offers=False, has_several_builds=has_several_builds, sees_all=False)
     # `serve --clean` says that it is a build, but builds where serve does.
     serves = invocation.command == "serve" or is_dev_server_folder(Path(config.site_dir))
-    if on_missing == "auto":
+    chooses = on_missing == "auto"
+    if chooses:
         on_missing = "generate" if not serves and settings.has_key(os.environ) else "placeholder"
     is_served = serves and on_missing != "error"
-    if is_served and invocation.is_dirty:
+    if invocation.is_dirty and (is_served or (chooses and on_missing == "generate")):
         # With a part of the pages, it is unknown what the others ask for.
         log.info("with --dirty, missing pictures are only shown as cards")
         on_missing = "placeholder"

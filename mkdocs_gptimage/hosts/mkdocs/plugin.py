@@ -190,7 +190,7 @@ class GptImagePlugin(BasePlugin[Options]):
             raise PagesRead
         server = self._server if session.mode.offers else None
         with _errors_for_host():
-            delivery = production.make(session, config, server)
+            delivery = production.make(session, config, files, server)
         production.add_files(delivery, session, config, files)
         if server is not None:
             production.add_server_files(server, session, config, files)

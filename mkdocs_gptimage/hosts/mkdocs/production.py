@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mkdocs.structure.files import File
 
 from mkdocs_gptimage import figures
+from mkdocs_gptimage.errors import MissingPicturesError
 from mkdocs_gptimage.generate.result import RunResult
 from mkdocs_gptimage.hosts.mkdocs import messages
 from mkdocs_gptimage.hosts.mkdocs.files import LinkedFile
@@ -35,7 +36,7 @@ log = logging.getLogger("mkdocs.plugins.gptimage")
 STYLESHEET = Path(figures.__file__).with_name("gptimage.css")
 
 
-def make(session: BuildSession, config: MkDocsConfig, server: DevelopmentServer | None) -> Delivery:
+def make(session: BuildSession, config: MkDocsConfig, files: Files, server: DevelopmentServer | None) -> Delivery:
     """Plan, generate what may be generated, and return what the site shows; raise `GptImageError`.
 
     `server` is the development server whose pages get buttons, if there is one.
@@ -51,6 +52,8 @@ def make(session: BuildSession, config: MkDocsConfig, server: DevelopmentServer 
         if mode.on_missing == "error":
             require_all(plan)
         is_idle = plan.is_complete and not settings.has_earlier_journal
+        if mode.pays and not plan.is_complete:
+            _require_all_pages(files)
         result = _generate(plan, session, config) if mode.pays and not is_idle else RunResult(plan)
     finally:
         leave_root(settings.store, settings.origin, catalog.pictures.keys(), is_whole=mode.sees_all)
@@ -66,6 +69,16 @@ def make(session: BuildSession, config: MkDocsConfig, server: DevelopmentServer 
     else:
         messages.fail_with(problems, result)
     return delivery
+
+
+def _require_all_pages(files: Files) -> None:
+    """Raise `MissingPicturesError` for a build that reads only a part of the pages, as with `--dirty`."""
+    unread = [file for file in files.documentation_pages() if file.page is not None and file.page.content is None]
+    if unread:
+        raise MissingPicturesError(
+            f"pictures are missing, and not all pages were read, such as {unread[0].src_uri}; nothing was submitted. "
+            "Build without --dirty, or use 'gptimage generate'"
+        )
 
 
 def _generate(plan: Plan, session: BuildSession, config: MkDocsConfig) -> RunResult:

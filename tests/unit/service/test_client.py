@@ -335,3 +335,31 @@ def test_the_password_of_an_address_is_in_no_error():
 
     assert f"127.0.0.1:{port}" in str(caught.value)
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1",
+        "[::1]",
+        "[::ffff:10.0.0.1]",
+        "[64:ff9b::7f00:1]",
+        "169.254.169.254",
+        "192.168.1.1",
+        "0.0.0.0",
+        "2130706433",
+        "localhost",
+        "inside.example",
+    ],
+)
+def test_a_public_service_cannot_lead_into_a_private_network(monkeypatch, tmp_path, host):
+    """A link to this machine or its network, by address or by a name that resolves to one, is not followed."""
+    usual = anyio.getaddrinfo
+    names = {"api.example": "93.184.215.14", "inside.example": "10.1.2.3"}
+
+    async def resolve(name, *arguments, **options):
+        return await usual(names.get(name, name), *arguments, **options)
+
+    monkeypatch.setattr("mkdocs_gptimage.service.download.anyio.getaddrinfo", resolve)
+    with pytest.raises(LinkError, match="private address"):
+        call("https://api.example/v1", lambda client: client.download(f"https://{host}/a.png", tmp_path / "a"))

@@ -1,0 +1,114 @@
+"""Finds pictures that git has and the working tree lacks: to draw them again would be paid for twice."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from mkdocs_gptimage.git import repository_root, run_git
+from mkdocs_gptimage.spec.digest import Digest
+from mkdocs_gptimage.text import quote
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+
+_RECORD = re.compile(r"(?:.*/)?(?P<digest>[0-9a-f]{64})\.json")
+_LINE = re.compile(r"(?P<mode>\d{6}) [0-9a-f]+ \d\t(?P<path>.*)", re.DOTALL)
+_SUBMODULE = "160000"
+
+
+@dataclass(frozen=True)
+class Committed:
+    """Pictures that need not be drawn again."""
+
+    digests: tuple[Digest, ...]
+    """Those that git has; empty if it is unknown which."""
+    reason: str
+    """Where they are, after `3 pictures of the store`."""
+    remedy: str
+    """The command that brings them."""
+
+
+def find_committed(missing: Collection[Digest], store: Path, project: Path) -> Committed | None:
+    """Return which of the missing pictures git's index has, here or in another folder; None if it has none.
+
+    Also None without git, and outside of a repository.
+    """
+    existing = next(folder for folder in (store, *store.parents) if folder.is_dir())
+    try:
+        # A store in a submodule is of another repository than the project.
+        roots = dict.fromkeys(filter(None, map(repository_root, (existing, project))))
+        found = (_find(missing, store.resolve(), root, project) for root in roots)
+        return next(filter(None, found), None)
+    except ValueError:
+        return None
+
+
+def _find(missing: Collection[Digest], folder: Path, root: Path, project: Path) -> Committed | None:
+    index = dict(_index(root))
+    submodule = next((path for path in _submodules(index, root) if folder.is_relative_to(root / path)), None)
+    if submodule is not None:
+        return Committed(
+            (),
+            f"lies in the submodule {quote(submodule)}, which is not checked out",
+            f"Bring it with 'git submodule update --init {submodule}'",
+        )
+    wanted = set(missing)
+    found = {digest: path for path in index if (digest := _digest(path)) in wanted}
+    if not found:
+        return None
+    here = {digest: path for digest, path in found.items() if (root / path).resolve().is_relative_to(folder)}
+    return _restorable(here, root, folder, project) if here else _elsewhere(found, root)
+
+
+def ignored_by(store: Path, project: Path) -> str:
+    """Return the rule by which git ignores the pictures of a store, `.gitignore:3:gptimage/`; empty if it does not."""
+    name = f"{'0' * 64}.png"
+    try:
+        found = run_git(project, "check-ignore", "-v", "--no-index", "--", str(store / name[:2] / name))
+    except ValueError:
+        return ""
+    return found.stdout.partition("\t")[0] if found.returncode == 0 else ""
+
+
+def _index(root: Path) -> Iterator[tuple[str, str]]:
+    """Path in the repository → mode."""
+    for line in run_git(root, "ls-files", "--stage", "-z").stdout.split("\0"):
+        entry = _LINE.fullmatch(line)
+        if entry and (entry["mode"] == _SUBMODULE or entry["path"].endswith(".json")):
+            yield entry["path"], entry["mode"]
+
+
+def _submodules(index: Mapping[str, str], root: Path) -> Iterator[str]:
+    """The submodules that are not checked out."""
+    for path, mode in index.items():
+        if mode == _SUBMODULE and not (root / path / ".git").exists():
+            yield path
+
+
+def _digest(path: str) -> Digest | None:
+    record = _RECORD.fullmatch(path)
+    return Digest(record["digest"]) if record else None
+
+
+def _restorable(here: Mapping[Digest, str], root: Path, folder: Path, project: Path) -> Committed:
+    sparse = run_git(root, "config", "--get", "core.sparseCheckout").stdout.strip() == "true"
+    inside = folder.relative_to(root).as_posix()
+    shown = (
+        folder.relative_to(project.resolve()).as_posix() if folder.is_relative_to(project.resolve()) else str(folder)
+    )
+    command = f"git sparse-checkout add {inside}" if sparse else f"git restore -- {shown}"
+    remedy = f"Bring them with '{command}'; to have them drawn anew, use 'gptimage regenerate'"
+    return Committed(tuple(here), "are in git's index and not in the working tree", remedy)
+
+
+def _elsewhere(found: Mapping[Digest, str], root: Path) -> Committed:
+    path = next(iter(found.values()))
+    # The store is the folder above the two letters.
+    other = PurePosixPath(path).parent.parent.as_posix()
+    remedy = "Set the option 'store' to that folder, or copy its files"
+    if not (root / path).exists():
+        remedy += f", after 'git -C {root} restore -- {other}'"
+    return Committed(tuple(found), f"are in the folder {quote(str(root / other))} of this repository", remedy)
