@@ -123,7 +123,7 @@ class BackgroundGenerator:
                 states[digest] = {"phase": "ready"}
                 self._note_ready(digest, settings)
             elif job is not None:
-                seconds = round(time.time() - job.since)
+                seconds = round(time.monotonic() - job.since)
                 states[digest] = {"phase": job.phase, "seconds": seconds, "text": job.text, "again": job.again}
         return states
 
@@ -131,7 +131,7 @@ class BackgroundGenerator:
         """A picture is there; the server does not know of it when another program has made it."""
         with self._lock:
             is_news = digest not in self._jobs
-            self._jobs.setdefault(digest, BackgroundJob(time.time(), "ready"))
+            self._jobs.setdefault(digest, BackgroundJob(time.monotonic(), "ready"))
         if is_news:
             trigger_rebuild(settings.cache)
 
@@ -145,7 +145,7 @@ class BackgroundGenerator:
     def _start(
         self, build: SiteBuild, digests: list[Digest], *, retry_unknown: bool = False, is_free: bool = False
     ) -> None:
-        jobs = {digest: BackgroundJob(time.time()) for digest in digests}
+        jobs = {digest: BackgroundJob(time.monotonic()) for digest in digests}
         self._jobs.update(jobs)
         run = BackgroundRun(build.catalog, build.settings, jobs, retry_unknown, is_free)
         thread = threading.Thread(target=self._make, args=(run,), name="gptimage", daemon=True)
@@ -186,7 +186,7 @@ class BackgroundGenerator:
         self._log.info(progress.line(event))
         with self._lock:
             # One that was not asked for: another one is drawn from it.
-            job = run.jobs.get(event.digest) or self._jobs.setdefault(event.digest, BackgroundJob(time.time()))
+            job = run.jobs.get(event.digest) or self._jobs.setdefault(event.digest, BackgroundJob(time.monotonic()))
             job.phase, job.text = _PHASES.get(event.step, "failed"), event.text
             job.again = _AGAIN.get(event.step, "paid")
         if event.step is Step.STORED:

@@ -21,7 +21,7 @@ class BackgroundJob:
     """One picture that was asked for in this server."""
 
     since: float
-    """Seconds since the epoch."""
+    """Seconds of the monotonic clock."""
     phase: str = "queued"
     """`queued`, `running`, `ready` or `failed`."""
     text: str = ""
