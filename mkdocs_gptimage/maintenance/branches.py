@@ -8,7 +8,6 @@ from pathlib import Path
 from mkdocs_gptimage.errors import ConfigurationError
 from mkdocs_gptimage.git import run_git
 from mkdocs_gptimage.spec.digest import Digest
-from mkdocs_gptimage.store.git import run_git
 
 _PICTURE = re.compile(r"(?!\.journal/)(?:.*/)?(?P<digest>[0-9a-f]{64})\.(?:png|jpe?g|webp|json)", re.IGNORECASE)
 
