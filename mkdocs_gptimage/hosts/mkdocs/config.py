@@ -121,7 +121,8 @@ class Options(base.Config):
 def settings_of(options: Options, config: MkDocsConfig) -> Settings:
     """Return the settings of a site; raise `ConfigurationError` that lists all problems of its options."""
     file = Path(config.config_file_path) if config.config_file_path else None
-    count = sum(isinstance(plugin.config, Options) for plugin in config.plugins.values())
+    # Hooks are modules among the plugins.
+    count = sum(isinstance(getattr(plugin, "config", None), Options) for plugin in config.plugins.values())
     if count > 1:
         raise ConfigurationError(
             f"{file.name if file else 'mkdocs.yml'}: plugins: gptimage is listed {count} times; list it once, with all "
