@@ -196,7 +196,8 @@ def plan(catalog, *stored, submissions=(), prices=None):
 
 
 def submission(of, stage=Stage.ACCEPTED):
-    return Submission(of.digest, stage, "https://a", "k", 0.0, "t1", request=of.canonical)
+    task_id = "t1" if stage is Stage.ACCEPTED else None
+    return Submission(of.digest, stage, "https://a", "k", 0.0, task_id, request=of.canonical)
 
 
 def test_a_stored_picture_needs_no_parents():
