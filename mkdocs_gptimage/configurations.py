@@ -14,6 +14,7 @@ import yaml
 
 from mkdocs_gptimage.fs import read_regular_file
 from mkdocs_gptimage.git import GitUnavailableError, listed_files, repository_root
+from mkdocs_gptimage.resources import raise_if_lacking
 from mkdocs_gptimage.text import quote
 
 if TYPE_CHECKING:
@@ -177,6 +178,7 @@ def _values(path: Path, *, is_parent: bool) -> dict[Any, Any]:
     try:
         data = read_regular_file(path, _MAX_BYTES)
     except OSError as error:
+        raise_if_lacking(error, f"{quote(path.name)} cannot be read")
         if not is_parent and isinstance(error, (FileNotFoundError, NotADirectoryError)):
             return {}
         raise UnreadableError(f"{quote(path.name)} cannot be read: {error.strerror or error}") from None

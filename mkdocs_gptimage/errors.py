@@ -6,6 +6,7 @@ GptImageError
 ├── BudgetError            the plan exceeds the budget
 ├── MissingPicturesError   pictures are missing or damaged, and this run may not make them
 ├── GenerationError        requested pictures could not be made
+├── ResourceError          memory, open files or threads ran out: nothing is damaged, and trying again helps
 ├── PictureError           the bytes of a picture are damaged or not of a supported format
 ├── LinkError              an image link that must not be followed, or has expired
 └── GatewayError           the image API answered with an error, or not at all
@@ -13,7 +14,9 @@ GptImageError
     │   ├── AccessError    401, 403: the key is wrong or may not do this
     │   ├── BalanceError   402: the account is empty
     │   └── BusyError      429, 503, no connection: not accepted now, can be sent again later
+    │       └── ExhaustedError   this process lacks the memory, open files or threads to send it
     └── UnknownOutcomeError  the submit may have been accepted, and paid for: never sent again automatically
+        ├── UnkeptAnswerError  the answer came, and there was no memory or disk to keep it
         └── InProgressError  the same submit is being processed: retry later with the same idempotency key
 
 Errors are raised inside and translated at the borders only: the plugin turns them into the error of its host, the
@@ -44,6 +47,10 @@ class MissingPicturesError(GptImageError):
 
 
 class GenerationError(GptImageError):
+    pass
+
+
+class ResourceError(GptImageError):
     pass
 
 
@@ -87,7 +94,15 @@ class BusyError(RejectedError):
     pass
 
 
+class ExhaustedError(BusyError):
+    pass
+
+
 class UnknownOutcomeError(GatewayError):
+    pass
+
+
+class UnkeptAnswerError(UnknownOutcomeError):
     pass
 
 

@@ -98,6 +98,16 @@ def move_beside(target: Path, source: Path) -> Path:
     return part
 
 
+def link_beside(path: Path) -> Path:
+    """Give a file a second, hidden name beside it, or a copy where there are no hard links; return that path."""
+    part = _hidden_name(path)
+    try:
+        os.link(path, part, follow_symlinks=False)
+    except (OSError, NotImplementedError):
+        return write_beside(path, path, durable=False)
+    return part
+
+
 def sync_folder(folder: Path) -> None:
     """Make the moves in a folder survive a loss of power, where the system supports it."""
     with contextlib.suppress(OSError):

@@ -6,13 +6,18 @@ import os
 import subprocess
 from pathlib import Path
 
+from mkdocs_gptimage.resources import raise_if_lacking
+
 
 class GitUnavailableError(ValueError):
     """Git cannot be started."""
 
 
 def run_git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run git, as found on the PATH, in a folder; raise `GitUnavailableError` when it cannot be started."""
+    """Run git, as found on the PATH, in a folder; raise `GitUnavailableError` when it cannot be started.
+
+    Raises `ResourceError` when that is for a lack of memory, files or processes.
+    """
     try:
         return subprocess.run(  # noqa: S603 - a list, and refs only behind --end-of-options
             ["git", *arguments],  # noqa: S607 - the user's own git
@@ -24,6 +29,7 @@ def run_git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
             check=False,
         )
     except OSError as error:
+        raise_if_lacking(error, "git cannot be started")
         raise GitUnavailableError(f"git cannot be started ({error.strerror or error})") from None
 
 

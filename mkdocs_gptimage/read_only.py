@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 VARIABLE = "GPTIMAGE_READ_ONLY"
 _MARK = "gptimage-reading"
 _PROC = Path("/proc")
+_NOT_THERE = (FileNotFoundError, NotADirectoryError, PermissionError, ProcessLookupError)
 
 
 @dataclass
@@ -149,15 +150,16 @@ def _ancestors() -> Iterator[int]:
         try:
             # The name of the program, in parentheses, may hold anything.
             pid = int((_PROC / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()[1])
-        except (OSError, ValueError, IndexError):
+        except (*_NOT_THERE, ValueError, IndexError):
             return
 
 
 def _mark_of(pid: int) -> str:
     """What the mark of a process holds; empty for one without, or of another user."""
-    with contextlib.suppress(OSError):
+    # Not any `OSError`: a process that may open no more files cannot know that it may pay.
+    with contextlib.suppress(*_NOT_THERE):
         for entry in (_PROC / str(pid) / "fd").iterdir():
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(*_NOT_THERE):
                 if os.readlink(entry).startswith(f"/memfd:{_MARK}"):  # noqa: PTH115 - no path of a file
                     return os.fsdecode(entry.read_bytes())
     return ""

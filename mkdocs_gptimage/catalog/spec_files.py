@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from mkdocs_gptimage.catalog.ids import Declaration
 from mkdocs_gptimage.catalog.location import Location
+from mkdocs_gptimage.resources import raise_if_lacking
 from mkdocs_gptimage.spec import yaml12
 from mkdocs_gptimage.spec.model import ParsedBlock, Presentation
 from mkdocs_gptimage.spec.parse import parse_fields, unmet_requirements
@@ -114,6 +115,7 @@ class _SpecFileParser:
         except yaml12.YamlError as error:
             self.problems.append(Problem(shortened(str(error), _LONGEST_MESSAGE), name, error.line + 1))
         except (OSError, UnicodeError) as error:
+            raise_if_lacking(error, f"{name} cannot be read")
             reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
             self.problems.append(Problem(f"cannot be read: {reason}", name))
         return None

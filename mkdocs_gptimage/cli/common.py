@@ -22,6 +22,7 @@ from mkdocs_gptimage.report.as_text import (
     status_text,
 )
 from mkdocs_gptimage.report.listing import shown_path
+from mkdocs_gptimage.resources import naming_lack
 from mkdocs_gptimage.store.committed import ignored_by
 from mkdocs_gptimage.text import counted
 
@@ -59,7 +60,8 @@ def with_exit_codes(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def run(*args: Any, **kwargs: Any) -> None:
         try:
-            command(*args, **kwargs)
+            with naming_lack("the command could not finish"):
+                command(*args, **kwargs)
         except ConfigurationError as error:
             _fail(error, EXIT_CONFIGURATION)
         except GptImageError as error:

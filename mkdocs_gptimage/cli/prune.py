@@ -117,7 +117,9 @@ def _summary(found: Pruning, *, applies: bool) -> str:
     stored = f"{counted(len(found.orphans), 'picture')} ({size_text(found.stored_bytes)})"
     files = counted(len(found.files), "file")
     what = f"{stored} of the store and {files} of the cache"
+    if found.unfinished:
+        what += f", {counted(len(found.unfinished), 'unfinished file')} left by runs that were killed"
     if applies:
         return f"Deleted {what}"
-    to_do = "; 'gptimage prune --apply' deletes them" if found.orphans or found.files else ""
+    to_do = "; 'gptimage prune --apply' deletes them" if found.orphans or found.files or found.unfinished else ""
     return f"Unused: {what}{to_do}"

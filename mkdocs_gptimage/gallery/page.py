@@ -18,6 +18,7 @@ from mkdocs_gptimage.gallery.items import gallery_items, mark_damaged, status_wo
 from mkdocs_gptimage.plan.plan import decide
 from mkdocs_gptimage.plan.status import SiteStatus
 from mkdocs_gptimage.publish.renditions import derive_renditions
+from mkdocs_gptimage.resources import raise_if_lacking
 from mkdocs_gptimage.settings import EMULATOR, Output
 from mkdocs_gptimage.store.entry import Damage
 
@@ -61,6 +62,7 @@ def write_gallery(target: Path, found: Sequence[GalleryItem], problems: Sequence
         target.parent.mkdir(parents=True, exist_ok=True)
         atomic_write(target, text.encode())
     except OSError as error:
+        raise_if_lacking(error, f"the gallery '{target}' cannot be written")
         raise ConfigurationError(
             f"the gallery '{target}' cannot be written: {error.strerror or error}; make room, change permissions, or "
             "name another file with '-o'"

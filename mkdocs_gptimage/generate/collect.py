@@ -17,6 +17,7 @@ from mkdocs_gptimage.errors import ConfigurationError, GatewayError, LinkError, 
 from mkdocs_gptimage.fs import PARTS, check_room, prepare_cache, sweep_parts
 from mkdocs_gptimage.generate import retry
 from mkdocs_gptimage.imagefile.verify import ImageInfo, verify_image
+from mkdocs_gptimage.resources import lack_of, raise_if_lacking
 from mkdocs_gptimage.service import body
 from mkdocs_gptimage.service.download import MAX_PICTURE_BYTES, Downloaded
 from mkdocs_gptimage.service.transport import MAX_DOWNLOADS
@@ -59,6 +60,7 @@ class Collector:
             sweep_parts(self._parts.parent)
             check_room(self._parts, _ROOM_BYTES)
         except OSError as error:
+            raise_if_lacking(error, f"the cache '{self._parts}' cannot be written to, nothing was submitted")
             raise ConfigurationError(
                 f"the cache '{self._parts}' cannot be written to: {error.strerror or error}; nothing was submitted"
             ) from error
@@ -68,7 +70,20 @@ class Collector:
         self._parts.mkdir(exist_ok=True)
 
     async def collect(self, job: Job, image: Image, cost_usd: float | None) -> Entry:
-        """Store a job's picture; raise `LinkError`, `PictureError`, `GatewayError` or `OSError`."""
+        """Store a job's picture; raise `LinkError`, `PictureError`, `GatewayError`, `ResourceError` or `OSError`.
+
+        What fails for a lack of memory, files or threads is tried again: other work gives them back.
+        """
+        for attempt in range(1, retry.LACK_ATTEMPTS):
+            try:
+                return await self._collect(job, image, cost_usd)
+            except Exception as error:
+                if not lack_of(error):
+                    raise
+            await self._clock.sleep(retry.delay(attempt, None, self._clock.jitter()))
+        return await self._collect(job, image, cost_usd)
+
+    async def _collect(self, job: Job, image: Image, cost_usd: float | None) -> Entry:
         assert job.submission is not None
         # Runs in containers that share a cache may have the same process id.
         part = self._parts / f"{job.digest}-{secrets.token_hex(8)}"
@@ -143,6 +158,14 @@ class Collector:
             cost_usd=cost_usd,
         )
         return self._store.put(job.request, job.digest, part, facts, made)
+
+
+def why_not_stored(error: Exception) -> str:
+    """Return the problem of a picture that could not be stored; raise an error that is a fault of this program."""
+    lack = lack_of(error)
+    if not lack and not isinstance(error, OSError):
+        raise error
+    return f"cannot be stored: {lack or getattr(error, 'strerror', None) or error}"
 
 
 def _save_base64(image: Image, part: Path) -> Downloaded:

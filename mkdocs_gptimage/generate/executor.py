@@ -18,14 +18,16 @@ from mkdocs_gptimage.errors import (
     GatewayError,
     GptImageError,
     RejectedError,
+    ResourceError,
 )
 from mkdocs_gptimage.generate import shutdown
 from mkdocs_gptimage.generate.in_flight import InFlight
 from mkdocs_gptimage.generate.job import Clock, Job, Outcome, job_of, unclaimed_job
 from mkdocs_gptimage.generate.outcomes import Outcomes, Report
 from mkdocs_gptimage.generate.ready_queue import ReadyQueue
+from mkdocs_gptimage.generate.request_bodies import parent_name
 from mkdocs_gptimage.generate.step import Step
-from mkdocs_gptimage.generate.submit import ClaimedError, Submitter, explain_refusal, parent_name
+from mkdocs_gptimage.generate.submit import ClaimedError, Submitter, explain_refusal
 from mkdocs_gptimage.generate.wait import Waiter
 from mkdocs_gptimage.journal.submission import is_same_service
 from mkdocs_gptimage.plan.orphans import parse_candidate
@@ -97,7 +99,7 @@ class _Generation:
         self._submitter = Submitter(client, context, clock)
         self._waiter = Waiter(context, clock)
         self._outcomes = Outcomes(context.journal, report, self._queue.settle)
-        self._in_flight = InFlight(client, context, self._outcomes, clock)
+        self._in_flight = InFlight(client, context, self._outcomes, clock, self._submitter.stop)
         self._slots = anyio.CapacityLimiter(self._api.max_requests)
         self._waits = anyio.create_task_group()
 
@@ -177,8 +179,10 @@ class _Generation:
             self._outcomes.refused(Step.SKIPPED, job, explain_refusal(error, self._api))
         except UnusableReferenceError as error:
             self._outcomes.refused(Step.SKIPPED, job, str(error))
-        except (RejectedError, ConfigurationError) as error:
-            self._outcomes.refused(Step.FAILED, job, explain_refusal(error, self._api))
+        except (RejectedError, ConfigurationError, ResourceError) as error:
+            is_skipped = error is self._submitter.stopped or isinstance(error, ResourceError)
+            step = Step.SKIPPED if is_skipped else Step.FAILED
+            self._outcomes.refused(step, job, explain_refusal(error, self._api))
         except GatewayError:
             self._outcomes.unknown(job)
         else:

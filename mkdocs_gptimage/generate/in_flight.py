@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import anyio
 
-from mkdocs_gptimage.errors import GatewayError, GptImageError, LinkError
+from mkdocs_gptimage.errors import GatewayError, GptImageError, LinkError, ResourceError
 from mkdocs_gptimage.generate import retry
-from mkdocs_gptimage.generate.collect import Collector
+from mkdocs_gptimage.generate.collect import Collector, why_not_stored
 from mkdocs_gptimage.generate.poll import Poller
 from mkdocs_gptimage.generate.step import Step
 from mkdocs_gptimage.service import protocol
@@ -25,11 +26,18 @@ if TYPE_CHECKING:
     from mkdocs_gptimage.store.entry import Entry
 
 
+OnUnstorable = Callable[[str], None]
+"""Called with the reason why a picture cannot be stored: the next one could not be either."""
+
+
 class InFlight:
     """The accepted submissions of one run; a context manager that ends when all of them have an outcome."""
 
-    def __init__(self, client: Client, context: RunContext, outcomes: Outcomes, clock: Clock) -> None:
+    def __init__(
+        self, client: Client, context: RunContext, outcomes: Outcomes, clock: Clock, on_unstorable: OnUnstorable
+    ) -> None:
         self._client = client
+        self._on_unstorable = on_unstorable
         self._outcomes = outcomes
         self._clock = clock
         self._task_ids: set[str] = set()
@@ -123,9 +131,13 @@ class InFlight:
         try:
             entry = await self._collector.collect(job, image, cost_usd)
         except GptImageError as error:
+            if isinstance(error, ResourceError):
+                self._on_unstorable(str(error))
             self._end_uncollected(job, error, str(error))
-        except OSError as error:
-            self._end_uncollected(job, error, f"cannot be stored: {error.strerror or error}")
+        except (OSError, MemoryError, RuntimeError) as error:
+            problem = why_not_stored(error)
+            self._on_unstorable(problem)
+            self._end_uncollected(job, error, problem)
         else:
             self._stored(job, entry)
 

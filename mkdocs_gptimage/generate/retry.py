@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 SUBMIT_ATTEMPTS = 6
 """Tries of one submit that was, each time, provably not accepted."""
+LACK_ATTEMPTS = 3
+"""Tries to store one picture while memory, open files or threads are lacking."""
 DOWNLOAD_ATTEMPTS = 4
 """Tries of one download."""
 NO_SUCH_TASK = frozenset({404, 410})

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.lowlevel
@@ -17,27 +16,24 @@ from mkdocs_gptimage.errors import (
     BalanceError,
     BusyError,
     ConfigurationError,
+    ExhaustedError,
     GatewayError,
     GptImageError,
     InProgressError,
     RejectedError,
+    UnkeptAnswerError,
 )
-from mkdocs_gptimage.fs import read_regular_file
 from mkdocs_gptimage.generate import retry
+from mkdocs_gptimage.generate.request_bodies import RequestBodies
 from mkdocs_gptimage.journal.submission import Stage, Submission
 from mkdocs_gptimage.service import protocol
-from mkdocs_gptimage.spec.model import UnusableReferenceError
-from mkdocs_gptimage.spec.references import MAX_REFERENCE_BYTES, check_reference_size, encode_references
-from mkdocs_gptimage.store.entry import Damage
 
 if TYPE_CHECKING:
     from mkdocs_gptimage.generate.job import Clock, Job
     from mkdocs_gptimage.generate.workspace import RunContext
     from mkdocs_gptimage.service.client import Client
+    from mkdocs_gptimage.service.upload import Upload
     from mkdocs_gptimage.settings import Api
-    from mkdocs_gptimage.spec.digest import Digest
-    from mkdocs_gptimage.spec.model import ImageSpec
-    from mkdocs_gptimage.store.store import Store
 
 
 _LOOK_AGAIN = 5.0
@@ -68,6 +64,7 @@ class Submitter:
         self._store = context.store
         self._open_at = 0.0
         self._unknown_in_a_row = 0
+        self._bodies = RequestBodies(client, context.store)
         self._sending: set[anyio.CancelScope] = set()
         self.stopped: RejectedError | None = None
         self.gateway_verified = anyio.Event()
@@ -82,15 +79,20 @@ class Submitter:
         reference image changed since the pages were read or the journal cannot be written. A job that still has a
         submission then may have been accepted before.
         """
-        body = await self._body(job)
         # A repeated submit with the same key is the same generation, for a service that understands keys.
         repeated = job.submission if job.submission is not None and not job.submission.is_key_spent else None
         key = (repeated.idempotency_key if repeated else "") or str(uuid.uuid4())
         for attempt in range(1, retry.SUBMIT_ATTEMPTS + 1):
             await self._wait_until_open()
-            unknown = job.submission
-            self._intend(job, key)
-            answer = await self._send(job, body, unknown)
+            free_memory = await self._bodies.reserve(job)
+            try:
+                body = await self._bodies.encode(job, free_memory)
+                await self._wait_until_open()
+                unknown = job.submission
+                self._intend(job, key)
+                answer = await self._send(job, body, unknown)
+            finally:
+                free_memory()
             if not isinstance(answer, GatewayError):
                 return answer
             if not retry.may_repeat_submit(answer, attempt):
@@ -99,21 +101,7 @@ class Submitter:
             self._open_at = max(self._open_at, self._clock.monotonic() + wait)
         raise AssertionError("the last attempt returns or raises")
 
-    async def _body(self, job: Job) -> dict[str, Any]:
-        spec = job.spec
-        assert spec is not None
-        if not spec.references:
-            return protocol.request_body(spec, [])
-
-        def stored(parent: ImageSpec) -> bytes:
-            return read_parent(parent.digest, job.parents[parent.digest], self._store)
-
-        # In a thread: files are read, hashed and encoded.
-        return protocol.request_body(spec, await anyio.to_thread.run_sync(encode_references, spec, stored))
-
-    async def _send(
-        self, job: Job, body: dict[str, Any], unknown: Submission | None
-    ) -> protocol.Image | GatewayError | None:
+    async def _send(self, job: Job, body: Upload, unknown: Submission | None) -> protocol.Image | GatewayError | None:
         """Send a submit once; the journal knows what came of it, and of an `unknown` one before, when this returns."""
         assert job.submission is not None
         # A submit that has left is not abandoned when the run is being ended: its answer says what is paid for.
@@ -199,6 +187,8 @@ class Submitter:
 
     def _count_unknown(self, error: GatewayError) -> None:
         self._unknown_in_a_row += 1
+        if isinstance(error, UnkeptAnswerError):
+            self.stop(str(error))
         if self._unknown_in_a_row >= retry.UNKNOWN_IN_A_ROW and self.stopped is None:
             said = f"the last {self._unknown_in_a_row} submits had an unknown outcome ({error})"
             self.stopped = RejectedError(said)
@@ -225,6 +215,11 @@ class Submitter:
             self._journal.write(job.submission)
         return answer if isinstance(answer, protocol.Image) else None
 
+    def stop(self, reason: str) -> None:
+        """Submit nothing more in this run: what would be paid for could not be kept."""
+        if self.stopped is None:
+            self.stopped = RejectedError(f"nothing more is submitted, because of another picture: {reason}")
+
     async def _wait_until_open(self) -> None:
         while self.stopped is None and (wait := self._open_at - self._clock.monotonic()) > 0:
             await self._clock.sleep(min(wait, _LOOK_AGAIN))
@@ -234,39 +229,13 @@ class Submitter:
         await anyio.lowlevel.checkpoint_if_cancelled()
 
 
-def parent_name(digest: Digest, where: str) -> str:
-    """A parent as the subject of a message about its child."""
-    return f"its reference, the picture {digest.short} at {where},"
-
-
-def read_parent(digest: Digest, where: str, store: Store) -> bytes:
-    """Return the bytes of a stored picture; raise `UnusableReferenceError` when there are none that can be sent.
-
-    `where` is the page and line that ask for it.
-    """
-    shown = parent_name(digest, where)
-    found = store.verify(digest)
-    if found is None:
-        raise UnusableReferenceError(f"{shown} is not in the store any more")
-    if isinstance(found, Damage):
-        raise UnusableReferenceError(f"{shown} is damaged in the store: {found.reason}")
-    check_reference_size(shown, found.image.bytes)
-    try:
-        data = read_regular_file(found.path, MAX_REFERENCE_BYTES)
-    except OSError as error:
-        raise UnusableReferenceError(f"{shown} cannot be read: {error.strerror or error}") from None
-    if hashlib.sha256(data).hexdigest() != found.image.sha256:
-        raise UnusableReferenceError(f"{shown} changes while it is read")
-    return data
-
-
 def explain_refusal(error: GptImageError, api: Api) -> str:
     """Return what an error says, and what to do about it."""
     if isinstance(error, BalanceError):
         return f"{error}; the account's balance is used up"
     if isinstance(error, AccessError):
         return f"{error}; check the key in {api.key_env}"
-    if isinstance(error, BusyError) and error.status is None:
+    if isinstance(error, BusyError) and error.status is None and not isinstance(error, ExhaustedError):
         return f"{error}; check the network and api.base_url"
     if isinstance(error, RejectedError) and error.status in _NOT_FOUND_THERE:
         return f"{error}; check api.base_url and api.submit_path"

@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from mkdocs_gptimage.resources import raise_if_lacking
 from mkdocs_gptimage.text import quote
 
 _LONGEST_NAME = 130
@@ -54,6 +55,7 @@ def _problem(option: str, folders: SiteFolders) -> str:
     except ValueError:
         return f"{shown} is not a path"
     except OSError as error:
+        raise_if_lacking(error, f"{shown} cannot be looked up")
         if error.errno != errno.ENAMETOOLONG:
             return f"{shown} cannot be used: {error.strerror}"
         length = len(os.fspath(folder))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from mkdocs_gptimage.errors import PictureError
 from mkdocs_gptimage.imagefile.containers import BY_FORMAT, SCAN
 from mkdocs_gptimage.imagefile.sniff import sniff
+from mkdocs_gptimage.resources import naming_lack, raise_if_lacking
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,12 +26,15 @@ if TYPE_CHECKING:
 
 MAX_PIXELS = 4096 * 2160
 """Width × height, slightly above the service's largest, 3840×2160. Decoding WebP takes 16 bytes per pixel."""
+DECODING_BYTES = 16 * MAX_PIXELS
+"""Memory that decoding the largest picture takes."""
 MAX_TRAILING = 64 * 1024
 """Bytes allowed after the end of an image; a file with more may be of another type as well."""
 MAX_SCANS = 100
 """Scans of a JPEG. Decoding each takes as long as the whole image; progressive JPEGs have about ten."""
 MAX_METADATA = 1024 * 1024
 """Inflated bytes of a PNG's colour profile or text; the same limit as Pillow's."""
+_CHECK = "the picture cannot be checked"
 _STEP = 64 * 1024
 """Bytes to inflate at a time; deflate expands at most about a thousandfold."""
 _WEBP_ANIMATED = 0x02
@@ -53,10 +57,15 @@ class ImageInfo:
 
 
 def verify_image(path: Path) -> ImageInfo:
-    """Check a PNG, JPEG or WebP file and return its format and size; raise `PictureError`.
+    """Check a PNG, JPEG or WebP file and return its format and size; raise `PictureError`, or `ResourceError`.
 
     Needs up to 16 bytes of memory per pixel (WebP), or the size of the file (PNG): check one file at a time.
     """
+    with naming_lack(_CHECK):
+        return _verify(path)
+
+
+def _verify(path: Path) -> ImageInfo:
     with path.open("rb") as file:
         head = file.read(16)
         kind = sniff(head)
@@ -130,6 +139,7 @@ def _check_pixel_data(data: mmap.mmap, chunks: list[Chunk]) -> None:
             if inflated * len(data) <= allowed * read:
                 return
     except zlib.error as error:
+        raise_if_lacking(error, _CHECK)
         raise PictureError(f"the picture is damaged ({error})") from None
     if not inflated:
         raise PictureError("the picture has no pixels")
@@ -158,4 +168,5 @@ def _decode(kind: str, path: Path) -> tuple[int, int]:
     except UnidentifiedImageError:  # its message names the temporary file
         raise PictureError("the picture is damaged (its header cannot be read)") from None
     except Exception as error:  # noqa: BLE001 - decoders raise anything for malformed files
+        raise_if_lacking(error, _CHECK, memory=DECODING_BYTES)
         raise PictureError(f"the picture is damaged ({error})") from None

@@ -27,6 +27,7 @@ from mkdocs_gptimage.fs import prepare_cache, stat_regular_file
 from mkdocs_gptimage.journal.lease import hold_lease
 from mkdocs_gptimage.journal.rows import read_rows
 from mkdocs_gptimage.journal.submission import Stage, Submission
+from mkdocs_gptimage.resources import lack_of, lack_of_files, resource_error
 from mkdocs_gptimage.spec.digest import Digest
 
 if TYPE_CHECKING:
@@ -146,13 +147,18 @@ class Journal:
         try:
             self._cache.reset("sqlite_synchronous", synchronous, update=False)
             yield
-        except (OSError, sqlite3.Error, diskcache.Timeout) as error:
+        except (OSError, sqlite3.Error, diskcache.Timeout, MemoryError) as error:
             raise ConfigurationError(f"the journal '{self._cache.directory}' cannot be used ({_why(error)})") from error
 
 
 def _why(error: Exception) -> str:
     """What a database says of its failure; one that waited in vain for its lock says nothing."""
-    return str(error) or "another program has locked it"
+    return _lack_of(error) or str(error) or "another program has locked it"
+
+
+def _lack_of(error: Exception) -> str:
+    """What this process lacked; SQLite only says that it cannot open a file, or that reading it failed."""
+    return lack_of(error) or (lack_of_files() if isinstance(error, sqlite3.Error) else "")
 
 
 def _to_text(submission: Submission) -> str:
@@ -201,8 +207,9 @@ def open_journal(folder: Path) -> Iterator[Journal]:
     """Open the journal below a folder for a run, which is alive for as long; raise `ConfigurationError`."""
     with contextlib.ExitStack() as stack:
         with _translated(folder):
+            prepare_cache(folder)
+            run = stack.enter_context(hold_lease(folder))  # first: it finds out whether there are locks
             database = stack.enter_context(_database(folder))
-            run = stack.enter_context(hold_lease(folder))
             opened = Journal(database, run)
             opened.keep_room()
         yield opened
@@ -253,7 +260,11 @@ def _try_lock(path: Path) -> None:
 def _translated(folder: Path) -> Iterator[None]:
     try:
         yield
-    except (OSError, sqlite3.Error, diskcache.Timeout) as error:
+    except (OSError, sqlite3.Error, diskcache.Timeout, MemoryError) as error:
+        lack = _lack_of(error)
+        if lack:
+            what = f"the journal '{folder / FOLDER}' cannot be opened, nothing was submitted"
+            raise resource_error(what, lack) from error
         raise ConfigurationError(
             f"the journal '{folder / FOLDER}' cannot be opened ({_why(error)}); {_ADVICE}"
         ) from error

@@ -7,11 +7,14 @@ an age, or from a process id, which is reused, and means nothing in another cont
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import secrets
 import time
 from typing import TYPE_CHECKING
+
+from mkdocs_gptimage.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,11 +25,15 @@ FOLDER = "runs"
 # A name comes from a row of the journal, which anybody may have planted: it is never a path.
 _NAME = re.compile(r"(?P<process>[0-9]{1,10})-[0-9a-f]{16}")
 _ABANDONED_SECONDS = 3600
+_WITHOUT_LOCKS = frozenset({errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
 
 
 @contextlib.contextmanager
 def hold_lease(home: Path) -> Iterator[str]:
-    """Hold a lease below the journal's folder while the context lasts, and give its name; raise `OSError`."""
+    """Hold a lease below the journal's folder while the context lasts, and give its name.
+
+    Raises `OSError`, and `ConfigurationError` where the file system has no locks.
+    """
     import filelock  # noqa: PLC0415 - only when something is missing
 
     folder = home / FOLDER
@@ -34,11 +41,12 @@ def hold_lease(home: Path) -> Iterator[str]:
     _sweep(folder)
     name = f"{os.getpid()}-{secrets.token_hex(8)}"
     path = folder / f"{name}.lock"
-    with filelock.FileLock(path):
-        try:
+    try:
+        _require_locks(path)
+        with filelock.FileLock(path):
             yield name
-        finally:
-            path.unlink(missing_ok=True)
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def is_held(home: Path, name: str) -> bool:
@@ -66,6 +74,30 @@ def process_of(name: str) -> str:
     return found["process"] if found else ""
 
 
+def _require_locks(path: Path) -> None:
+    """Raise `ConfigurationError` if the file system of a new file has no locks, of either kind.
+
+    Without them, filelock would wait for ever, or go on with a mark that outlives a killed run.
+    """
+    try:
+        import fcntl  # noqa: PLC0415 - Windows has none, and always has locks
+    except ImportError:
+        return
+    with path.open("wb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_UN)  # over NFS, one kind excludes the other
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # what SQLite uses
+        except OSError as error:
+            if error.errno not in _WITHOUT_LOCKS:
+                raise
+            raise ConfigurationError(
+                f"'{path.parent}' lies on a file system without locks ({error.strerror}), by which builds at the same "
+                "time keep from paying twice; nothing was submitted. Put the folder on a local disk, or mount its "
+                "file system with locks"
+            ) from None
+
+
 def _is_free(path: Path) -> bool:
     import filelock  # noqa: PLC0415 - as above
 
@@ -74,7 +106,7 @@ def _is_free(path: Path) -> bool:
             return True
     except filelock.Timeout:
         return False
-    except OSError:  # unknown: waiting is safer than taking over
+    except (OSError, NotImplementedError):  # unknown: waiting is safer than taking over
         return False
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from mkdocs_gptimage.errors import ConfigurationError
 from mkdocs_gptimage.fs import atomic_write, prepare_cache, read_regular_file
+from mkdocs_gptimage.resources import raise_if_lacking
 from mkdocs_gptimage.spec.digest import Digest
 
 if TYPE_CHECKING:
@@ -85,9 +86,11 @@ def leave_root(store: Path, configuration: Path, digests: Collection[Digest], *,
 
 def read_roots(store: Path) -> Roots:
     """Return the roots of a store."""
+    folder = store / ".journal" / FOLDER
     try:
-        files = sorted((store / ".journal" / FOLDER).glob("*.json"))
-    except OSError:
+        files = sorted(path for path in folder.iterdir() if path.suffix == ".json")  # `glob` may hide that it failed
+    except OSError as error:
+        raise_if_lacking(error, f"the folder '{folder}' cannot be read")
         return Roots()
     found = {file: _read(file, store) for file in files}
     roots = tuple(root for root in found.values() if root is not None)
@@ -116,7 +119,8 @@ def _read(file: Path, store: Path) -> Root | None:
     try:
         record = json.loads(read_regular_file(file, _MAX_BYTES))
         return _root(record, file, store)
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+        raise_if_lacking(error, f"'{file}' cannot be read")
         return None
 
 

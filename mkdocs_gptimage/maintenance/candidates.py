@@ -7,6 +7,7 @@ and the recovery after a crash treat it like any other, and it is paid for once.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import secrets
 import shutil
 from dataclasses import dataclass
@@ -17,12 +18,13 @@ from mkdocs_gptimage.catalog.selection import complete_digest
 from mkdocs_gptimage.errors import ConfigurationError, MissingPicturesError
 from mkdocs_gptimage.fs import PARTS, prepare_cache, sha256_of_file
 from mkdocs_gptimage.plan.orphans import candidate_variant, find_orphans, parse_candidate
+from mkdocs_gptimage.resources import raise_if_lacking
 from mkdocs_gptimage.spec.digest import Digest, digest_of
 from mkdocs_gptimage.store.entry import Entry
 from mkdocs_gptimage.text import quote
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from mkdocs_gptimage.journal.submission import Submission
@@ -38,11 +40,15 @@ class CandidateSet:
     in_flight: Mapping[int, Submission]
     """Submitted and not stored, also with an unknown outcome."""
 
-    def numbers(self, wanted: int) -> list[int]:
-        """Return the numbers of candidates to make: all in flight, then new ones up to `wanted`."""
+    def numbers(self, wanted: int, is_free: Callable[[int], bool] = lambda _: True) -> list[int]:
+        """Return the numbers of candidates to make: all in flight, then new ones up to `wanted`.
+
+        `is_free` tells whether nothing is in the store under a number: a run may have been killed as it deleted one.
+        """
         in_flight = sorted(self.in_flight)
         last = max([0, *self.stored, *in_flight])
-        return in_flight + list(range(last + 1, last + 1 + max(0, wanted - len(in_flight))))
+        new = filter(is_free, itertools.count(last + 1))
+        return in_flight + list(itertools.islice(new, max(0, wanted - len(in_flight))))
 
 
 def candidates_of(digest: Digest, stored: Iterable[Orphan], submissions: Iterable[Submission]) -> CandidateSet:
@@ -108,6 +114,7 @@ def take_candidate(orphan: Orphan, store: Store, cache: Path) -> Entry:
     try:
         entry = store.put(request, orphan.candidate_of, part, found.image, found.made)
     except OSError as error:
+        raise_if_lacking(error, f"the candidate {orphan.digest.short} cannot be taken")
         raise MissingPicturesError(f"the candidate {orphan.digest.short} cannot be taken: {error}") from error
     finally:
         part.unlink(missing_ok=True)
@@ -141,6 +148,8 @@ def _copied(entry: Entry, cache: Path) -> Path:
             return part
         reason = "it changes while it is read"
     except OSError as error:
+        part.unlink(missing_ok=True)
+        raise_if_lacking(error, f"the candidate {entry.digest.short} cannot be copied")
         reason = f"{error.strerror or error}, in the cache '{part.parent}'"
     part.unlink(missing_ok=True)
     raise MissingPicturesError(f"the candidate {entry.digest.short} cannot be taken: {reason}")

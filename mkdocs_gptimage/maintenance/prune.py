@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mkdocs_gptimage.errors import ConfigurationError
-from mkdocs_gptimage.fs import stat_regular_file
+from mkdocs_gptimage.fs import PARTS, stat_regular_file
 from mkdocs_gptimage.publish.link import PLACEHOLDERS
 from mkdocs_gptimage.publish.manifest import WEB, read_manifest
 from mkdocs_gptimage.spec.digest import SHORT_LENGTH, Digest
-from mkdocs_gptimage.store.entry import Entry
+from mkdocs_gptimage.store.entry import Damage, DamageKind, Entry
+from mkdocs_gptimage.store.layout import PART, entry_path, part_files
+from mkdocs_gptimage.store.record import FORMATS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
     from mkdocs_gptimage.store.store import Store
 
 
+_DOWNLOAD = re.compile(r"[0-9a-f]{64}-[0-9a-f]{16}")
+"""The name of a download, or of a candidate's copy, in the cache's folder of unfinished files."""
 _SETTLED_SECONDS = 3600
 """A younger picture or file may belong to a running build, or to a page that is being written."""
 
@@ -36,6 +41,8 @@ class Pruning:
     """Orphans stored less than an hour ago, perhaps for a page not saved yet; these stay."""
     files: Sequence[Path]
     """Of the cache."""
+    unfinished: Sequence[Path] = ()
+    """Of the store and the cache: what killed runs left half-written or half-deleted, older than an hour."""
 
     @property
     def stored_bytes(self) -> int:
@@ -52,14 +59,16 @@ def find_prunable(
     young = [orphan for orphan in unneeded if orphan.digest not in settled]
     used = {*catalog.pictures, *kept}
     entries = [entry for digest in used if isinstance(entry := store.get(digest), Entry)]
-    return Pruning(gone, young, [*_versions(entries, cache), *_cards(used, cache)])
+    unfinished = [*_settled(part_files(store.root)), *_halves(store, used), *_unfinished(cache)]
+    files = [path for path in (*_versions(entries, cache), *_cards(used, cache)) if path not in unfinished]
+    return Pruning(gone, young, files, unfinished)
 
 
 def apply_pruning(pruning: Pruning, store: Store) -> None:
     """Delete the orphans and the files; raise `ConfigurationError` if that fails."""
     for orphan in pruning.orphans:
         store.remove(orphan.digest)
-    for path in pruning.files:
+    for path in (*pruning.files, *pruning.unfinished):
         try:
             path.unlink(missing_ok=True)
         except OSError as error:
@@ -80,6 +89,23 @@ def _cards(used: Iterable[Digest], cache: Path) -> Iterator[Path]:
     """Cards of unused pictures; their names end with the short digest."""
     short_digests = {digest.short for digest in used}
     yield from _settled(path for path in _files(cache / PLACEHOLDERS) if path.stem[-SHORT_LENGTH:] not in short_digests)
+
+
+def _halves(store: Store, used: Collection[Digest]) -> Iterator[Path]:
+    """Images without records, and records without images, of unused pictures: a run was killed as it deleted them."""
+    for digest in store.digests():
+        damage = None if digest in used else store.get(digest)
+        if isinstance(damage, Damage) and damage.kind is DamageKind.INCOMPLETE:
+            paths = [path for ending in (*FORMATS, "json") if (path := entry_path(store.root, digest, ending)).exists()]
+            if all(map(_is_settled, paths)):
+                yield from paths
+
+
+def _unfinished(cache: Path) -> Iterator[Path]:
+    folders = (cache, *(cache / name for name in (PARTS, WEB, PLACEHOLDERS, "serve")))
+    found = (path for folder in folders for path in _files(folder))
+    names = (PART, _DOWNLOAD)
+    yield from _settled(path for path in found if any(name.fullmatch(path.name) for name in names))
 
 
 def _settled(paths: Iterable[Path]) -> Iterator[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -81,7 +82,7 @@ def prepare_regeneration(
         if problem:
             problems.append(problem)
             continue
-        for number in candidates.numbers(count):
+        for number in candidates.numbers(count, functools.partial(_is_free, picture, store)):
             _add_after_parents(candidate_picture(picture, number), wanted)
     if problems:
         raise MissingPicturesError(one_line_each(problems))
@@ -125,6 +126,10 @@ def _submissions(settings: Settings, digests: Collection[Digest]) -> list[Submis
     from mkdocs_gptimage.plan.in_flight import read_earlier  # noqa: PLC0415 - as above
 
     return list({**read_earlier(settings, digests), **read_submissions(settings.journal)}.values())
+
+
+def _is_free(picture: Picture, store: Store, number: int) -> bool:
+    return store.get(candidate_picture(picture, number).spec.digest) is None
 
 
 def _add_after_parents(picture: Picture, catalog: Catalog) -> None:

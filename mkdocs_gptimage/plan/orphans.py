@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mkdocs_gptimage.spec.digest import Digest
+from mkdocs_gptimage.store.interrupted import split_candidate_variant
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from mkdocs_gptimage.spec.digest import Digest
     from mkdocs_gptimage.store.entry import Entry
     from mkdocs_gptimage.store.store import Store
-
-
-_CANDIDATE = re.compile(r"candidate (?P<number>[1-9][0-9]{0,8}) of (?P<digest>[0-9a-f]{64})")
 
 
 @dataclass(frozen=True)
@@ -52,8 +49,7 @@ def find_orphans(store: Store, needed: Collection[Digest]) -> list[Orphan]:
 
 def parse_candidate(request: Mapping[str, Any]) -> tuple[int, Digest] | None:
     """Return (number, digest of the picture that it may replace) of a candidate's request; None for another's."""
-    found = _CANDIDATE.fullmatch(str(request.get("variant", "")))
-    return (int(found["number"]), Digest(found["digest"])) if found else None
+    return split_candidate_variant(str(request.get("variant", "")))
 
 
 def candidate_variant(number: int, digest: Digest) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from mkdocs_gptimage.errors import ConfigurationError, PictureError
 from mkdocs_gptimage.fs import PARTS, atomic_write, prepare_cache, read_regular_file, stat_regular_file
 from mkdocs_gptimage.imagefile.provenance import mark, packet_for
+from mkdocs_gptimage.imagefile.verify import DECODING_BYTES
 from mkdocs_gptimage.publish.dominant_colour import dominant_colour
 from mkdocs_gptimage.publish.encode import encode, encoder_version, open_upright, resize
 from mkdocs_gptimage.publish.manifest import (
@@ -30,7 +31,9 @@ from mkdocs_gptimage.publish.manifest import (
     rendition_path,
     required_renditions,
 )
+from mkdocs_gptimage.resources import raise_if_lacking
 from mkdocs_gptimage.store.entry import Damage, DamageKind, damage_of
+from mkdocs_gptimage.store.store import Store
 from mkdocs_gptimage.store.verify import compare_bytes
 
 if TYPE_CHECKING:
@@ -107,6 +110,10 @@ class _PictureBuild:
         source = _verified(self.entry)
         if isinstance(source, Damage):
             return source
+        # Another process may have replaced the picture since it was looked up.
+        return replace(self, entry=source.entry).derive_from(source)
+
+    def derive_from(self, source: _SourceImage) -> RenditionManifest | Damage:
         previous = read_manifest(self.cache, self.entry)
         try:
             manifest = self._measured(source) if previous is None else replace(previous, changed=source.changed)
@@ -173,6 +180,7 @@ def _encoded(picture: Future[Image.Image], request: RenditionRequest, packet: by
     try:
         return encode(picture.result(), request.format, request.quality, packet)
     except Exception as error:  # noqa: BLE001 - encoders raise anything
+        raise_if_lacking(error, f"no {request.format} of {request.width} pixels can be made", memory=DECODING_BYTES)
         raise PictureError(
             f"no {request.format} of {request.width} pixels can be made of the picture ({error})"
         ) from None
@@ -191,10 +199,18 @@ class _SourceImage:
         """Return the decoded picture; not thread-safe."""
         if self._picture is None:
             try:
-                self._picture = open_upright(self.data)
-            except Exception as error:  # noqa: BLE001 - decoders raise anything for malformed files
-                raise PictureError(f"the picture is damaged ({error})") from None
+                self._picture = self._decoded()
+            except PictureError:
+                # Pictures that are decoded at the same time may have taken the memory, and given it back since.
+                self._picture = self._decoded()
         return self._picture
+
+    def _decoded(self) -> Image.Image:
+        try:
+            return open_upright(self.data)
+        except Exception as error:  # noqa: BLE001 - decoders raise anything for malformed files
+            raise_if_lacking(error, f"{self.entry.path.name} cannot be decoded", memory=DECODING_BYTES)
+            raise PictureError(f"the picture is damaged ({error})") from None
 
     def marked(self) -> bytes:
         return mark(self.data, self.entry.image.format)
@@ -204,7 +220,20 @@ class _SourceImage:
 
 
 def _verified(entry: Entry) -> _SourceImage | Damage:
-    """Read a stored picture and compare it with its record; later steps use these very bytes."""
+    """Read a stored picture and compare it with its record; later steps use these very bytes.
+
+    Another process may have replaced the picture since it was looked up: both are read once more.
+    """
+    source = _read(entry)
+    if isinstance(source, Damage):
+        now = Store(entry.path.parents[1]).verify(entry.digest)
+        if isinstance(now, Damage):
+            return replace(source, advice=now.advice)
+        return source if now is None else _read(now)
+    return source
+
+
+def _read(entry: Entry) -> _SourceImage | Damage:
     try:
         changed = change_time(stat_regular_file(entry.path))
         data = read_regular_file(entry.path, entry.image.bytes)

@@ -13,6 +13,7 @@ from mkdocs_gptimage.plan.plan import Row
 from mkdocs_gptimage.plan.states import State
 from mkdocs_gptimage.publish.link import write_placeholder
 from mkdocs_gptimage.publish.renditions import derive_renditions
+from mkdocs_gptimage.resources import raise_if_lacking
 from mkdocs_gptimage.store.entry import Damage
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def deliver(
     try:
         return _deliver([row for row in rows if row.picture.is_shown], entries, settings, originals, placeholders)
     except OSError as error:
+        raise_if_lacking(error, "the files of the site cannot be prepared")
         # Without a cache, the site would have to be linked to the store, which edits of the site would damage.
         raise ConfigurationError(
             f"the cache '{settings.cache}' cannot be written to: {error.strerror or error}; make room or change "

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 
 from PIL import Image, ImageCms, ImageOps, features
+
+from mkdocs_gptimage.resources import raise_if_lacking
 
 _DECODERS = ("PNG", "JPEG", "WEBP")
 # From benchmarks/variants.py: more effort saves too few bytes for its time.
@@ -61,9 +62,16 @@ def _effort(kind: str, picture: Image.Image) -> dict[str, int]:
 
 
 def _upright(picture: Image.Image) -> Image.Image:
-    with contextlib.suppress(Exception):  # invalid Exif data: keep the orientation
+    try:
         return ImageOps.exif_transpose(picture)
-    return picture
+    except Exception as error:  # noqa: BLE001 - invalid Exif data, of which Pillow raises anything
+        raise_if_lacking(error, "the picture cannot be turned upright", memory=_bytes_of(picture))
+        return picture
+
+
+def _bytes_of(picture: Image.Image) -> int:
+    """Memory that a copy of a picture takes at most."""
+    return 4 * picture.width * picture.height
 
 
 def _without_alpha(picture: Image.Image) -> tuple[Image.Image, Image.Image | None]:
@@ -82,8 +90,11 @@ def _without_alpha(picture: Image.Image) -> tuple[Image.Image, Image.Image | Non
 def _in_srgb(colours: Image.Image, profile: bytes | None) -> Image.Image:
     if profile:
         # A profile that cannot be read, or is for another colour space, is ignored.
-        with contextlib.suppress(ImageCms.PyCMSError, OSError):
+        try:
             source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
             converted = ImageCms.profileToProfile(colours, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+        except (ImageCms.PyCMSError, OSError) as error:
+            raise_if_lacking(error, "the picture's colours cannot be converted", memory=_bytes_of(colours))
+        else:
             return converted or colours
     return colours.convert("RGB")

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mkdocs_gptimage.fs import read_regular_file, stat_regular_file
+from mkdocs_gptimage.resources import raise_if_lacking
 from mkdocs_gptimage.settings import rendition_widths
 from mkdocs_gptimage.store.record import ImageFacts
 
@@ -136,7 +137,8 @@ def read_manifest(cache: Path, entry: Entry) -> RenditionManifest | None:
         manifest = RenditionManifest(
             image=ImageFacts(**found["image"]), colour=_text(found["colour"]), files=files, **numbers
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise_if_lacking(error, "the list of a picture's web versions cannot be read")
         return None
     return manifest if manifest.image == entry.image else None
 

@@ -17,7 +17,8 @@ from mkdocs_gptimage.publish.manifest import (
     rendition_path,
     required_renditions,
 )
-from mkdocs_gptimage.store.entry import Damage, damage_of
+from mkdocs_gptimage.resources import raise_if_lacking
+from mkdocs_gptimage.store.entry import Damage
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -85,7 +86,7 @@ def derive_renditions(
     return {entry.digest: found[entry.digest] for entry in entries}
 
 
-def _cached(entry: Entry, output: Output, cache: Path, *, original: bool) -> RenditionSet | Damage | None:
+def _cached(entry: Entry, output: Output, cache: Path, *, original: bool) -> RenditionSet | None:
     """Return the files by the picture's manifest; None if one is missing or out of date."""
     manifest = read_manifest(cache, entry)
     if manifest is None:
@@ -93,7 +94,8 @@ def _cached(entry: Entry, output: Output, cache: Path, *, original: bool) -> Ren
     try:
         status = stat_regular_file(entry.path)
     except OSError as error:
-        return damage_of(entry.digest, entry.path, error)
+        raise_if_lacking(error, f"{entry.path.name} in the store cannot be read")
+        return None  # replaced since it was looked up, or damaged: it is read again
     if change_time(status) != manifest.changed:
         return None
     wanted = required_renditions(manifest.width, output, original=original)

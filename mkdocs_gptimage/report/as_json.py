@@ -67,12 +67,12 @@ def regeneration_json(result: RunResult, regenerated: Iterable[RegenerationResul
 
 
 def pruning_json(pruning: Pruning, status: SiteStatus, *, applied: bool) -> str:
-    """Unused `orphans` of the store and `files` of the cache, whether they were `deleted`, and `young` orphans."""
+    """Unused `orphans` of the store, unused or unfinished `files`, whether they were `deleted`, and `young` orphans."""
     gone, young = (
         [{**_orphan(each), "state": status.state_of_orphan(each)} for each in group]
         for group in (pruning.orphans, pruning.young)
     )
-    files = [str(path) for path in pruning.files]
+    files = [str(path) for path in (*pruning.files, *pruning.unfinished)]
     return _dump({"orphans": gone, "young": young, "files": files, "deleted": applied})
 
 

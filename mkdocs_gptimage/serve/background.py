@@ -16,6 +16,7 @@ from mkdocs_gptimage.generate.step import Step
 from mkdocs_gptimage.generate.workspace import Workspace
 from mkdocs_gptimage.plan.plan import Plan, make_plan
 from mkdocs_gptimage.plan.states import FREE, State
+from mkdocs_gptimage.resources import lack_of, resource_error
 from mkdocs_gptimage.serve.automatic import AutomaticGeneration
 from mkdocs_gptimage.serve.jobs import BackgroundJob, BackgroundRun, SiteBuild
 from mkdocs_gptimage.serve.rebuild import trigger_rebuild
@@ -150,7 +151,11 @@ class BackgroundGenerator:
         run = BackgroundRun(build.catalog, build.settings, jobs, retry_unknown, is_free)
         thread = threading.Thread(target=self._make, args=(run,), name="gptimage", daemon=True)
         self._threads = [*(each for each in self._threads if each.is_alive()), thread]
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError as error:
+            for job in jobs.values():
+                job.phase, job.text = "failed", _explain(error)
 
     def _make(self, run: BackgroundRun) -> None:
         """Make some pictures; the body of a thread."""
@@ -167,7 +172,7 @@ class BackgroundGenerator:
         except SystemExit:  # the server ends
             return
         except Exception as error:  # noqa: BLE001 - no card may wait for ever
-            problems = [str(error) or type(error).__name__]
+            problems = [_explain(error)]
         for problem in problems:
             # The card says it. A warning, from whatever thread, would fail a strict build that is under way.
             self._log.info("%s", problem)
@@ -191,3 +196,8 @@ class BackgroundGenerator:
             job.again = _AGAIN.get(event.step, "paid")
         if event.step is Step.STORED:
             trigger_rebuild(run.settings.cache)
+
+
+def _explain(error: Exception) -> str:
+    lack = "" if isinstance(error, GptImageError) else lack_of(error)
+    return str(resource_error("the picture could not be made", lack) if lack else error) or type(error).__name__

@@ -15,10 +15,12 @@ import zlib
 from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING, TypeVar
 
+import anyio
 import anyio.to_thread
 import httpx
 
-from mkdocs_gptimage.errors import PictureError, UnknownOutcomeError
+from mkdocs_gptimage.errors import PictureError, ResourceError, UnkeptAnswerError, UnknownOutcomeError
+from mkdocs_gptimage.resources import lack_of, naming_lack
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterator
@@ -34,6 +36,8 @@ _IN_MEMORY = 64 * 1024
 """Bytes of a body, or of a picture's base64, that are kept in memory; longer ones go to a temporary file."""
 _MOST_VALUES = 1_400_000
 """Counted by their commas and colons; parsed, a value takes up to a hundred bytes, however short it was."""
+_PAUSES = (0.5, 2.0, 5.0)
+"""Seconds after which an answer is read again that could not be for a lack of memory."""
 _STEP = 256 * 1024  # a multiple of four: base64 is decoded in steps
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 _URLSAFE = bytes.maketrans(b"-_", b"+/")
@@ -103,31 +107,50 @@ class Body:
     async def parse(self, read: Callable[[bytes], T], limiter: anyio.CapacityLimiter) -> T:
         """Return what `read` makes of the body, and drop the body; raise `UnknownOutcomeError`, or as `read` does.
 
-        A large body is read in a thread, as many at a time as the limiter allows.
+        A large body is read in a thread, as many at a time as the limiter allows. It may say what is paid for, so it
+        is read several times before it is given up for a lack of memory.
         """
+        for pause in _PAUSES:
+            try:
+                return await self._parse_apart(read, limiter)
+            except ResourceError:
+                await anyio.sleep(pause)
+        try:
+            return await self._parse_apart(read, limiter)
+        except ResourceError as error:
+            raise UnkeptAnswerError(str(error), status=self._status) from None
+
+    async def _parse_apart(self, read: Callable[[bytes], T], limiter: anyio.CapacityLimiter) -> T:
         if self._size <= _IN_MEMORY:
             return self._parse(read)
-        return await anyio.to_thread.run_sync(self._parse, read, limiter=limiter)
+        try:
+            return await anyio.to_thread.run_sync(self._parse, read, limiter=limiter)
+        except RuntimeError as error:
+            if not lack_of(error):
+                raise
+            return self._parse(read)  # there are no more threads: the others wait
 
     def _parse(self, read: Callable[[bytes], T]) -> T:
         try:
-            return read(self._content())
+            with naming_lack("the answer cannot be read"):
+                found = read(self._content())
         except OSError as error:
             raise _not_kept(error) from None
+        self._file.close()
+        return found
 
     def _content(self) -> bytes:
-        with self._file as file:
-            file.seek(0)
-            content = file.read()
+        self._file.seek(0)
+        content = self._file.read()
         if content.count(b",") + content.count(b":") > _MOST_VALUES:
             raise UnknownOutcomeError(f"the answer holds more than {_MOST_VALUES:,} values", status=self._status)
         # It holds a picture. One emoji beside it, and Python would keep its text with four bytes per character.
         return content.translate(None, _NON_ASCII) if len(content) > MAX_JSON else content
 
 
-def _not_kept(error: OSError) -> UnknownOutcomeError:
-    what = error.strerror or error
-    return UnknownOutcomeError(f"the answer cannot be kept in the folder for temporary files ({what})")
+def _not_kept(error: OSError) -> UnkeptAnswerError:
+    what = lack_of(error) or error.strerror or error
+    return UnkeptAnswerError(f"the answer cannot be kept in the folder for temporary files ({what})")
 
 
 async def beginning(response: httpx.Response, limit: int) -> bytes:

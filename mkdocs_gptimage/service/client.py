@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
 import anyio
@@ -15,6 +15,7 @@ from mkdocs_gptimage.service import body as answers
 from mkdocs_gptimage.service import protocol
 from mkdocs_gptimage.service.download import Downloader
 from mkdocs_gptimage.service.transport import CONNECT_SECONDS, Request, Transport
+from mkdocs_gptimage.service.upload import Upload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -55,9 +56,7 @@ class Client:
     async def __aexit__(self, *_: object) -> None:
         await self._transport.__aexit__()
 
-    async def submit(
-        self, body: dict[str, Any], idempotency_key: str, seconds: float
-    ) -> protocol.Accepted | protocol.Image:
+    async def submit(self, body: Upload, idempotency_key: str, seconds: float) -> protocol.Accepted | protocol.Image:
         """Ask for a picture, once.
 
         `seconds` bounds the wait for the answer: some services draw before they answer. Raises `RejectedError` when
@@ -66,8 +65,7 @@ class Client:
         timeout = httpx.Timeout(seconds, connect=CONNECT_SECONDS, write=_UPLOAD_SECONDS, pool=None)
         headers = {"Idempotency-Key": idempotency_key}
         url = f"{self._base}{self._api.submit_path}"
-        content = json.dumps(body, ensure_ascii=False).encode()
-        answer = await self._transport.send(Request(url, timeout, seconds, content, headers))
+        answer = await self._transport.send(Request(url, timeout, seconds, body, headers))
         found = await self._understood(answer, _submitted)
         if isinstance(found, protocol.Image):
             self._check_secret(found.url, "the answer's image link")
@@ -85,13 +83,13 @@ class Client:
     async def poll_many(self, task_ids: Iterable[str]) -> dict[str, protocol.Task]:
         """Ask for up to 100 tasks in one request; tasks that the service leaves out are left out here."""
         wanted = list(task_ids)
-        content = json.dumps({"task_ids": wanted}).encode()
+        content = Upload([json.dumps({"task_ids": wanted}).encode()])
         answer = await self._ask(f"{self._base}/tasks/batch", content)
         return await self._understood(
             answer, lambda body: {task_id: self._clean(task) for task_id, task in protocol.tasks(body, wanted).items()}
         )
 
-    async def _ask(self, url: str, content: bytes = b"") -> answers.Body:
+    async def _ask(self, url: str, content: Upload | None = None) -> answers.Body:
         timeout = httpx.Timeout(_POLL_SECONDS, connect=CONNECT_SECONDS, pool=None)
         return await self._transport.send(Request(url, timeout, _POLL_ANSWER_SECONDS, content))
 

@@ -14,6 +14,7 @@ import anyio
 import httpx
 
 from mkdocs_gptimage.errors import GatewayError, LinkError, PictureError
+from mkdocs_gptimage.resources import lack_of
 from mkdocs_gptimage.service import body
 
 if TYPE_CHECKING:
@@ -70,8 +71,11 @@ class Downloader:
                         return await _save(response, part)
                     url = urljoin(url, target)
                     continue
-            except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-                said = self._secret.describe(error) or type(error).__name__
+            except (httpx.HTTPError, httpx.InvalidURL, ValueError, MemoryError, RuntimeError) as error:
+                lack = lack_of(error)
+                if isinstance(error, RuntimeError) and not lack:
+                    raise
+                said = lack or self._secret.describe(error) or type(error).__name__
                 failure = GatewayError(f"the download from {self._secret.hide(_host(url))} broke off ({said})")
             raise failure
         raise LinkError(f"the image link is redirected more than {MAX_REDIRECTS} times")

@@ -18,14 +18,25 @@ import anyio
 import httpx
 
 from mkdocs_gptimage.addresses import is_loopback
-from mkdocs_gptimage.errors import BusyError, ConfigurationError, GatewayError, RejectedError, UnknownOutcomeError
+from mkdocs_gptimage.errors import (
+    BusyError,
+    ConfigurationError,
+    ExhaustedError,
+    GatewayError,
+    RejectedError,
+    UnkeptAnswerError,
+    UnknownOutcomeError,
+)
+from mkdocs_gptimage.resources import lack_of, raise_if_lacking
 from mkdocs_gptimage.service import body, protocol
 from mkdocs_gptimage.service.download import MAX_PICTURE_BYTES, put_location_aside
 from mkdocs_gptimage.service.redact import LogFilter, Secret
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Awaitable, Callable, Generator
+    from collections.abc import Generator
+
+    from mkdocs_gptimage.service.upload import Upload
 
 POOL_SIZE = 8
 """Connections of one httpx client."""
@@ -45,14 +56,14 @@ _LOGGERS = ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.http2",
 
 @dataclass(frozen=True)
 class Request:
-    """One request to the service: a POST if it has content."""
+    """One request to the service: a POST with JSON if it has content."""
 
     url: str
     timeout: httpx.Timeout
     """For each step of it."""
     seconds: float
     """For the answer as a whole, once the request is sent."""
-    content: bytes = b""
+    content: Upload | None = None
     headers: dict[str, str] = field(default_factory=dict)
 
 
@@ -84,7 +95,8 @@ class Transport:
             self._clients = [_build(context, POOL_SIZE, _Bearer(secret), base_url) for _ in range(shards)]
             # `httpx.Auth()` signs nothing: neither with what .netrc nor with what a link holds.
             self.downloads = _build(context, min(max_requests, MAX_DOWNLOADS), httpx.Auth(), base_url)
-        except (ImportError, OSError) as error:  # `ssl.SSLError` is one of the last
+        except (ImportError, OSError, MemoryError) as error:  # `ssl.SSLError` is one of the second
+            raise_if_lacking(error, "the certificates cannot be read, nothing was submitted")
             raise ConfigurationError(f"{_ENVIRONMENT} ({secret.describe(error)}); {_LOOK_AT}") from None
         except (ValueError, httpx.InvalidURL):  # whose text may hold the password of a proxy
             raise ConfigurationError(f"{_ENVIRONMENT}; {_LOOK_AT}") from None
@@ -105,22 +117,31 @@ class Transport:
 
     async def send(self, request: Request) -> body.Body:
         """Send a request once; return its answer, or raise the `GatewayError` that the failure proves."""
-        headers = {**request.headers, **({"Content-Type": "application/json"} if request.content else {})}
+        headers = dict(request.headers)
+        if request.content is not None:
+            headers |= {"Content-Type": "application/json", "Content-Length": str(request.content.size)}
         client = next(self._turn)
         failure: GatewayError
+        departed = anyio.Event()
         try:
             sent = client.build_request(
-                "POST" if request.content else "GET",
+                "GET" if request.content is None else "POST",
                 request.url,
                 content=request.content,
                 headers=headers,
                 timeout=request.timeout,
             )
             with anyio.fail_after(None) as scope:
-                sent.extensions["trace"] = _bounding(scope, request.timeout.write or request.seconds, request.seconds)
+                bounds = _Bounds(scope, request.timeout.write or request.seconds, request.seconds, departed)
+                sent.extensions["trace"] = bounds.trace
                 return await self._exchange(client, sent)
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
-            failure = self._what_it_proves(error)
+            failure = self._lacking(error, departed) or self._what_it_proves(error)
+        except (MemoryError, OSError, RuntimeError) as error:
+            lacking = self._lacking(error, departed)
+            if lacking is None:
+                raise
+            failure = lacking
         # Not inside of the handler: the errors of httpx hold the request, and the request the key.
         raise failure
 
@@ -141,6 +162,15 @@ class Transport:
         error.__context__ = None
         return error.with_traceback(None)
 
+    def _lacking(self, error: Exception, departed: anyio.Event) -> GatewayError | None:
+        """The error for a request that failed because this process lacks memory, files or threads; None for others."""
+        lack = lack_of(error)
+        if not lack:
+            return None
+        if departed.is_set():
+            return UnkeptAnswerError(self._say("answered, or not: this was not seen", lack))
+        return ExhaustedError(self._say("cannot be reached", lack))
+
     def _what_it_proves(self, error: Exception) -> GatewayError:
         """The error for a request that got no answer."""
         if isinstance(error, (httpx.InvalidURL, httpx.UnsupportedProtocol)):
@@ -154,7 +184,9 @@ class Transport:
         return UnknownOutcomeError(self._describe(error, "broke the connection"))
 
     def _describe(self, error: Exception, what: str) -> str:
-        said = self._secret.describe(error)
+        return self._say(what, self._secret.describe(error))
+
+    def _say(self, what: str, said: str) -> str:
         # Without a user and password that the address may hold.
         host = urlsplit(self._base).netloc.rpartition("@")[2]
         return f"{host} {what}" + (f" ({said})" if said else "")
@@ -177,16 +209,20 @@ def _build(context: ssl.SSLContext, connections: int, auth: httpx.Auth, base_url
     )
 
 
-def _bounding(scope: anyio.CancelScope, sending: float, answering: float) -> Callable[[str, Any], Awaitable[None]]:
-    """Bound a request from when it begins to leave, so that waiting for a connection proves nothing; seconds.
+@dataclass(frozen=True)
+class _Bounds:
+    """Bounds a request from when it begins to leave, so that waiting for a connection proves nothing; seconds."""
 
-    Called with what httpcore is about to do; https://www.encode.io/httpcore/extensions/#trace
-    """
+    scope: anyio.CancelScope
+    sending: float
+    answering: float
+    departed: anyio.Event
+    """Set when the request begins to leave: until then, nothing can have been accepted."""
 
-    async def trace(event: str, _: Any) -> None:
+    async def trace(self, event: str, _: Any) -> None:
+        """Take what httpcore is about to do; https://www.encode.io/httpcore/extensions/#trace."""
         if event.endswith("send_request_headers.started"):
-            scope.deadline = anyio.current_time() + sending
+            self.departed.set()
+            self.scope.deadline = anyio.current_time() + self.sending
         elif event.endswith("receive_response_headers.started"):
-            scope.deadline = anyio.current_time() + answering
-
-    return trace
+            self.scope.deadline = anyio.current_time() + self.answering

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from mkdocs_gptimage.errors import ConfigurationError
 from mkdocs_gptimage.imagefile.sniff import MEDIA_TYPES, sniff
+from mkdocs_gptimage.resources import raise_if_lacking
 from mkdocs_gptimage.spec.model import BY_ID, ImageSpec, Reference, UnusableReferenceError
 from mkdocs_gptimage.text import printable, quote
 
@@ -52,7 +53,8 @@ class ReferenceResolver:
         path = self._docs / entry.lstrip("/") if entry.startswith("/") else folder / entry
         try:
             path = path.resolve()
-        except (OSError, ValueError, RuntimeError):
+        except (OSError, ValueError, RuntimeError) as error:
+            raise_if_lacking(error, f"{shown} cannot be looked up")
             raise UnusableReferenceError(f"{shown} is not a path") from None
         if not path.is_relative_to(self._project):
             raise UnusableReferenceError(f"{shown} lies outside the project; only files below mkdocs.yml's folder")
@@ -61,6 +63,7 @@ class ReferenceResolver:
         except (FileNotFoundError, NotADirectoryError):
             raise UnusableReferenceError(f"{shown} does not exist; looked for {self._relative(path)}") from None
         except OSError as error:
+            raise_if_lacking(error, f"{shown} cannot be read")
             raise UnusableReferenceError(f"{shown} cannot be read: {error.strerror}") from None
         signature = (status.st_mtime_ns, status.st_size)
         cached = self._hashed.get(path)
@@ -108,6 +111,7 @@ def _read(path: Path, shown: str, size: int) -> Reference:
     try:
         data = path.read_bytes()
     except OSError as error:
+        raise_if_lacking(error, f"{shown} cannot be read")
         raise UnusableReferenceError(f"{shown} cannot be read: {error.strerror}") from None
     kind = sniff(data)
     if kind is None:
@@ -130,6 +134,7 @@ def _file_to_send(reference: Reference) -> str:
     try:
         data = reference.path.read_bytes()
     except OSError as error:
+        raise_if_lacking(error, f"{reference.path} cannot be read")
         raise ConfigurationError(f"{reference.path}: cannot be read any more: {error.strerror}") from None
     if _identity(data) != reference.identity:
         raise ConfigurationError(f"{reference.path}: changed during the build; build again")

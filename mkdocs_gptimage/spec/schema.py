@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mkdocs_gptimage.errors import ConfigurationError
+from mkdocs_gptimage.resources import raise_if_lacking
 from mkdocs_gptimage.text import did_you_mean, quote
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ def _load(name: str) -> dict[str, Any]:
         text = importlib.resources.files("mkdocs_gptimage.schema").joinpath(name).read_text(encoding="utf-8")
         parsed: dict[str, Any] = json.loads(text)
     except (OSError, ValueError, ModuleNotFoundError) as error:
+        raise_if_lacking(error, f"the schema file '{name}' cannot be read")
         raise ConfigurationError(
             f"the schema file '{name}' cannot be read ({error}); install mkdocs-gptimage again"
         ) from error

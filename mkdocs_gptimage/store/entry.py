@@ -7,12 +7,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mkdocs_gptimage.fs import IrregularFileError
+from mkdocs_gptimage.resources import raise_if_lacking
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from mkdocs_gptimage.spec.digest import Digest
     from mkdocs_gptimage.store.record import ImageFacts, Provenance
+
+
+_READ_AGAIN = "Change its permissions, or look after the disk; restore it from version control if it is lost"
 
 
 @dataclass(frozen=True)
@@ -54,10 +58,14 @@ class Damage:
     kind: DamageKind = field(default=DamageKind.MISMATCH, compare=False)
     path: Path | None = field(default=None, compare=False)
     """The file at fault."""
+    advice: str = field(default="", compare=False)
+    """What to do, where it is not what the kind suggests."""
 
     @property
     def remedy(self) -> str:
         """What to do; empty if the reason says it."""
+        if self.advice:
+            return self.advice
         if self.kind in (DamageKind.POINTER, DamageKind.DUPLICATE):
             return ""
         if self.kind is DamageKind.MISPLACED:
@@ -79,7 +87,9 @@ def lfs_pointer(digest: Digest, path: Path) -> Damage:
 
 
 def damage_of(digest: Digest, path: Path, error: OSError) -> Damage:
-    """Return the damage for a file that cannot be read."""
+    """Return the damage for a file that cannot be read; raise `ResourceError` when this process lacks resources."""
+    raise_if_lacking(error, f"{path.name} in the store cannot be read")
     if isinstance(error, IrregularFileError):
         return Damage(digest, f"{path.name} {error}", DamageKind.NOT_A_FILE, path)
-    return Damage(digest, f"{path.name} cannot be read ({error.strerror or error})", DamageKind.UNREADABLE, path)
+    reason = f"{path.name} cannot be read ({error.strerror or error})"
+    return Damage(digest, reason, DamageKind.UNREADABLE, path, advice=_READ_AGAIN)

@@ -6,7 +6,7 @@ import contextlib
 import os
 from typing import TYPE_CHECKING
 
-from mkdocs_gptimage.fs import move_beside, sync_folder, write_beside
+from mkdocs_gptimage.fs import link_beside, move_beside, sync_folder, write_beside
 from mkdocs_gptimage.store.record import FORMATS
 
 if TYPE_CHECKING:
@@ -17,22 +17,32 @@ def land_pair(path: Path, part: Path, record: bytes) -> None:
     """Move the finished file `part` to `path` and write its record beside it; raise `OSError`, and undo, on failure.
 
     What may fail on a full disk comes first, then the moves to the final names, the record's last: a record exists
-    only beside a complete picture.
+    only beside a complete picture. A picture that is replaced is kept under another name until the record is there.
     """
     target = path.with_suffix(".json")
     path.parent.mkdir(parents=True, exist_ok=True)
-    is_new = not os.path.lexists(path)
-    with contextlib.ExitStack() as undo:
+    with contextlib.ExitStack() as done, contextlib.ExitStack() as undo:
         written = write_beside(target, record)
         undo.callback(written.unlink, missing_ok=True)
         moved = move_beside(path, part)
         undo.callback(moved.unlink, missing_ok=True)
+        former = link_beside(path) if os.path.lexists(path) else None
+        if former is not None:
+            done.callback(former.unlink, missing_ok=True)
         moved.replace(path)
-        if is_new:
-            undo.callback(path.unlink, missing_ok=True)
+        undo.callback(_put_back, path, former)
         written.replace(target)
         undo.pop_all()
-    # The record no longer describes a picture of another format.
-    for other in set(FORMATS) - {path.suffix[1:]}:
-        path.with_suffix(f".{other}").unlink(missing_ok=True)
+    # The record no longer describes a picture of another format; what cannot be deleted is reported as a duplicate.
+    with contextlib.suppress(OSError):
+        for other in set(FORMATS) - {path.suffix[1:]}:
+            path.with_suffix(f".{other}").unlink(missing_ok=True)
     sync_folder(path.parent)
+
+
+def _put_back(path: Path, former: Path | None) -> None:
+    """Undo the move to `path`."""
+    if former is None:
+        path.unlink(missing_ok=True)
+    else:
+        former.replace(path)

@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mkdocs_gptimage.resources import raise_if_lacking
 from mkdocs_gptimage.spec.digest import Digest
 from mkdocs_gptimage.store.record import FORMATS
 
@@ -121,5 +122,6 @@ def _scan(folder: Path) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
             return list(entries)
-    except OSError:  # reported when a file in it cannot be read
+    except OSError as error:  # reported when a file in it cannot be read
+        raise_if_lacking(error, f"the folder '{folder}' cannot be read")
         return []

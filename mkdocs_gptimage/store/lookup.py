@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mkdocs_gptimage.fs import read_regular_file, stat_regular_file
 from mkdocs_gptimage.imagefile.sniff import LFS_POINTER
+from mkdocs_gptimage.resources import raise_if_lacking
 from mkdocs_gptimage.store.entry import Damage, DamageKind, Entry, damage_of, lfs_pointer
 from mkdocs_gptimage.store.layout import DirectoryIndex, entry_name, entry_path, misplaced_reason
 from mkdocs_gptimage.store.record import FORMATS, MAX_RECORD_BYTES, RecordError, decode_record
 
 if TYPE_CHECKING:
     from mkdocs_gptimage.spec.digest import Digest
+
+
+_MAY_PASS = frozenset({DamageKind.INCOMPLETE, DamageKind.DUPLICATE, DamageKind.RECORD, DamageKind.MISMATCH})
+"""What a picture looks like for the moment in which another process replaces or deletes its two files."""
+_JUST_CHANGED = 2.0
+"""Seconds since a folder changed in which that process may still be at work."""
+_PAUSE = 0.05
 
 
 class Lookup:
@@ -25,7 +34,25 @@ class Lookup:
         self._index = DirectoryIndex(root)
 
     def get(self, digest: Digest) -> Entry | Damage | None:
-        """Return the picture, its damage, or None if it is not stored; checks the record and the size of the file."""
+        """Return the picture, its damage, or None if it is not stored; checks the record and the size of the file.
+
+        A picture is read twice before it is called damaged. Raises `ResourceError`.
+        """
+        found = self._read(digest)
+        if not isinstance(found, Damage) or found.kind not in _MAY_PASS:
+            return found
+        self._pause(digest)
+        self.forget(digest)
+        return self._read(digest)
+
+    def _pause(self, digest: Digest) -> None:
+        """Give a process that is changing the picture's folder the time to finish."""
+        with contextlib.suppress(OSError):
+            changed = entry_path(self._root, digest, "").parent.stat().st_mtime
+            if abs(time.time() - changed) < _JUST_CHANGED:
+                time.sleep(_PAUSE)
+
+    def _read(self, digest: Digest) -> Entry | Damage | None:
         # Called for every picture of a site, so `Path` objects are created only where they are needed.
         record = entry_name(self._root, digest, "json")
         try:
@@ -81,8 +108,10 @@ class Lookup:
 
 
 def _wrong_size(entry: Entry, size: int) -> Damage:
-    with contextlib.suppress(OSError):
+    try:
         if read_regular_file(entry.path, len(LFS_POINTER)).startswith(LFS_POINTER):
             return lfs_pointer(entry.digest, entry.path)
+    except OSError as error:
+        raise_if_lacking(error, f"{entry.path.name} in the store cannot be read")
     reason = f"{entry.path.name} has {size} bytes, its record says {entry.image.bytes}"
     return Damage(entry.digest, reason, DamageKind.MISMATCH, entry.path)

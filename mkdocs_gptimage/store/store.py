@@ -9,12 +9,15 @@ for again without consent. A symbolic link is damage too, because the picture it
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 from typing import TYPE_CHECKING, Any
 
 from mkdocs_gptimage.errors import ConfigurationError
 from mkdocs_gptimage.fs import check_room, read_regular_file, sha256_of_file, sweep_unfinished
+from mkdocs_gptimage.resources import raise_if_lacking
 from mkdocs_gptimage.store.entry import Damage, DamageKind, Entry, damage_of
+from mkdocs_gptimage.store.interrupted import CandidateIndex
 from mkdocs_gptimage.store.landing import land_pair
 from mkdocs_gptimage.store.layout import entry_name, entry_path, is_in_place, part_files, picture_files, shard_folders
 from mkdocs_gptimage.store.lookup import Lookup
@@ -39,10 +42,15 @@ class Store:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._lookup = Lookup(root)
+        self._candidates = CandidateIndex(root)
 
     def get(self, digest: Digest) -> Entry | Damage | None:
-        """Return the picture, its damage, or None if it is not stored; checks the record and the size of the file."""
-        return self._lookup.get(digest)
+        """Return the picture, its damage, or None if it is not stored; checks the record and the size of the file.
+
+        Raises `ResourceError`, as all that reads here, when this process lacks memory or may not open more files.
+        """
+        found = self._lookup.get(digest)
+        return self._with_advice(found) if isinstance(found, Damage) else found
 
     def entry(self, digest: Digest) -> Entry | None:
         """Return the picture; None if it is missing or damaged."""
@@ -57,7 +65,8 @@ class Store:
         """Return the canonical form of a stored picture's request; None without a valid record."""
         try:
             return decode_request(read_regular_file(entry_name(self.root, digest, "json"), MAX_RECORD_BYTES), digest)
-        except (OSError, RecordError):
+        except (OSError, RecordError) as error:
+            raise_if_lacking(error, f"the record of {digest.short} cannot be read")
             return None
 
     def digests(self) -> list[Digest]:
@@ -70,14 +79,27 @@ class Store:
         found = self.get(digest)
         return self.compare(found) if isinstance(found, Entry) else found
 
-    @staticmethod
-    def compare(entry: Entry) -> Entry | Damage:
-        """Compare the bytes of a picture with its record; thread-safe."""
-        try:
-            reason = compare_bytes(entry.image, entry.path.name, sha256_of_file(entry.path), entry.path)
-        except OSError as error:
-            return damage_of(entry.digest, entry.path, error)
-        return Damage(entry.digest, reason, DamageKind.MISMATCH, entry.path) if reason else entry
+    def compare(self, entry: Entry) -> Entry | Damage | None:
+        """Compare the bytes of a picture with its record; thread-safe.
+
+        Both are read once more before they are called damaged: another process may have replaced them meanwhile.
+        """
+        found: Entry | Damage | None = _compared(entry)
+        if isinstance(found, Damage):
+            now = Store(self.root).get(entry.digest)  # a lookup of its own, as the listings of another are not shared
+            found = _compared(now) if isinstance(now, Entry) else now
+        return self._with_advice(found) if isinstance(found, Damage) else found
+
+    def _with_advice(self, damage: Damage) -> Damage:
+        """Say what completes a replacement that was cut off; thread-safe."""
+        if damage.kind not in (DamageKind.MISMATCH, DamageKind.INCOMPLETE, DamageKind.DUPLICATE):
+            return damage
+        candidate = self._candidates.taken_by_half(damage.digest)
+        if candidate is None:
+            return damage
+        command = f"gptimage regenerate --accept {candidate.short}"
+        advice = f"A run that replaced it by its candidate {candidate.short} was cut off; '{command}' completes that"
+        return dataclasses.replace(damage, advice=advice)
 
     def put(self, request: Mapping[str, Any], digest: Digest, part: Path, image: ImageFacts, made: Provenance) -> Entry:
         """Move the finished file `part` into the store, then its record; both, or on failure (`OSError`) neither."""
@@ -86,7 +108,7 @@ class Store:
             land_pair(path, part, encode_record(request, image, made))
         except OSError as error:
             raise OSError(error.errno, f"{error.strerror or error}, in the store '{self.root}'") from error
-        self._lookup.forget(digest)
+        self._forget(digest)
         return Entry(digest, path, image, made)
 
     def remove(self, digest: Digest) -> None:
@@ -99,7 +121,11 @@ class Store:
             raise ConfigurationError(f"'{self.root}': cannot delete {digest}: {error.strerror or error}") from error
         with contextlib.suppress(OSError):  # it holds other pictures, or is gone
             entry_path(self.root, digest, "").parent.rmdir()
+        self._forget(digest)
+
+    def _forget(self, digest: Digest) -> None:
         self._lookup.forget(digest)
+        self._candidates.forget()
 
     def check_writable(self) -> None:
         """Raise `ConfigurationError` unless files can be written here; called before anything is paid."""
@@ -108,6 +134,7 @@ class Store:
             check_room(self.root, _ROOM_BYTES)
             sweep_unfinished(part_files(self.root))
         except OSError as error:
+            raise_if_lacking(error, f"the store '{self.root}' cannot be written to, nothing was submitted")
             raise ConfigurationError(
                 f"the store '{self.root}' cannot be written to: {error.strerror or error}; nothing was submitted"
             ) from error
@@ -116,3 +143,11 @@ class Store:
             raise ConfigurationError(
                 f"the store's folder '{locked}' cannot be written to; change its permissions; nothing was submitted"
             )
+
+
+def _compared(entry: Entry) -> Entry | Damage:
+    try:
+        reason = compare_bytes(entry.image, entry.path.name, sha256_of_file(entry.path), entry.path)
+    except OSError as error:
+        return damage_of(entry.digest, entry.path, error)
+    return Damage(entry.digest, reason, DamageKind.MISMATCH, entry.path) if reason else entry

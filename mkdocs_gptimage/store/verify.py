@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mkdocs_gptimage.imagefile.sniff import sniff
+from mkdocs_gptimage.resources import raise_if_lacking
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +32,10 @@ def compare_bytes(image: ImageFacts, name: str, sha256: str, path: Path) -> str:
 
 def measure(path: Path) -> tuple[str, int, int] | None:
     """Return (format, width, height) of an image file; None if it is not a valid PNG, JPEG or WebP."""
-    from PIL import Image  # noqa: PLC0415 - slow, and a warm build compares nothing
+    # Slow to import, and a warm build compares nothing.
+    from PIL import Image  # noqa: PLC0415
+
+    from mkdocs_gptimage.imagefile.verify import DECODING_BYTES  # noqa: PLC0415
 
     with path.open("rb") as file:
         kind = sniff(file.read(_LONGEST_MARK))
@@ -41,5 +45,6 @@ def measure(path: Path) -> tuple[str, int, int] | None:
         try:
             with Image.open(file, formats=("PNG", "JPEG", "WEBP")) as picture:
                 return (kind, *picture.size)
-        except Exception:  # noqa: BLE001 - decoders raise anything for malformed files
+        except Exception as error:  # noqa: BLE001 - decoders raise anything for malformed files
+            raise_if_lacking(error, f"{path.name} cannot be opened", memory=DECODING_BYTES)
             return None

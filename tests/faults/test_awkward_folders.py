@@ -20,6 +20,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 import harness
 import pytest
 import scripted_service
+import waits
 from PIL import Image, ImageChops
 from scripted_service import accepts
 from sites import FAST, Finished, Site, block, environment
@@ -74,6 +75,58 @@ def mounted(folder: Path, *options: str):
         yield folder
     finally:
         subprocess.run(["umount", "-l", folder], check=True)
+
+
+# Full disks
+
+
+def noise(size: int) -> bytes:
+    """A picture of about so many bytes."""
+    file = io.BytesIO()
+    side = int((size / 3) ** 0.5)
+    Image.frombytes("RGB", (side, side), os.urandom(3 * side * side)).save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("full", ["store", "cache"])
+def test_nothing_is_submitted_after_a_picture_that_cannot_be_stored(service, tmp_path, monkeypatch, full):
+    """On a full disk the first picture that finds no room is the last that is paid for; all are made when there is."""
+    prompts = [f"picture {number}" for number in range(12)]
+    site = harness.Site(
+        harness.settings(tmp_path, service.base_url, api={"max_requests": 1}), harness.catalog(*prompts)
+    )
+    service.download = scripted_service.Answer(body=noise(1_300_000))
+
+    def submit(_):
+        """Accept when what was accepted before has been asked for, and stored or not."""
+        number = len(service.of("submit"))
+        waits.until(lambda: len(service.of("download")) >= number - 1)
+        waits.until(lambda: not any((site.settings.cache / PARTS).glob("*-*")))
+        return accepts(f"task_{number}")
+
+    service.submit = submit
+    with harness.fast_production(monkeypatch):
+        with mounted(getattr(site.settings, full)) as folder:
+            (folder / "others").write_bytes(bytes(1_000_000 if full == "store" else 3_000_000))
+            result = site.run()
+            problems = [str(problem) for problem in result.problems]
+            submits = len(service.of("submit"))
+            stored = sum(outcome.entry is not None for outcome in result.outcomes)
+            kept = {path: path.read_bytes() for path in site.settings.store.rglob("*") if path.is_file()}
+            journal = {
+                p: p.read_bytes() for p in site.settings.cache.rglob("*") if p.is_file() and PARTS not in p.parts
+            }
+        for path, data in (kept | journal).items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+        service.submit = lambda _: accepts(f"task_{len(service.of('submit'))}")
+        again = site.run()
+
+    assert submits <= stored + 2  # one may have been on its way
+    assert f"cannot be stored: No space left on device, in the {full}" in problems[0]
+    assert "nothing more is submitted, because of another picture: cannot be stored: No space left" in problems[-1]
+    assert again.problems == []
+    assert len(service.of("submit")) == len(prompts)
 
 
 # Permissions

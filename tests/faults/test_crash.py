@@ -8,17 +8,34 @@ from __future__ import annotations
 import os
 import shutil
 
+import crash_moves
 import crash_trials
 import pytest
 from crash_points import ALL, SAMPLE
+from forkserver import start_forkserver
 
 POINTS = ALL if os.environ.get("GPTIMAGE_CRASH_POINTS") == "all" else SAMPLE
+MOVES = (
+    ("accept", "pathlib:Path.replace>.png 1 after"),
+    ("accept", "pathlib:Path.unlink>.json 1 after"),
+    ("prune", "pathlib:Path.unlink>.json 1 after"),
+    ("regenerate", "pathlib:Path.replace>.png 2 after"),
+    ("regenerate", "pathlib:Path.unlink>.json 1 after"),
+    ("store", "pathlib:Path.replace>.png 1 after"),
+)
+"""The moments between two moves; benchmarks/crash.py --moves tries all."""
 LOST = next(point for point in ALL if point.name == "submit 8 done, keys ignored")
 
 
 @pytest.fixture(scope="module")
 def runner(tmp_path_factory):
     with crash_trials.trial_runner(tmp_path_factory.mktemp("crash")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def commands():
+    with start_forkserver() as made:
         yield made
 
 
@@ -56,6 +73,16 @@ def test_a_loss_is_found_out(loss):
     assert found.paid_twice > 0
     assert found.lost > 0
     assert "the plan takes for not submitted" in found.problems[0]
+
+
+@pytest.mark.parametrize(("move", "crash"), MOVES)
+def test_a_kill_between_two_moves_loses_nothing(commands, tmp_path, move, crash):
+    """A command that moves files of the store is completed when it is repeated, and what it left is pruned."""
+    found = crash_moves.try_once(tmp_path, commands, move, crash)
+
+    assert found is not None
+    assert found.problems == []
+    assert found.damaged == ("replace" in crash)
 
 
 def test_a_cache_that_is_wiped_costs_nothing(wiped):

@@ -13,6 +13,7 @@ import re
 import struct
 import zipfile
 import zlib
+from dataclasses import replace
 
 import memory_probe
 import pytest
@@ -447,3 +448,23 @@ def test_the_largest_pictures_decode_in_little_memory(service, tmp_path, kind, o
 
     assert (found.steps, found.kept, len(found.files)) == (["STORED"] * 3, [""] * 3, 6), found
     assert found.grown < MOST_MEMORY
+
+
+def test_many_requests_with_large_references_take_bounded_memory(service, tmp_path):
+    """Twelve submits at a time, each with a reference image of 16 MB, are not all in memory together."""
+    prompts = [f"picture {number}" for number in range(12)]
+
+    def submit(request):
+        number, size = len(service.of("submit")), len(request.json["image_urls"][0])
+        sizes.append(size)
+        service.requests[:] = [replace(each, body=b"") for each in service.requests]
+        return accepts(f"task_{number}", wait=1.0)
+
+    sizes: list[int] = []
+    service.submit = submit
+    with memory_probe.start_probe() as probe:
+        found = probe.measure(tmp_path, service.base_url, *prompts, reference=16_000_000, max_requests=12)
+
+    assert found.steps == ["STORED"] * 12, found
+    assert min(sizes) > 21_000_000
+    assert found.grown < 350  # without a bound, over 1,100

@@ -22,6 +22,7 @@ from mkdocs_gptimage.generate.run import run_plan
 from mkdocs_gptimage.service import transport
 from mkdocs_gptimage.service.client import Client
 from mkdocs_gptimage.service.redact import Secret
+from mkdocs_gptimage.service.upload import Upload
 from mkdocs_gptimage.settings import Api
 
 FORMS = [KEY, KEY.upper(), quote(KEY, safe="").replace("-", "%2D"), KEY[:8]]
@@ -137,7 +138,7 @@ def call(base_url, use):
 
 
 USES = {
-    "submit": lambda client: client.submit({"prompt": "a cat"}, "k", 1.0),
+    "submit": lambda client: client.submit(Upload([b'{"prompt": "a cat"}']), "k", 1.0),
     "poll": lambda client: client.poll("t"),
     "poll_many": lambda client: client.poll_many(["t"]),
 }

@@ -28,7 +28,7 @@ from mkdocs_gptimage.catalog.catalog import Catalog, Use
 from mkdocs_gptimage.catalog.location import Source
 from mkdocs_gptimage.errors import BudgetError, MissingPicturesError
 from mkdocs_gptimage.fs import read_regular_file
-from mkdocs_gptimage.generate import submit
+from mkdocs_gptimage.generate import request_bodies
 from mkdocs_gptimage.generate.job import Outcome
 from mkdocs_gptimage.generate.ready_queue import ReadyQueue
 from mkdocs_gptimage.generate.result import RunResult
@@ -497,7 +497,9 @@ def test_a_parent_is_what_was_verified(studio, make_site, monkeypatch, read, sai
     site = make_site(TWINS)
     original = read_regular_file
     monkeypatch.setattr(
-        submit, "read_regular_file", lambda path, most: read() if str(path).endswith(".png") else original(path, most)
+        request_bodies,
+        "read_regular_file",
+        lambda path, most: read() if str(path).endswith(".png") else original(path, most),
     )
     (night,) = site.generate()
 

@@ -391,3 +391,30 @@ def test_other_files_of_yaml_are_no_configurations(site):
 
     assert site.gptimage("prune", "--apply").code == 0
     assert stored(site) == {CAT.digest, DOG.digest}
+
+
+def test_what_a_kill_left_is_found_and_deleted(site):
+    """Half-written files of killed runs, in the store and everywhere in the cache, are listed and deleted."""
+    assert site.gptimage("gallery", "-o", "x.html").code == 0
+    cache, shard = site.root / ".cache" / "gptimage", site.store / CAT.digest[:2]
+    name = f".{'0' * 12}{'a' * 16}.part"
+    left = [
+        shard / name,
+        cache / name,
+        cache / WEB / name,
+        cache / "parts" / name,
+        cache / "parts" / f"{CAT.digest}-{'a' * 16}",
+    ]
+    for path in left:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"half")
+        os.utime(path, (time.time() - 7200,) * 2)
+    fresh = shard / f".{'0' * 12}{'b' * 16}.part"
+    fresh.write_bytes(b"half")
+    listed = json.loads(site.gptimage("prune", "--json").out)
+    applied = site.gptimage("prune", "--apply")
+
+    assert set(map(str, left)) <= set(listed["files"])
+    assert "5 unfinished files left by runs that were killed" in applied.out
+    assert not any(path.exists() for path in left)
+    assert fresh.exists()

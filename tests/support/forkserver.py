@@ -12,6 +12,9 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "faults"))
+
+import crash
 from sites import Finished, environment
 
 if TYPE_CHECKING:
@@ -61,6 +64,8 @@ def _obey(order: dict[str, Any]) -> None:
     os.environ.update(order["env"])
     for number, name in enumerate(("out", "err"), 1):
         os.dup2(os.open(Path(order["said"]) / name, os.O_WRONLY | os.O_CREAT), number)
+    if crash.CRASH in os.environ:
+        crash.arm(os.environ[crash.CRASH])
     program, *sys.argv[1:] = order["arguments"]
     module, name = {"mkdocs": ("mkdocs.__main__", "cli"), "gptimage": ("mkdocs_gptimage.cli", "main")}[program]
     getattr(importlib.import_module(module), name)()

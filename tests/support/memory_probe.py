@@ -24,6 +24,8 @@ from mkdocs_gptimage.generate import executor as generation
 from mkdocs_gptimage.generate import retry
 from mkdocs_gptimage.imagefile.verify import verify_image
 from mkdocs_gptimage.service import client
+from mkdocs_gptimage.spec.model import ImageSpec
+from mkdocs_gptimage.spec.references import ReferenceResolver
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,11 +52,17 @@ class MemoryProbe:
 
     process: subprocess.Popen[str]
 
-    def measure(self, root: Path, base_url: str, *prompts: str, patience: float = 30, **api: Any) -> MemoryResult:
-        """Make a picture for each prompt in a folder that is new; an answer may take so many seconds."""
+    def measure(
+        self, root: Path, base_url: str, *prompts: str, patience: float = 30, reference: int = 0, **api: Any
+    ) -> MemoryResult:
+        """Make a picture for each prompt in a folder that is new; an answer may take so many seconds.
+
+        `reference` are the bytes of an image that each is drawn from, none by default.
+        """
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         job = {"root": str(root), "base_url": base_url, "prompts": prompts, "api": api, "patience": patience}
+        job["reference"] = reference
         print(json.dumps(job), file=self.process.stdin, flush=True)
         return MemoryResult(**json.loads(self.process.stdout.readline()))
 
@@ -100,7 +108,8 @@ def _made(job: dict[str, Any], base: float) -> MemoryResult:
     temporary = root / "tmp"
     temporary.mkdir()
     tempfile.tempdir = str(temporary)
-    site = harness.Site(harness.settings(root, job["base_url"], api=job["api"]), harness.catalog(*job["prompts"]))
+    specs = [_spec(prompt, root, job["reference"]) for prompt in job["prompts"]]
+    site = harness.Site(harness.settings(root, job["base_url"], api=job["api"]), harness.catalog(*specs))
     start = time.monotonic()
     outcomes = site.generate()
     submissions = site.submissions()
@@ -112,6 +121,14 @@ def _made(job: dict[str, Any], base: float) -> MemoryResult:
         seconds=time.monotonic() - start,
         grown=_peak() - base,
     )
+
+
+def _spec(prompt: str, root: Path, reference: int) -> ImageSpec:
+    if not reference:
+        return ImageSpec(prompt)
+    path = root / f"{prompt}.png"
+    path.write_bytes(picture() + prompt.encode() + bytes(reference))
+    return ImageSpec(prompt, size=None, references=(ReferenceResolver(root, root).resolve(path.name, root),))
 
 
 def _peak() -> float:

@@ -20,6 +20,7 @@ from mkdocs_gptimage.hosts.mkdocs.config import Options, settings_of
 from mkdocs_gptimage.hosts.mkdocs.mode import Invocation, PagesRead, choose_mode
 from mkdocs_gptimage.hosts.mkdocs.production import STYLESHEET, log
 from mkdocs_gptimage.hosts.mkdocs.session import BuildSession
+from mkdocs_gptimage.resources import naming_lack
 from mkdocs_gptimage.store.store import Store
 
 if TYPE_CHECKING:
@@ -213,6 +214,7 @@ def _complete(build: _Build, attributes: dict[str, str]) -> None:
 def _errors_for_host() -> Iterator[None]:
     """Translate our errors into MkDocs'."""
     try:
-        yield
+        with naming_lack("the pictures of the site cannot be prepared"):
+            yield
     except GptImageError as error:
         raise PluginError(f"gptimage: {error}") from error

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
+import os
 import shutil
 import sqlite3
 import time
@@ -24,6 +27,7 @@ from .cells import LEFT, MADE, NOT_BEGUN, REFUSED, UNKNOWN, Cell, World, at, bot
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+LACKED = "the journal '…/gptimage/.journal/journal' cannot be opened, nothing was submitted: "
 OPENED = "the journal '…/gptimage/.journal/journal' cannot be opened (…); nothing was submitted. …"
 USED = "the journal '…/gptimage/.journal/journal' cannot be used ({})"
 FULL, READ_ONLY = "database or disk is full", "attempt to write a readonly database"
@@ -128,6 +132,30 @@ def _broken(method: str, words: str, allowed: int = 0) -> Callable[[World], None
     return happens
 
 
+def _without_locks(kind: str) -> Callable[[World], None]:
+    """The file system has no locks, of those of `flock` or those that SQLite uses."""
+
+    def happens(world: World) -> None:
+        def fail(*_: Any) -> None:
+            raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+        world.patch.setattr(fcntl, kind, fail)
+
+    return happens
+
+
+def _lacks(method: str) -> Callable[[World], None]:
+    """A call of the database layer finds no memory."""
+
+    def happens(world: World) -> None:
+        def fail(*_: Any, **__: Any) -> None:
+            raise MemoryError
+
+        world.patch.setattr(diskcache.Cache, method, fail)
+
+    return happens
+
+
 def _row(world: World, **changes: Any) -> None:
     """Another process writes the row of the picture, or removes it."""
     with sqlite3.connect(_database(world)) as other:
@@ -159,11 +187,23 @@ INTENT_STAYS = replace(MADE, stage=Stage.INTENT, is_let_go=False)
 OPENING = [
     Cell("locked at opening", both(_impatient, _known, _locked), NOT_BEGUN, "", OPENED),
     Cell("damaged at opening", _damaged, NOT_BEGUN, "", OPENED),
+    Cell("too little memory at opening", _lacks("__init__"), NOT_BEGUN, "", f"{LACKED}not enough memory; …"),
+    *[
+        Cell(
+            f"no locks ({kind})",
+            _without_locks(kind),
+            NOT_BEGUN,
+            "",
+            "'…/.journal/runs' lies on a file system without …",
+        )
+        for kind in ("flock", "lockf")
+    ],
     Cell("a folder for the database", _folder_for_database, NOT_BEGUN, "", OPENED),
 ]
 
 CLAIM = [
     Cell("locked at the claim", _lock_at_claim, REFUSED, "", USED.format("another program has locked it")),
+    Cell("too little memory at the claim", _lacks("add"), REFUSED, "", USED.format("not enough memory; …")),
     Cell("full at the claim", _broken("add", FULL), REFUSED, "", USED.format(FULL)),
     Cell("read-only at the claim", _broken("add", READ_ONLY), REFUSED, "", USED.format(READ_ONLY)),
 ]
@@ -171,6 +211,7 @@ CLAIM = [
 LATER = [
     Cell("locked from the submit on", _lock_during("submit", accepts("task_1")), INTENT_STAYS, ASKED),
     Cell("full from the submit on", both(_broken("set", FULL), _broken("delete", FULL)), INTENT_STAYS, ASKED),
+    Cell("too little memory at the task's id", _lacks("set"), MADE, ASKED),
     Cell("full at the task's id", _broken("set", FULL), MADE, ASKED),
     Cell("read-only at the task's id", _broken("set", READ_ONLY), MADE, ASKED),
     Cell("locked at the end", _lock_during("download", PICTURE), ROW_STAYS, ASKED),

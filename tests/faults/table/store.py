@@ -42,6 +42,26 @@ def _breaks(target: Any, name: str, number: int = errno.ENOSPC, *, calls: int = 
     return happens
 
 
+def _lacks(error: Exception, *, lasts: bool = True) -> Callable[[World], None]:
+    """This process lacks what the check of a picture takes."""
+
+    def happens(world: World) -> None:
+        works, left = collecting.verify_image, [error]
+
+        def fail(path: Path) -> Any:
+            if left:
+                raise left[0] if lasts else left.pop()
+            return works(path)
+
+        world.patch.setattr(collecting, "verify_image", fail)
+
+    return happens
+
+
+def _lacks_once(error: Exception) -> Callable[[World], None]:
+    return _lacks(error, lasts=False)
+
+
 def _meanwhile(happens: Callable[[], Any], answer: Answer | None = None) -> Callable[[Any], Answer]:
     """A submit during which something happens."""
 
@@ -133,6 +153,9 @@ def _vanishes(*folders: str) -> Callable[[World], None]:
 
 
 ASKED = "submit batch download"
+UNSTORED = "cannot be stored: "
+LACKS_FILES, LACKS_MEMORY = f"{UNSTORED}too many open files; …", f"{UNSTORED}…not enough memory; …"
+TRIED, TRIED_TWICE = f"{ASKED}×3", f"{ASKED}×2"
 
 IN_STORE, IN_CACHE = ", in the store '…/gptimage'", ", in the cache '…/.cache/parts'"
 
@@ -148,6 +171,26 @@ CELLS = [
         ASKED,
         f"cannot be stored: Input/output error{IN_STORE}",
     ),
+    *[
+        Cell(
+            f"{name} at the name", _breaks(Path, "replace", number), LEFT, ASKED, f"cannot be stored: {said}{IN_STORE}"
+        )
+        for name, number, said in (
+            ("no quota", errno.EDQUOT, "Disk quota exceeded"),
+            ("a read-only disk", errno.EROFS, "Read-only file system"),
+        )
+    ],
+    Cell(
+        "too many open files",
+        _breaks(os, "fsync", errno.EMFILE),
+        LEFT,
+        TRIED,
+        LACKS_FILES,
+    ),
+    Cell("too many open files, once", _lacks_once(OSError(errno.EMFILE, os.strerror(errno.EMFILE))), MADE, TRIED_TWICE),
+    Cell("too little memory to decode", _lacks(MemoryError()), LEFT, TRIED, LACKS_MEMORY),
+    Cell("too little memory to decode, once", _lacks_once(MemoryError()), MADE, TRIED_TWICE),
+    Cell("no thread to decode in, once", _lacks_once(RuntimeError("can't start new thread")), MADE, TRIED_TWICE),
     Cell("no space at the folder", _breaks(Path, "mkdir", calls=1), LEFT, ASKED, f"{NO_SPACE}{IN_STORE}"),
     Cell("no space at the picture's name", _breaks(Path, "replace"), LEFT, ASKED, f"{NO_SPACE}{IN_STORE}"),
     Cell("no space at the record's name", _breaks(Path, "replace", calls=1), LEFT, ASKED, f"{NO_SPACE}{IN_STORE}"),

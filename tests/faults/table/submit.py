@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import errno
+import os
 import socket
 from dataclasses import replace
 from email.utils import format_datetime
@@ -32,6 +34,18 @@ def _sent_to(base_url: str) -> Callable[[World], None]:
         address = base_url.format(port=world.service.origin.rpartition(":")[2], unused=gateways.unused_port())
         api = replace(world.site.settings.api, base_url=address)
         world.site.settings = replace(world.site.settings, api=api)
+
+    return happens
+
+
+def _lacks(error: Exception) -> Callable[[World], None]:
+    """This process lacks what a connection takes."""
+
+    def happens(world: World) -> None:
+        async def fail(*_: Any, **__: Any) -> None:
+            raise error
+
+        world.patch.setattr("anyio.connect_tcp", fail)
 
     return happens
 
@@ -88,6 +102,23 @@ def _unreadable(fault: str, body: Any, excerpt: str) -> Cell:
 
 
 CONNECTION = [
+    Cell(
+        "too many open files",
+        _lacks(OSError(errno.EMFILE, os.strerror(errno.EMFILE))),
+        STOPPED,
+        "",
+        "127.0.0.1:… cannot be reached (too many open files; …)",
+    ),
+    Cell(
+        "too little memory", _lacks(MemoryError()), STOPPED, "", "127.0.0.1:… cannot be reached (not enough memory; …)"
+    ),
+    Cell(
+        "no more threads",
+        _lacks(RuntimeError("can't start new thread")),
+        STOPPED,
+        "",
+        "127.0.0.1:… cannot be reached (no more threads …)",
+    ),
     Cell(
         "connection refused",
         _sent_to("http://127.0.0.1:{unused}/v1"),

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import gzip
 import hashlib
+import json
 import logging
 import os
 import socket
@@ -34,9 +35,14 @@ from mkdocs_gptimage.service.client import Client
 from mkdocs_gptimage.service.download import Downloaded
 from mkdocs_gptimage.service.protocol import Accepted
 from mkdocs_gptimage.service.redact import Secret
+from mkdocs_gptimage.service.upload import Upload
 from mkdocs_gptimage.settings import Api
 
 BODY = {"model": "gpt-image-2", "prompt": "a cat"}
+
+
+def upload(body):
+    return Upload([json.dumps(body).encode()])
 
 
 @pytest.fixture
@@ -57,7 +63,7 @@ def call(base_url, use, **api):
 
 
 def submit(base_url, seconds=5.0, **api):
-    return call(base_url, lambda client: client.submit(BODY, "idempotent", seconds), **api)
+    return call(base_url, lambda client: client.submit(upload(BODY), "idempotent", seconds), **api)
 
 
 @pytest.fixture
@@ -251,7 +257,9 @@ def test_a_service_that_reads_too_slowly_is_left(monkeypatch):
         reading = portal.start_task_soon(read_slowly)
         body = {**BODY, "image_urls": ["x" * 40_000_000]}
         with pytest.raises(UnknownOutcomeError, match="in time"):
-            call(f"http://127.0.0.1:{listener.getsockname()[1]}/v1", lambda client: client.submit(body, "k", 5.0))
+            call(
+                f"http://127.0.0.1:{listener.getsockname()[1]}/v1", lambda client: client.submit(upload(body), "k", 5.0)
+            )
         reading.cancel()
 
 
@@ -289,7 +297,7 @@ def test_a_poll_goes_through_while_submits_are_slow(service):
     async def use(client):
         async with anyio.create_task_group() as group:
             for _ in range(8):
-                group.start_soon(client.submit, BODY, "k", 5.0)
+                group.start_soon(client.submit, upload(BODY), "k", 5.0)
             await anyio.sleep(0.2)
             start = time.monotonic()
             await client.poll("t")

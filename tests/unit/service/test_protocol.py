@@ -76,7 +76,12 @@ def body(value):
 )
 def test_request(spec, urls, expected):
     """A request holds the documented fields, and those that are not set are absent."""
-    assert protocol.request_body(spec, urls) == {"model": "gpt-image-2", "prompt": "a", "n": 1, **expected}
+    assert json.loads(b"".join(protocol.encode_request(spec, list(urls)))) == {
+        "model": "gpt-image-2",
+        "prompt": "a",
+        "n": 1,
+        **expected,
+    }
 
 
 @pytest.mark.parametrize(

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import hashlib
 import json
 import os
 import re
 import shutil
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from scripted_service import picture
 
 from mkdocs_gptimage.errors import ConfigurationError
 from mkdocs_gptimage.fs import sha256_of_file
+from mkdocs_gptimage.plan.orphans import candidate_variant
 from mkdocs_gptimage.spec.model import ImageSpec
-from mkdocs_gptimage.store import landing
+from mkdocs_gptimage.store import landing, lookup
 from mkdocs_gptimage.store.entry import Damage, DamageKind, Entry
 from mkdocs_gptimage.store.record import ImageFacts, Provenance
 from mkdocs_gptimage.store.store import Store
@@ -25,6 +29,7 @@ SPEC = ImageSpec("Ein Kätzchen")
 DIGEST = SPEC.digest
 MADE = Provenance("2026-11-23T21:16:57Z", "apimaster.ai", "task_1", 12.5, 0.0085)
 DATA = picture()
+OTHER = picture(size=(32, 18)) + b"another"
 FACTS = ImageFacts(hashlib.sha256(DATA).hexdigest(), len(DATA), 32, 18, "png")
 
 RECORD = f"""{{
@@ -151,6 +156,104 @@ def test_a_put_whose_record_cannot_be_named_takes_the_bytes_back(store, monkeypa
         put(store)
 
     assert [path for path in store.root.rglob("*") if path.is_file()] == []
+
+
+def test_a_replacement_that_breaks_leaves_the_old_pair(store, monkeypatch):
+    """A new picture whose record cannot be named does not stay beside the record of the old one."""
+    put(store)
+    real = Path.replace
+
+    def replace(self, target):
+        if Path(target).suffix == ".json":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(self, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", replace)
+        with pytest.raises(OSError, match="No space left on device"):
+            put(store, data=OTHER)
+    files = sorted(path.name for path in store.root.rglob("*") if path.is_file())
+
+    assert files == [f"{DIGEST}.json", f"{DIGEST}.png"]
+    assert store.verify(DIGEST).image == FACTS
+
+
+def test_a_replacement_is_whole_where_there_are_no_hard_links(store, monkeypatch):
+    """Where the old picture cannot be kept by a second name, it is kept by a copy, and none of it stays."""
+    put(store)
+
+    def fail(*_, **__):
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", fail)
+    put(store, data=OTHER)
+    files = sorted(path.name for path in store.root.rglob("*") if path.is_file())
+
+    assert files == [f"{DIGEST}.json", f"{DIGEST}.png"]
+    assert paths(store)[0].read_bytes() == OTHER
+
+
+def half_replaced(store):
+    """Put the bytes of a new picture beside the record of the old one; return what completes the replacement."""
+    image, record = paths(store)
+    put(store, data=OTHER)
+    complete = record.read_bytes()
+    put(store)
+    image.write_bytes(OTHER)
+    return lambda *_: record.write_bytes(complete)
+
+
+@pytest.mark.parametrize("ask", ["get", "verify"])
+def test_a_picture_is_read_once_more_before_it_is_called_damaged(store, monkeypatch, ask):
+    """Between the two moves of another process a picture is not damaged: it is whole a moment later."""
+    finish = half_replaced(store)
+    monkeypatch.setattr(lookup, "time", SimpleNamespace(time=time.time, sleep=finish))
+
+    assert getattr(Store(store.root), ask)(DIGEST).image.bytes == len(OTHER)
+
+
+def test_bytes_that_change_while_they_are_compared_are_compared_again(store, monkeypatch):
+    """A picture that another process replaces after its record was read is the new one, and not damaged."""
+    entry = put(store)
+
+    def hash_late(path):
+        monkeypatch.undo()
+        put(Store(store.root), data=OTHER)
+        return sha256_of_file(path)
+
+    monkeypatch.setattr("mkdocs_gptimage.store.store.sha256_of_file", hash_late)
+
+    assert store.compare(entry).image.bytes == len(OTHER)
+
+
+@pytest.mark.parametrize("ask", ["get", "verify"])
+def test_the_damage_of_a_cut_off_replacement_names_its_candidate(store, ask):
+    """Bytes in place of which a candidate knows the record: the message says which command completes that."""
+    half_replaced(store)
+    candidate = dataclasses.replace(SPEC, variant=candidate_variant(1, DIGEST))
+    stranger = dataclasses.replace(SPEC, variant=candidate_variant(1, ImageSpec("another").digest))
+    put(store, spec=stranger, data=OTHER)
+    without = getattr(store, ask)(DIGEST).remedy
+    put(store, spec=candidate, data=OTHER)
+    with_candidate = getattr(store, ask)(DIGEST).remedy
+
+    assert "regenerate" not in without
+    assert f"'gptimage regenerate --accept {candidate.digest.short}' completes that" in with_candidate
+    assert "delete" not in with_candidate
+
+
+def test_a_file_that_cannot_be_read_is_not_to_be_deleted(store, monkeypatch):
+    """A bad disk or a wrong permission is no reason to have a picture made anew, and to pay for it."""
+    put(store)
+
+    def fail(*_):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(lookup, "stat_regular_file", fail)
+    found = store.get(DIGEST)
+
+    assert found.kind is DamageKind.UNREADABLE
+    assert "delete" not in found.remedy
 
 
 def test_a_put_replaces_a_picture_of_another_format(store):
