@@ -1,4 +1,4 @@
-"""Files: atomic writes, the removal of unfinished files, reads of regular files only, and the cache folder.
+"""Files: atomic writes, the removal of unfinished files, and reads of regular files only.
 
 A file is written under a temporary name, flushed where it must survive a loss of power, and moved to its final name.
 """
@@ -9,6 +9,7 @@ import contextlib
 import errno
 import hashlib
 import os
+import re
 import secrets
 import shutil
 import stat
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-PARTS = "parts"
-"""The cache's folder of unfinished files."""
+PART = re.compile(r"\..{1,12}[0-9a-f]{16}\.part")
+"""The name of a file that is being written, beside its target."""
 _CHUNK = 1024 * 1024
 _ABANDONED_SECONDS = 3600
 """The age from which an unfinished file belongs to a killed run: no download takes that long."""
@@ -35,9 +36,6 @@ _KINDS = (
     (stat.S_ISFIFO, "a named pipe"),
     (stat.S_ISSOCK, "a socket"),
 )
-# The journal contains prompts and links: readable by user and group only, or less by the umask.
-_CACHE_MODE = 0o770
-_IGNORE_ALL = b"*\n"
 
 
 class IrregularFileError(OSError):
@@ -128,12 +126,6 @@ def sweep_unfinished(parts: Iterable[Path]) -> None:
                 part.unlink()
 
 
-def sweep_parts(cache: Path) -> None:
-    """Delete the unfinished files that killed runs left in the cache."""
-    with contextlib.suppress(FileNotFoundError):  # no cache yet
-        sweep_unfinished((cache / PARTS).iterdir())
-
-
 def stat_regular_file(path: Path | str) -> os.stat_result:
     """Return the status of a regular file; raise `IrregularFileError` or another `OSError`."""
     found = os.lstat(path)
@@ -190,15 +182,3 @@ def _require_regular(found: os.stat_result) -> None:
     if not stat.S_ISREG(found.st_mode):
         kind = next((kind for is_kind, kind in _KINDS if is_kind(found.st_mode)), "a device")
         raise IrregularFileError(f"is {kind}, expected a file")
-
-
-def prepare_cache(cache: Path) -> None:
-    """Create the cache folder with a `.gitignore` that keeps it out of commits."""
-    ignore = cache / ".gitignore"
-    # A full disk may have left an empty one.
-    with contextlib.suppress(FileNotFoundError):
-        if ignore.stat().st_size:
-            return
-    cache.parent.mkdir(parents=True, exist_ok=True)
-    cache.mkdir(mode=_CACHE_MODE, exist_ok=True)
-    atomic_write(ignore, _IGNORE_ALL)

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from mkdocs_gptimage.errors import ConfigurationError
-from mkdocs_gptimage.fs import atomic_write, prepare_cache
+from mkdocs_gptimage.fs import atomic_write
 from mkdocs_gptimage.gallery.items import gallery_items, mark_damaged, status_words
+from mkdocs_gptimage.owned_folder import claim_folder
 from mkdocs_gptimage.plan.plan import decide
 from mkdocs_gptimage.plan.status import SiteStatus
 from mkdocs_gptimage.publish.renditions import derive_renditions
@@ -53,7 +54,7 @@ def write_gallery(target: Path, found: Sequence[GalleryItem], problems: Sequence
     Raises `ConfigurationError` where the file or the cache cannot be written to.
     """
     try:
-        prepare_cache(settings.cache)
+        claim_folder(settings.cache)
         entries = [each.entry for each in found if each.entry is not None]
         derived = derive_renditions(entries, _THUMBNAILS, settings.cache)
         payload = [_embedded(each, derived.get(each.digest), target.parent) for each in found]

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from mkdocs_gptimage.errors import ConfigurationError
 from mkdocs_gptimage.fs import stat_regular_file
-from mkdocs_gptimage.publish.link import PLACEHOLDERS
-from mkdocs_gptimage.publish.manifest import WEB, read_manifest
+from mkdocs_gptimage.owned_folder import own_files
+from mkdocs_gptimage.publish.link import CARD, PLACEHOLDERS
+from mkdocs_gptimage.publish.manifest import MANIFEST, WEB, WEB_FILE, read_manifest
 from mkdocs_gptimage.spec.digest import SHORT_LENGTH, Digest
 from mkdocs_gptimage.store.entry import Entry
 
@@ -73,13 +74,15 @@ def _versions(entries: Iterable[Entry], cache: Path) -> Iterator[Path]:
         named.add(f"{entry.digest}.json")
         manifest = read_manifest(cache, entry)
         named.update(file.name for file in (manifest.files if manifest else {}).values())
-    yield from _settled(path for path in _files(cache / WEB) if path.name not in named)
+    found = [*own_files(cache / WEB, MANIFEST), *own_files(cache / WEB, WEB_FILE)]
+    yield from _settled(path for path in sorted(found) if path.name not in named)
 
 
 def _cards(used: Iterable[Digest], cache: Path) -> Iterator[Path]:
     """Cards of unused pictures; their names end with the short digest."""
     short_digests = {digest.short for digest in used}
-    yield from _settled(path for path in _files(cache / PLACEHOLDERS) if path.stem[-SHORT_LENGTH:] not in short_digests)
+    cards = own_files(cache / PLACEHOLDERS, CARD)
+    yield from _settled(path for path in cards if path.stem[-SHORT_LENGTH:] not in short_digests)
 
 
 def _settled(paths: Iterable[Path]) -> Iterator[Path]:
@@ -90,10 +93,3 @@ def _is_settled(path: Path) -> bool:
     with contextlib.suppress(OSError):
         return time.time() - stat_regular_file(path).st_mtime > _SETTLED_SECONDS
     return False
-
-
-def _files(folder: Path) -> list[Path]:
-    try:
-        return sorted(folder.iterdir())
-    except OSError:
-        return []

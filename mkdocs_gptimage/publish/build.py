@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mkdocs_gptimage.errors import ConfigurationError, PictureError
-from mkdocs_gptimage.fs import PARTS, atomic_write, prepare_cache, read_regular_file, stat_regular_file
+from mkdocs_gptimage.fs import atomic_write, read_regular_file, stat_regular_file
 from mkdocs_gptimage.imagefile.provenance import mark, packet_for
+from mkdocs_gptimage.owned_folder import PARTS, make_subfolder
 from mkdocs_gptimage.publish.dominant_colour import dominant_colour
 from mkdocs_gptimage.publish.encode import encode, encoder_version, open_upright, resize
 from mkdocs_gptimage.publish.manifest import (
@@ -49,9 +50,8 @@ def build_renditions(
 ) -> dict[Digest, RenditionManifest | Damage]:
     """Make the missing web versions of each picture; return its manifest, or the damage to its bytes, by digest."""
     versions = _versions(output)
-    prepare_cache(cache)
-    (cache / WEB).mkdir(exist_ok=True)
-    (cache / PARTS).mkdir(exist_ok=True)
+    for name in (WEB, PARTS):
+        make_subfolder(cache, name)
     cores = _cores()
     # One pool decodes a picture per core, the other encodes: even a single picture uses all cores.
     pictures, work = ThreadPoolExecutor(cores), ThreadPoolExecutor(cores)

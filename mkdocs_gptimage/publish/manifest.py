@@ -35,7 +35,10 @@ ORIGINAL = "original"
 _RULES = 2
 """Version of the encoding rules; a new one has all web versions made anew."""
 _MAX_BYTES = 256 * 1024
-_NAME = re.compile(r"[0-9a-z]+(?:-[0-9a-z]+)*\.(?:webp|avif|png|jpg)")
+MANIFEST = re.compile(r"[0-9a-f]{64}\.json")
+"""The name of a manifest."""
+WEB_FILE = re.compile(r"[0-9a-z]+(?:-[0-9a-z]+)*\.(?:webp|avif|png|jpg)")
+"""The name of a web version."""
 
 
 @dataclass(frozen=True)
@@ -177,7 +180,7 @@ def _file(found: Mapping[str, Any]) -> RenditionFile:
     # One condition for speed: a site has thousands of files.
     if not type(made.width) is type(made.height) is type(made.bytes) is type(made.changed) is int:
         raise TypeError(found)
-    if not _NAME.fullmatch(_text(made.name)):  # no path outside the folder
+    if not WEB_FILE.fullmatch(_text(made.name)):  # no path outside the folder
         raise ValueError(made.name)
     _text(made.sha256)
     return made

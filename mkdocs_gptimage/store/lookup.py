@@ -23,10 +23,15 @@ class Lookup:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._index = DirectoryIndex(root)
+        self._linked: dict[str, bool] = {}
 
     def get(self, digest: Digest) -> Entry | Damage | None:
         """Return the picture, its damage, or None if it is not stored; checks the record and the size of the file."""
         # Called for every picture of a site, so `Path` objects are created only where they are needed.
+        if self._is_linked(digest[:2]):
+            shard = self._root / digest[:2]
+            reason = f"{shard.name} in the store is a symbolic link, expected a folder"
+            return Damage(digest, reason, DamageKind.NOT_A_FILE, shard)
         record = entry_name(self._root, digest, "json")
         try:
             data = read_regular_file(record, MAX_RECORD_BYTES)
@@ -45,6 +50,11 @@ class Lookup:
     def forget(self, digest: Digest) -> None:
         """List the folder of a picture again: its files have changed."""
         self._index.forget(digest)
+
+    def _is_linked(self, shard: str) -> bool:
+        if shard not in self._linked:
+            self._linked[shard] = os.path.islink(f"{self._root}{os.sep}{shard}")  # noqa: PTH114 - as above
+        return self._linked[shard]
 
     def _without_record(self, digest: Digest) -> Damage | None:
         """Distinguish a missing picture from a paid one whose record is lost or misplaced."""

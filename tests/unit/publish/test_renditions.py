@@ -593,7 +593,7 @@ def test_a_cache_that_cannot_be_written_is_an_error_of_the_system(store, cache):
     """A full disk is not reported as damage of a picture."""
     cache.write_text("a file")
 
-    with pytest.raises(OSError, match="directory"):
+    with pytest.raises(OSError, match="exists"):
         derive(store(), cache)
 
 
