@@ -7,6 +7,7 @@ GptImageError
 ├── MissingPicturesError   pictures are missing or damaged, and this run may not make them
 ├── GenerationError        requested pictures could not be made
 ├── PictureError           the bytes of a picture are damaged or not of a supported format
+│   └── ImageLimitError    reading the picture would take more time or memory than is sensible
 ├── LinkError              an image link that must not be followed, or has expired
 └── GatewayError           the image API answered with an error, or not at all
     ├── RejectedError      the answer proves that nothing was accepted; nothing is paid
@@ -48,6 +49,10 @@ class GenerationError(GptImageError):
 
 
 class PictureError(GptImageError):
+    pass
+
+
+class ImageLimitError(PictureError):
     pass
 
 

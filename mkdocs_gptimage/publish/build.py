@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mkdocs_gptimage.errors import ConfigurationError, PictureError
-from mkdocs_gptimage.fs import atomic_write, read_regular_file, stat_regular_file
+from mkdocs_gptimage.fs import atomic_write, stat_regular_file
 from mkdocs_gptimage.imagefile.provenance import mark, packet_for
 from mkdocs_gptimage.owned_folder import PARTS, make_subfolder
 from mkdocs_gptimage.publish.dominant_colour import dominant_colour
@@ -31,8 +31,8 @@ from mkdocs_gptimage.publish.manifest import (
     rendition_path,
     required_renditions,
 )
-from mkdocs_gptimage.store.entry import Damage, DamageKind, damage_of
-from mkdocs_gptimage.store.verify import compare_bytes
+from mkdocs_gptimage.store.entry import Damage, damage_of
+from mkdocs_gptimage.store.verify import damage_of_bytes, read_verified
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -112,7 +112,7 @@ class _PictureBuild:
             manifest = self._measured(source) if previous is None else replace(previous, changed=source.changed)
             made = self._files(source, manifest, previous)
         except PictureError as error:
-            return Damage(self.entry.digest, f"{self.entry.path.name}: {error}", DamageKind.UNREADABLE, self.entry.path)
+            return damage_of_bytes(self.entry, error)
         manifest = replace(manifest, files={**manifest.files, **made})
         path = manifest_path(self.cache, self.entry.digest)
         atomic_write(path, encode_manifest(manifest).encode(), staging=self.cache / PARTS)
@@ -207,11 +207,10 @@ def _verified(entry: Entry) -> _SourceImage | Damage:
     """Read a stored picture and compare it with its record; later steps use these very bytes."""
     try:
         changed = change_time(stat_regular_file(entry.path))
-        data = read_regular_file(entry.path, entry.image.bytes)
-        reason = compare_bytes(entry.image, entry.path.name, hashlib.sha256(data).hexdigest(), entry.path)
     except OSError as error:
         return damage_of(entry.digest, entry.path, error)
-    return Damage(entry.digest, reason, path=entry.path) if reason else _SourceImage(entry, data, changed)
+    data = read_verified(entry)
+    return data if isinstance(data, Damage) else _SourceImage(entry, data, changed)
 
 
 def _size(manifest: RenditionManifest, request: RenditionRequest) -> tuple[int, int]:

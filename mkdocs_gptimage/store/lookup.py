@@ -7,11 +7,13 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mkdocs_gptimage.errors import ImageLimitError
 from mkdocs_gptimage.fs import read_regular_file, stat_regular_file
 from mkdocs_gptimage.imagefile.sniff import LFS_POINTER
 from mkdocs_gptimage.store.entry import Damage, DamageKind, Entry, damage_of, lfs_pointer
 from mkdocs_gptimage.store.layout import DirectoryIndex, entry_name, entry_path, misplaced_reason
 from mkdocs_gptimage.store.record import FORMATS, MAX_RECORD_BYTES, RecordError, decode_record
+from mkdocs_gptimage.store.verify import damage_of_bytes, require_limits
 
 if TYPE_CHECKING:
     from mkdocs_gptimage.spec.digest import Digest
@@ -83,6 +85,10 @@ class Lookup:
             return damage_of(digest, path, error)
         if size != entry.image.bytes:
             return _wrong_size(entry, size)
+        try:
+            require_limits(entry.image)
+        except ImageLimitError as error:
+            return damage_of_bytes(entry, error)
         others = self._index.others(digest, entry.image.format)
         if others:
             reason = f"{others[0]} lies beside {path.name}, which the record describes; delete {others[0]}"

@@ -13,8 +13,8 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from mkdocs_gptimage.errors import ConfigurationError
-from mkdocs_gptimage.fs import check_room, read_regular_file, sha256_of_file, sweep_unfinished
-from mkdocs_gptimage.store.entry import Damage, DamageKind, Entry, damage_of
+from mkdocs_gptimage.fs import check_room, read_regular_file, sweep_unfinished
+from mkdocs_gptimage.store.entry import Damage, Entry
 from mkdocs_gptimage.store.landing import land_pair, require_shard
 from mkdocs_gptimage.store.layout import (
     entry_name,
@@ -27,7 +27,7 @@ from mkdocs_gptimage.store.layout import (
 )
 from mkdocs_gptimage.store.lookup import Lookup
 from mkdocs_gptimage.store.record import FORMATS, MAX_RECORD_BYTES, RecordError, decode_request, encode_record
-from mkdocs_gptimage.store.verify import compare_bytes
+from mkdocs_gptimage.store.verify import read_verified
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -81,11 +81,8 @@ class Store:
     @staticmethod
     def compare(entry: Entry) -> Entry | Damage:
         """Compare the bytes of a picture with its record; thread-safe."""
-        try:
-            reason = compare_bytes(entry.image, entry.path.name, sha256_of_file(entry.path), entry.path)
-        except OSError as error:
-            return damage_of(entry.digest, entry.path, error)
-        return Damage(entry.digest, reason, DamageKind.MISMATCH, entry.path) if reason else entry
+        found = read_verified(entry)
+        return found if isinstance(found, Damage) else entry
 
     def put(self, request: Mapping[str, Any], digest: Digest, part: Path, image: ImageFacts, made: Provenance) -> Entry:
         """Move the finished file `part` into the store, then its record; both, or on failure (`OSError`) neither."""

@@ -501,8 +501,8 @@ NOISE = saved(Image.effect_noise((64, 64), 90).convert("RGB"), "PNG")
 @pytest.mark.parametrize(
     ("data", "output", "reason"),
     [
-        (NOISE[: len(NOISE) // 2], BOTH, "the picture is damaged"),
-        (NOISE[: len(NOISE) // 2], Output(formats=("original",)), "the picture is damaged"),
+        (NOISE[: len(NOISE) // 2], BOTH, "the picture breaks off"),
+        (NOISE[: len(NOISE) // 2], Output(formats=("original",)), "the picture breaks off"),
         (saved(Image.new("L", (16400, 1)), "PNG"), Output(widths=(16400,)), "no webp of 16400 pixels can be made of"),
     ],
     ids=["breaks off", "breaks off, original", "too wide for WebP"],
