@@ -42,13 +42,14 @@ class IrregularFileError(OSError):
     """The path is not a regular file; the message says what it is."""
 
 
-def atomic_write(path: Path, data: bytes, *, staging: Path | None = None) -> os.stat_result:
+def atomic_write(path: Path, data: bytes, *, staging: Path | None = None, mode: int = 0o666) -> os.stat_result:
     """Replace a file as a whole, or leave it as it was; hard links to the old file keep the old content.
 
     Returns the status of the new file. It may not survive a loss of power. `staging` is the folder for the unfinished
-    file, on the same file system; by default that of `path`. Raises `OSError`.
+    file, on the same file system; by default that of `path`. `mode` is that of the file, less the umask. Raises
+    `OSError`.
     """
-    part = write_beside((staging or path.parent) / path.name, data, durable=False)
+    part = write_beside((staging or path.parent) / path.name, data, durable=False, mode=mode)
     try:
         status = part.stat()
         part.replace(path)
@@ -58,7 +59,7 @@ def atomic_write(path: Path, data: bytes, *, staging: Path | None = None) -> os.
     return status
 
 
-def write_beside(target: Path, content: bytes | Path, *, durable: bool = True) -> Path:
+def write_beside(target: Path, content: bytes | Path, *, durable: bool = True, mode: int = 0o666) -> Path:
     """Write bytes, or a copy of a file, to a hidden file beside the target; return its path.
 
     On failure nothing is left behind. Raises `OSError`.
@@ -66,7 +67,7 @@ def write_beside(target: Path, content: bytes | Path, *, durable: bool = True) -
     part = _hidden_name(target)
     try:
         # Not `mkstemp`: committed files need the permissions that the umask gives to other files.
-        with os.fdopen(os.open(part, _WRITE_FLAGS, 0o666), "wb") as file:
+        with os.fdopen(os.open(part, _WRITE_FLAGS, mode), "wb") as file:
             if isinstance(content, bytes):
                 file.write(content)
             else:

@@ -94,7 +94,8 @@ def _cached(entry: Entry, output: Output, cache: Path, *, original: bool) -> Ren
         status = stat_regular_file(entry.path)
     except OSError as error:
         return damage_of(entry.digest, entry.path, error)
-    if change_time(status) != manifest.changed:
+    changed = change_time(status)
+    if changed != manifest.changed or not manifest.is_trusted(changed):
         return None
     wanted = required_renditions(manifest.width, output, original=original)
     for request in wanted:
