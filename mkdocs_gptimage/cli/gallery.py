@@ -37,10 +37,10 @@ def gallery(config_file: str, output: Path | None, opens: bool) -> None:
     found = gallery_items(survey, site.mentions)
     target = output or site.settings.cache / GALLERY_FILE
     write_gallery(target, found, problems, site.settings)
-    click.echo(target)
+    common.echo(target)
     if opens:
         with read_only.variable_hidden():
             webbrowser.open(target.resolve().as_uri())
     if problems:
-        click.echo("\n".join(map(str, problems)), err=True)
+        common.echo("\n".join(map(str, problems)), err=True)
         sys.exit(EXIT_INCOMPLETE)

@@ -33,7 +33,7 @@ def red(size: tuple[int, int]) -> bytes:
 @pytest.mark.parametrize("env", [None, ELSEWHERE], ids=["with a secret", "without a secret"])
 @pytest.mark.parametrize("planted", ["SVG", "another picture"])
 def test_a_clone_with_a_cache_that_fits(tmp_path, planted, env):
-    """Files that a repository has planted in its cache, with manifests to match, reach no site that is built from it."""
+    """Files that a repository has planted in its cache, with manifests to match, reach no site built from it."""
     origin = Site(tmp_path / "origin")
     origin.root.mkdir()
     origin.configure(gptimage={"api": {"base_url": "emulator", **FAST}})
@@ -47,8 +47,8 @@ def test_a_clone_with_a_cache_that_fits(tmp_path, planted, env):
         data = b"<svg onload='alert(1)'/>" if planted == "SVG" else red((listed["width"], listed["height"]))
         file.unlink()
         file.write_bytes(data)
-        facts = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest(), "changed": file.stat().st_mtime_ns}
-        listed |= facts
+        listed["bytes"], listed["changed"] = len(data), file.stat().st_mtime_ns
+        listed["sha256"] = hashlib.sha256(data).hexdigest()
     manifest.write_text(json.dumps(content))
     git(origin.root, "init", "-b", "main")
     git(origin.root, "add", "-f", "mkdocs.yml", "docs", "gptimage", ".cache")

@@ -21,6 +21,7 @@ from mkdocs_gptimage.hosts.mkdocs.mode import Invocation, PagesRead, choose_mode
 from mkdocs_gptimage.hosts.mkdocs.production import STYLESHEET, log
 from mkdocs_gptimage.hosts.mkdocs.session import BuildSession
 from mkdocs_gptimage.store.store import Store
+from mkdocs_gptimage.text import escaped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -215,4 +216,4 @@ def _errors_for_host() -> Iterator[None]:
     try:
         yield
     except GptImageError as error:
-        raise PluginError(f"gptimage: {error}") from error
+        raise PluginError(f"gptimage: {escaped(str(error))}") from error
