@@ -15,11 +15,11 @@ import shutil
 import stat
 import tempfile
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
 
 PART = re.compile(r"\..{1,12}[0-9a-f]{16}\.part")
@@ -42,7 +42,9 @@ class IrregularFileError(OSError):
     """The path is not a regular file; the message says what it is."""
 
 
-def atomic_write(path: Path, data: bytes, *, staging: Path | None = None, mode: int = 0o666) -> os.stat_result:
+def atomic_write(
+    path: Path, data: bytes | Iterable[bytes], *, staging: Path | None = None, mode: int = 0o666
+) -> os.stat_result:
     """Replace a file as a whole, or leave it as it was; hard links to the old file keep the old content.
 
     Returns the status of the new file. It may not survive a loss of power. `staging` is the folder for the unfinished
@@ -59,8 +61,10 @@ def atomic_write(path: Path, data: bytes, *, staging: Path | None = None, mode: 
     return status
 
 
-def write_beside(target: Path, content: bytes | Path, *, durable: bool = True, mode: int = 0o666) -> Path:
-    """Write bytes, or a copy of a file, to a hidden file beside the target; return its path.
+def write_beside(
+    target: Path, content: bytes | Path | Iterable[bytes], *, durable: bool = True, mode: int = 0o666
+) -> Path:
+    """Write bytes, pieces of bytes, or a copy of a file, to a hidden file beside the target; return its path.
 
     On failure nothing is left behind. Raises `OSError`.
     """
@@ -70,9 +74,11 @@ def write_beside(target: Path, content: bytes | Path, *, durable: bool = True, m
         with os.fdopen(os.open(part, _WRITE_FLAGS, mode), "wb") as file:
             if isinstance(content, bytes):
                 file.write(content)
-            else:
+            elif isinstance(content, Path):
                 with content.open("rb") as source:
                     shutil.copyfileobj(source, file, _CHUNK)
+            else:
+                file.writelines(content)
             file.flush()
             if durable:
                 os.fsync(file.fileno())
