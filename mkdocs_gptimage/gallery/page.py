@@ -52,7 +52,7 @@ _IN_SCRIPT = {ord(character): f"\\u{ord(character):04x}" for character in "<>&"}
 
 
 def require_replaceable(target: Path, *, force: bool) -> None:
-    """Raise `ConfigurationError` for a file that is not a gallery; with `force`, only for a link, a pipe or the like."""
+    """Raise `ConfigurationError` for a file that is not a gallery; with `force`, only for a link, a pipe or so."""
     head = f"{_part('gallery.html').partition('{{policy}}')[0]}{_POLICY_START}".encode()
     try:
         is_gallery = read_regular_file(target, len(head)).startswith(head)
