@@ -35,7 +35,7 @@ _DOWNLOAD = re.compile(r"[0-9a-f]{64}-[0-9a-f]{16}")
 
 def folder_fault(folder: Path) -> str:
     """Return why a folder must not be used, as `holds …; expected …`; empty for one that is ours, empty or missing."""
-    if folder.is_symlink():
+    if os.path.islink(folder):  # noqa: PTH114 - the method raises where a folder above may not be entered
         return "is a symbolic link, which is not followed; expected a folder: delete the link"
     try:
         with os.scandir(folder) as found:

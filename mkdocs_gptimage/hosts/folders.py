@@ -81,7 +81,7 @@ def _first_link(folder: Path, project: Path) -> Path | None:
     except ValueError:  # on another drive
         return None
     way = [path for path in (target, *target.parents) if path != base and path.is_relative_to(base)]
-    return next((path for path in reversed(way) if path.is_symlink()), None)
+    return next((path for path in reversed(way) if os.path.islink(path)), None)  # noqa: PTH114 - as below
 
 
 def _problem(option: str, folders: SiteFolders) -> str:

@@ -152,13 +152,13 @@ def test_a_site_without_pictures_writes_nothing(site):
 def test_only_names_of_ours_are_deleted(site):
     """In a cache of ours, files that somebody put there are never deleted, however old and wherever they lie."""
     configure(site)
-    claim_folder(site.root / ".cache/gptimage")
+    for folder in (site.root / ".cache/gptimage", site.store / ".journal"):
+        claim_folder(folder)
     theirs = [
         site.root / ".cache/gptimage" / name
         for name in (
             "parts/bolt.stl",
             "parts/.hidden.part",
-            "runs/poetry.lock",
             f"{WEB}/notes.txt",
             f"{WEB}/a.webp.bak",
             f"{PLACEHOLDERS}/drawing.svg",
@@ -170,12 +170,13 @@ def test_only_names_of_ours_are_deleted(site):
         for name in (
             f"parts/{'0' * 64}-{'0' * 16}",
             f"parts/.{'0' * 12}{'0' * 16}.part",
-            f"runs/{ALONE}.lock",
             f"{WEB}/{'0' * 64}.json",
             f"{WEB}/{'0' * 16}-480-{'0' * 16}.webp",
             f"{PLACEHOLDERS}/a-{'0' * 12}.svg",
         )
     ]
+    theirs.append(site.store / ".journal/runs/poetry.lock")
+    ours.append(site.store / f".journal/runs/{ALONE}.lock")
     for path in (*theirs, *ours):
         put(path)
     told = run_all(site)
@@ -191,6 +192,9 @@ def test_a_database_behind_a_link(tmp_path, name):
     journal = make_subfolder(tmp_path / "cache", "journal")
     with sqlite3.connect(tmp_path / "theirs.db") as theirs:
         theirs.execute("CREATE TABLE notes (text)")
+    with open_journal(tmp_path / "cache"):
+        pass
+    (journal / name).unlink(missing_ok=True)
     (journal / name).symlink_to(tmp_path / "theirs.db")
     before = (tmp_path / "theirs.db").read_bytes()
     with pytest.raises(ConfigurationError, match="symbolic link"), open_journal(tmp_path / "cache"):

@@ -307,7 +307,7 @@ def snapshot(folder: Path) -> dict[str, tuple[int, int, int]]:
     return {
         str(path): (status.st_ino, status.st_mode, status.st_mtime_ns)
         for path, status in found.items()
-        if not stat.S_ISDIR(status.st_mode)
+        if not stat.S_ISDIR(status.st_mode) and ".journal" not in path.parts
     }
 
 
