@@ -107,6 +107,7 @@ def _earlier_damaged(world: World) -> None:
 
 def _folder_for_database(world: World) -> None:
     path = _database(world)
+    claim_folder(world.site.settings.journal)
     path.mkdir(parents=True)
     world.mends.append(path.rmdir)
 
