@@ -8,6 +8,7 @@ GptImageError
 ├── GenerationError        requested pictures could not be made
 ├── ResourceError          memory, open files or threads ran out: nothing is damaged, and trying again helps
 ├── PictureError           the bytes of a picture are damaged or not of a supported format
+│   └── ImageLimitError    reading the picture would take more time or memory than is sensible
 ├── LinkError              an image link that must not be followed, or has expired
 └── GatewayError           the image API answered with an error, or not at all
     ├── RejectedError      the answer proves that nothing was accepted; nothing is paid
@@ -55,6 +56,10 @@ class ResourceError(GptImageError):
 
 
 class PictureError(GptImageError):
+    pass
+
+
+class ImageLimitError(PictureError):
     pass
 
 

@@ -1,4 +1,4 @@
-"""Files: atomic writes, the removal of unfinished files, reads of regular files only, and the cache folder.
+"""Files: atomic writes, the removal of unfinished files, and reads of regular files only.
 
 A file is written under a temporary name, flushed where it must survive a loss of power, and moved to its final name.
 """
@@ -9,20 +9,21 @@ import contextlib
 import errno
 import hashlib
 import os
+import re
 import secrets
 import shutil
 import stat
 import tempfile
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
 
-PARTS = "parts"
-"""The cache's folder of unfinished files."""
+PART = re.compile(r"\..{1,12}[0-9a-f]{16}\.part")
+"""The name of a file that is being written, beside its target."""
 _CHUNK = 1024 * 1024
 _ABANDONED_SECONDS = 3600
 """The age from which an unfinished file belongs to a killed run: no download takes that long."""
@@ -35,22 +36,22 @@ _KINDS = (
     (stat.S_ISFIFO, "a named pipe"),
     (stat.S_ISSOCK, "a socket"),
 )
-# The journal contains prompts and links: readable by user and group only, or less by the umask.
-_CACHE_MODE = 0o770
-_IGNORE_ALL = b"*\n"
 
 
 class IrregularFileError(OSError):
     """The path is not a regular file; the message says what it is."""
 
 
-def atomic_write(path: Path, data: bytes, *, staging: Path | None = None) -> os.stat_result:
+def atomic_write(
+    path: Path, data: bytes | Iterable[bytes], *, staging: Path | None = None, mode: int = 0o666
+) -> os.stat_result:
     """Replace a file as a whole, or leave it as it was; hard links to the old file keep the old content.
 
     Returns the status of the new file. It may not survive a loss of power. `staging` is the folder for the unfinished
-    file, on the same file system; by default that of `path`. Raises `OSError`.
+    file, on the same file system; by default that of `path`. `mode` is that of the file, less the umask. Raises
+    `OSError`.
     """
-    part = write_beside((staging or path.parent) / path.name, data, durable=False)
+    part = write_beside((staging or path.parent) / path.name, data, durable=False, mode=mode)
     try:
         status = part.stat()
         part.replace(path)
@@ -60,20 +61,24 @@ def atomic_write(path: Path, data: bytes, *, staging: Path | None = None) -> os.
     return status
 
 
-def write_beside(target: Path, content: bytes | Path, *, durable: bool = True) -> Path:
-    """Write bytes, or a copy of a file, to a hidden file beside the target; return its path.
+def write_beside(
+    target: Path, content: bytes | Path | Iterable[bytes], *, durable: bool = True, mode: int = 0o666
+) -> Path:
+    """Write bytes, pieces of bytes, or a copy of a file, to a hidden file beside the target; return its path.
 
     On failure nothing is left behind. Raises `OSError`.
     """
     part = _hidden_name(target)
     try:
         # Not `mkstemp`: committed files need the permissions that the umask gives to other files.
-        with os.fdopen(os.open(part, _WRITE_FLAGS, 0o666), "wb") as file:
+        with os.fdopen(os.open(part, _WRITE_FLAGS, mode), "wb") as file:
             if isinstance(content, bytes):
                 file.write(content)
-            else:
+            elif isinstance(content, Path):
                 with content.open("rb") as source:
                     shutil.copyfileobj(source, file, _CHUNK)
+            else:
+                file.writelines(content)
             file.flush()
             if durable:
                 os.fsync(file.fileno())
@@ -138,12 +143,6 @@ def sweep_unfinished(parts: Iterable[Path]) -> None:
                 part.unlink()
 
 
-def sweep_parts(cache: Path) -> None:
-    """Delete the unfinished files that killed runs left in the cache."""
-    with contextlib.suppress(FileNotFoundError):  # no cache yet
-        sweep_unfinished((cache / PARTS).iterdir())
-
-
 def stat_regular_file(path: Path | str) -> os.stat_result:
     """Return the status of a regular file; raise `IrregularFileError` or another `OSError`."""
     found = os.lstat(path)
@@ -200,15 +199,3 @@ def _require_regular(found: os.stat_result) -> None:
     if not stat.S_ISREG(found.st_mode):
         kind = next((kind for is_kind, kind in _KINDS if is_kind(found.st_mode)), "a device")
         raise IrregularFileError(f"is {kind}, expected a file")
-
-
-def prepare_cache(cache: Path) -> None:
-    """Create the cache folder with a `.gitignore` that keeps it out of commits."""
-    ignore = cache / ".gitignore"
-    # A full disk may have left an empty one.
-    with contextlib.suppress(FileNotFoundError):
-        if ignore.stat().st_size:
-            return
-    cache.parent.mkdir(parents=True, exist_ok=True)
-    cache.mkdir(mode=_CACHE_MODE, exist_ok=True)
-    atomic_write(ignore, _IGNORE_ALL)

@@ -1,7 +1,9 @@
-"""Text of messages: problems, quoting, shortening, the nearest spelling."""
+"""Text of messages: problems, quoting, shortening, the nearest spelling, and what a terminal may see."""
 
 from __future__ import annotations
 
+import logging
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +14,12 @@ if TYPE_CHECKING:
 _LONGEST_WORD = 60
 _LONGEST_QUOTE = 60
 _FEW = 4
+_LINE_PARTS = "\t\n"
+# C0 and C1 controls with ESC and DEL, line and paragraph separators, marks that change the direction of text, and
+# surrogates, which no encoding has.
+_STEERING = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]",
+)
 
 
 @dataclass(frozen=True)
@@ -32,7 +40,28 @@ class Problem:
         if not self.file:
             return self.message
         line = "" if self.line is None else f":{self.line}"
-        return f"{self.file}{line}{f' ({self.role})' if self.role else ''}: {self.message}"
+        return f"{escaped(self.file, keep='')}{line}{f' ({self.role})' if self.role else ''}: {self.message}"
+
+
+def escaped(text: str, *, keep: str = _LINE_PARTS) -> str:
+    r"""Return a text that cannot steer a terminal: controls and marks of direction as `\u001b`, except for `keep`.
+
+    JSON means the same after that.
+    """
+    return _STEERING.sub(lambda found: found[0] if found[0] in keep else f"\\u{ord(found[0]):04x}", text)
+
+
+def plugin_log() -> logging.Logger:
+    """Return the log of this plugin, below MkDocs'; its lines are escaped."""
+    log = logging.getLogger("mkdocs.plugins.gptimage")
+    log.addFilter(escape_record)  # added once
+    return log
+
+
+def escape_record(record: logging.LogRecord) -> bool:
+    """Escape the message of a log record; a filter that lets everything pass."""
+    record.msg, record.args = escaped(record.getMessage()), None
+    return True
 
 
 def counted(count: int, noun: str) -> str:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +17,8 @@ settings.load_profile("project")
 
 # Builds run in processes of their own: they are to be as quick as in an installation, where modules are compiled once.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# The secret that seals caches is that of the tests, in processes that they start too.
+os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="gptimage-state-")
 
 
 def pytest_xdist_auto_num_workers() -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mkdocs_gptimage.blocks.fence import find_blocks
-from mkdocs_gptimage.text import Problem
+from mkdocs_gptimage.text import Problem, escaped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +32,8 @@ class Location:
 
     def __str__(self) -> str:
         """`docs/guide/cats.md:14`, or the file and the excerpt."""
-        place = self.file if self.line is None else f"{self.file}:{self.line}"
+        file = escaped(self.file, keep="")
+        place = file if self.line is None else f"{file}:{self.line}"
         return f"{place}: {self.excerpt}" if self.excerpt else place
 
     def problem(self, message: str, role: str = "") -> Problem:

@@ -53,11 +53,11 @@ def check(config_file: str, as_json: bool, allow_orphans: bool, github: bool, st
     problems = site.catalog.problems
     common.warn_of_ignored_store(site.settings)
     if as_json:
-        click.echo(status_json(found, problems, condition))
+        common.echo(status_json(found, problems, condition))
     elif github:
         orphans = () if allow_orphans else found.orphans
         annotated = [*problems, *not_stored(plan), *orphan_problems(orphans, site.settings.project)]
-        click.echo("\n".join([*github_errors(annotated, site.settings.project), counts_line(found)]))
+        common.echo("\n".join([*github_errors(annotated, site.settings.project), counts_line(found)]))
     else:
         print_status(found, condition=condition)
     exit_with(plan.is_complete and (allow_orphans or not found.orphans), problems, reported=as_json or github)
@@ -71,10 +71,10 @@ def _check_store(config_file: str, *, as_json: bool, github: bool) -> NoReturn:
     leftovers = find_leftovers(store, verified)
     common.warn_of_ignored_store(settings)
     if as_json:
-        click.echo(store_json(len(verified), damages, leftovers))
+        common.echo(store_json(len(verified), damages, leftovers))
     elif github:
         annotated = damage_problems(damages, settings.project)
-        click.echo("\n".join([*github_errors(annotated, settings.project), verified_line(len(verified), damages)]))
+        common.echo("\n".join([*github_errors(annotated, settings.project), verified_line(len(verified), damages)]))
     else:
-        click.echo(store_text(len(verified), damages, leftovers, settings.project))
+        common.echo(store_text(len(verified), damages, leftovers, settings.project))
     sys.exit(EXIT_INCOMPLETE if damages else 0)

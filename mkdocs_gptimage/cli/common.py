@@ -24,7 +24,7 @@ from mkdocs_gptimage.report.as_text import (
 from mkdocs_gptimage.report.listing import shown_path
 from mkdocs_gptimage.resources import naming_lack
 from mkdocs_gptimage.store.committed import ignored_by
-from mkdocs_gptimage.text import counted
+from mkdocs_gptimage.text import counted, escaped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -70,8 +70,13 @@ def with_exit_codes(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
+def echo(text: object, *, err: bool = False, nl: bool = True) -> None:
+    """Print a text, with everything escaped that could steer a terminal."""
+    click.echo(escaped(str(text)), err=err, nl=nl)  # noqa: TID251 - this is where it happens
+
+
 def _fail(error: Exception, code: int) -> NoReturn:
-    click.echo(f"gptimage: {error}", err=True)
+    echo(f"gptimage: {error}", err=True)
     sys.exit(code)
 
 
@@ -123,7 +128,7 @@ def warn_of_ignored_store(settings: Settings) -> None:
     """Tell on stderr if git ignores the store's pictures: no clone would have them."""
     rule = ignored_by(settings.store, settings.project)
     if rule:
-        click.echo(
+        echo(
             f"gptimage: git ignores the store '{shown_path(settings.store, settings.project)}' ({rule}): its pictures "
             "are not committed, and every clone pays for them again",
             err=True,
@@ -136,8 +141,8 @@ def stop_at_problems(site: Site, *, as_json: bool = False) -> None:
     if not problems:
         return
     if as_json:
-        click.echo(status_json(SiteStatus(Plan(())), problems))
-    click.echo("\n".join(map(str, problems)), err=True)
+        echo(status_json(SiteStatus(Plan(())), problems))
+    echo("\n".join(map(str, problems)), err=True)
     sys.exit(EXIT_INCOMPLETE)
 
 
@@ -150,7 +155,7 @@ def may_pay(plan: Plan, settings: Settings, environment: Mapping[str, str], *, y
         return True  # nothing is paid; the run reports what stands in the way
     asked = f"{counted(len(missing), 'picture')} ({price_text(plan.price)})"
     if yes or not (sys.stdin.isatty() and sys.stderr.isatty()):
-        click.echo(f"Making {asked}", err=True)
+        echo(f"Making {asked}", err=True)
         return True
     return click.confirm(f"Make {asked}?", err=True)
 
@@ -169,11 +174,11 @@ def print_status(found: SiteStatus, *, condition: StoreCondition | None = None, 
 
         print_table(found, condition=condition, verbose=verbose)
     else:
-        click.echo(status_text(found, condition=condition, verbose=verbose))
+        echo(status_text(found, condition=condition, verbose=verbose))
 
 
 def exit_with(is_fine: bool, problems: Sequence[Problem], *, reported: bool) -> NoReturn:
     """Say what is wrong with blocks, and exit accordingly."""
     if problems and not reported:
-        click.echo("\n".join(map(str, problems)), err=True)
+        echo("\n".join(map(str, problems)), err=True)
     sys.exit(0 if is_fine and not problems else EXIT_INCOMPLETE)

@@ -31,13 +31,13 @@ def forget(names: tuple[str, ...], config_file: str, yes: bool) -> None:
     settings = site.settings
     chosen = select_submissions(names, read_submissions(settings.journal), site.catalog)
     for submission in chosen:
-        click.echo(submission_line(submission), err=True)
+        common.echo(submission_line(submission), err=True)
     question = f"Give up {counted(len(chosen), 'picture')}? The next build that needs them pays again"
     if not yes and not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise ConfigurationError(f"{question}. Without a terminal, confirm with --yes; nothing was given up")
     if not yes and not click.confirm(question, err=True):
-        click.echo("Nothing was given up.", err=True)
+        common.echo("Nothing was given up.", err=True)
         sys.exit(EXIT_INCOMPLETE)
     with open_journal(settings.journal) as journal:
         forget_submissions(chosen, journal, settings.journal)
-    click.echo(f"Gave up {counted(len(chosen), 'picture')}")
+    common.echo(f"Gave up {counted(len(chosen), 'picture')}")

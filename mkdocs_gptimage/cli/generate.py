@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from typing import TYPE_CHECKING
 
@@ -19,7 +18,7 @@ from mkdocs_gptimage.plan.states import State
 from mkdocs_gptimage.report.as_json import result_json
 from mkdocs_gptimage.report.as_text import result_text
 from mkdocs_gptimage.report.listing import shown_path
-from mkdocs_gptimage.text import counted
+from mkdocs_gptimage.text import counted, plugin_log
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from mkdocs_gptimage.plan.plan import Plan
 
 
-log = logging.getLogger("mkdocs.plugins.gptimage")
+log = plugin_log()
 
 
 @click.command()
@@ -60,16 +59,16 @@ def generate(  # noqa: PLR0913 - one for each option
     plan = _selected(whole, site, only, limit)
     environment = read_only.outer_environment()
     if not common.may_pay(plan, site.settings, environment, yes=yes):
-        click.echo("Nothing was submitted.", err=True)
+        common.echo("Nothing was submitted.", err=True)
         sys.exit(EXIT_INCOMPLETE)
     try:
         result = run_plan(plan, Workspace(site.settings, site.store, environment, log))
     finally:
         common.leave_root(site, is_whole=False)  # the store may be new
-    click.echo(result_json(result) if as_json else result_text(result))
+    common.echo(result_json(result) if as_json else result_text(result))
     left_out = len(whole.only(State.MISSING)) - len(plan.only(State.MISSING))
     if left_out:
-        click.echo(f"{counted(left_out, 'picture')} more to make, left out by --only or --limit", err=True)
+        common.echo(f"{counted(left_out, 'picture')} more to make, left out by --only or --limit", err=True)
     sys.exit(EXIT_INCOMPLETE if result.problems else 0)
 
 

@@ -22,8 +22,9 @@ from mkdocs_gptimage.cli.prune import prune
 from mkdocs_gptimage.cli.regenerate import regenerate
 from mkdocs_gptimage.errors import ConfigurationError
 from mkdocs_gptimage.spec.schema import SCHEMA_FILES, editor_schema
+from mkdocs_gptimage.text import escape_record, plugin_log
 
-log = logging.getLogger("mkdocs.plugins.gptimage")
+log = plugin_log()
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -33,6 +34,7 @@ def main(verbose: bool) -> None:
     """Pictures as code for documentation: see what a site asks for, make it, check it."""
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(message)s"))
+    handler.addFilter(escape_record)
     root = logging.getLogger("mkdocs")
     root.handlers[:] = [handler]
     root.propagate = False
@@ -47,7 +49,7 @@ def main(verbose: bool) -> None:
 @common.with_exit_codes
 def schema(of: str) -> None:
     """Print a JSON schema for editors: of a block, of a file of specs, or of the options in mkdocs.yml."""
-    click.echo(json.dumps(editor_schema(of), indent=2, ensure_ascii=False))
+    common.echo(json.dumps(editor_schema(of), indent=2, ensure_ascii=False))
 
 
 @main.command()
@@ -76,7 +78,7 @@ def emulator(host: str, port: int, speed: float, key: str | None) -> None:
             service.Settings(speed=speed, key=key),
             host=host,
             port=port,
-            ready=lambda url: click.echo(f"The emulator listens on {url} (Ctrl-C ends it)"),
+            ready=lambda url: common.echo(f"The emulator listens on {url} (Ctrl-C ends it)"),
         )
     except service.EmulatorUnavailableError as error:
         raise ConfigurationError(str(error)) from error

@@ -58,8 +58,8 @@ def prune(config_file: str, as_json: bool, applies: bool, refs: tuple[str, ...],
     site, *others = [common.read_site_with_drafts(name) for name in (config_file, *also)]
     problems = list(dict.fromkeys(problem for each in (site, *others) for problem in each.problems))
     if problems:
-        click.echo("\n".join(map(str, problems)), err=True)
-        click.echo("gptimage: nothing is pruned while blocks have problems: their pictures are not known", err=True)
+        common.echo("\n".join(map(str, problems)), err=True)
+        common.echo("gptimage: nothing is pruned while blocks have problems: their pictures are not known", err=True)
         sys.exit(EXIT_INCOMPLETE)
     users = find_users(site.settings, [each.settings.origin for each in (site, *others)])
     of_branches = (stored_at(ref, site.settings.store, site.settings.project) for ref in refs)
@@ -68,12 +68,12 @@ def prune(config_file: str, as_json: bool, applies: bool, refs: tuple[str, ...],
     survey = common.site_status(common.plan_site(site), site, kept)
     if not as_json:
         for orphan in found.orphans:
-            click.echo(_line(orphan, survey.state_of_orphan(orphan)))
+            common.echo(_line(orphan, survey.state_of_orphan(orphan)))
         for orphan in found.young:
-            click.echo(f"{_line(orphan, survey.state_of_orphan(orphan))}  (younger than an hour: stays)")
+            common.echo(f"{_line(orphan, survey.state_of_orphan(orphan))}  (younger than an hour: stays)")
     doubt = _doubt([site, *others], users)
     if doubt:
-        click.echo(
+        common.echo(
             f"gptimage: {'nothing was deleted' if applies else '--apply would delete nothing'}: {doubt}", err=True
         )
     if applies and doubt:
@@ -82,7 +82,7 @@ def prune(config_file: str, as_json: bool, applies: bool, refs: tuple[str, ...],
         _require_pictures(found, site)
         apply_pruning(found, site.store)
         drop_roots(users.stale)
-    click.echo(pruning_json(found, survey, applied=applies) if as_json else _summary(found, applies=applies))
+    common.echo(pruning_json(found, survey, applied=applies) if as_json else _summary(found, applies=applies))
 
 
 def _doubt(sites: Sequence[Site], users: StoreUsers) -> str:

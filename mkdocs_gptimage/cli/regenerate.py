@@ -68,19 +68,19 @@ def regenerate(  # noqa: PLR0913 - one for each option
         plan = with_unknown_as_missing(plan, site.settings.prices)
     environment = read_only.outer_environment()
     if not common.may_pay(plan, site.settings, environment, yes=yes):
-        click.echo("Nothing was submitted.", err=True)
+        common.echo("Nothing was submitted.", err=True)
         sys.exit(EXIT_INCOMPLETE)
     result = run_plan(plan, Workspace(site.settings, site.store, environment, log))
     made = {outcome.digest for outcome in result.outcomes if outcome.entry is not None}
     ends = finish_regeneration(run, made, site.store, site.settings.cache)
     children = pictures_drawn_from(ends, site.catalog, site.store)
     if as_json:
-        click.echo(regeneration_json(result, ends))
+        common.echo(regeneration_json(result, ends))
     else:
-        click.echo(regeneration_text(result, ends, children, site.settings.project))
+        common.echo(regeneration_text(result, ends, children, site.settings.project))
     problems = [end.problem for end in ends if end.problem]
     if problems:
-        click.echo("\n".join(problems), err=True)
+        common.echo("\n".join(problems), err=True)
     sys.exit(EXIT_INCOMPLETE if result.problems or problems else 0)
 
 
@@ -89,7 +89,7 @@ def _decide(names: Sequence[str], config_file: str, *, accept: bool) -> None:
     store = Store(settings.store)
     if accept:
         for entry in accept_candidates(names, store, settings.cache):
-            click.echo(f"{shown_path(entry.path, settings.project)}: is the candidate now; the others were deleted")
+            common.echo(f"{shown_path(entry.path, settings.project)}: is the candidate now; the others were deleted")
     else:
         for path in discard_candidates(names, store):
-            click.echo(f"{shown_path(path, settings.project)}: deleted")
+            common.echo(f"{shown_path(path, settings.project)}: deleted")

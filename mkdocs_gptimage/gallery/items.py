@@ -107,6 +107,18 @@ def gallery_items(status: SiteStatus, mentions: Mapping[Digest, Sequence[Mention
     return _grouped(shown, sorted([*others, *submitted], key=lambda each: (each.number, each.digest)))
 
 
+def limit_items(found: Sequence[GalleryItem], most: int) -> list[GalleryItem]:
+    """Leave out the oldest stored pictures beyond `most`, orphans first; keep the order and all that is not stored."""
+    stored = [each for each in found if each.entry is not None]
+    ranked = sorted(stored, key=_rank, reverse=True)
+    left_out = {each.digest for each in ranked[most:]}
+    return [each for each in found if each.digest not in left_out]
+
+
+def _rank(item: GalleryItem) -> tuple[bool, str]:
+    return item.status is not Status.ORPHANED, item.entry.made.at if item.entry else ""
+
+
 def mark_damaged(item: GalleryItem, reason: str) -> GalleryItem:
     """Return the item of a stored picture whose bytes do not match its record."""
     return replace(item, status=Status.BROKEN, entry=None, detail=reason)

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import html
 import importlib.resources
+import itertools
 import json
 import os
 import re
@@ -13,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from mkdocs_gptimage.errors import ConfigurationError
-from mkdocs_gptimage.fs import atomic_write, prepare_cache
+from mkdocs_gptimage.fs import atomic_write, read_regular_file
 from mkdocs_gptimage.gallery.items import gallery_items, mark_damaged, status_words
+from mkdocs_gptimage.owned_folder import claim_folder
 from mkdocs_gptimage.plan.plan import decide
 from mkdocs_gptimage.plan.status import SiteStatus
 from mkdocs_gptimage.publish.renditions import derive_renditions
@@ -23,7 +25,7 @@ from mkdocs_gptimage.settings import EMULATOR, Output
 from mkdocs_gptimage.store.entry import Damage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from mkdocs_gptimage.figures.renderer import PageRenderer
@@ -42,31 +44,66 @@ PUBLISHED_NAME = "gallery/index.html"
 _NARROWEST = 400
 """The minimum width of a sharp thumbnail, in pixels."""
 _THUMBNAILS = Output(widths=(_NARROWEST,), quality={"webp": 62, "avif": 46})
+_BATCH = 16
+"""Pictures whose thumbnails are made at a time: a few for each core, and kept when the run is interrupted."""
+_POLICY_START = "default-src 'none'; script-src 'sha256-"
 _SLOT = re.compile(r"\{\{([a-z]+)\}\}")
 # Escaped in the JSON, so that no text can end the script element that holds it.
 _IN_SCRIPT = {ord(character): f"\\u{ord(character):04x}" for character in "<>&"}
 
 
-def write_gallery(target: Path, found: Sequence[GalleryItem], problems: Sequence[Problem], settings: Settings) -> None:
+def require_replaceable(target: Path, *, force: bool) -> None:
+    """Raise `ConfigurationError` for a file that is not a gallery; with `force`, only for a link, a pipe or so."""
+    head = f"{_part('gallery.html').partition('{{policy}}')[0]}{_POLICY_START}".encode()
+    try:
+        is_gallery = read_regular_file(target, len(head)).startswith(head)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise ConfigurationError(f"'{target}' {error.strerror or error}; name another file with '-o'") from error
+    if not (is_gallery or force):
+        raise ConfigurationError(
+            f"'{target}' is not a gallery, and was not overwritten; name another file with '-o', or add '--force'"
+        )
+
+
+def write_gallery(
+    target: Path,
+    found: Sequence[GalleryItem],
+    problems: Sequence[Problem],
+    settings: Settings,
+    report: Callable[[int], None] = lambda _: None,
+) -> None:
     """Write the gallery of a project atomically, as one file with embedded thumbnails.
 
-    The large view loads the stored pictures; without them, it shows the thumbnails.
-    Raises `ConfigurationError` where the file or the cache cannot be written to.
+    The large view loads the stored pictures; without them, it shows the thumbnails. `report` is called with the number
+    of pictures that are done. Raises `ConfigurationError` where the file or the cache cannot be written to.
     """
     try:
-        prepare_cache(settings.cache)
-        entries = [each.entry for each in found if each.entry is not None]
-        derived = derive_renditions(entries, _THUMBNAILS, settings.cache)
-        payload = [_embedded(each, derived.get(each.digest), target.parent) for each in found]
-        text = render_page(f"Pictures of {settings.project.name}", payload, [str(problem) for problem in problems])
+        claim_folder(settings.cache)
+        payload = _embedded_items(found, settings, target.parent, report)
+        text = _pieces(f"Pictures of {settings.project.name}", payload, [str(problem) for problem in problems])
         target.parent.mkdir(parents=True, exist_ok=True)
-        atomic_write(target, text.encode())
+        atomic_write(target, (piece.encode() for piece in text))
     except OSError as error:
         raise_if_lacking(error, f"the gallery '{target}' cannot be written")
         raise ConfigurationError(
             f"the gallery '{target}' cannot be written: {error.strerror or error}; make room, change permissions, or "
             "name another file with '-o'"
         ) from error
+
+
+def _embedded_items(
+    found: Sequence[GalleryItem], settings: Settings, folder: Path, report: Callable[[int], None]
+) -> Iterator[dict[str, Any]]:
+    """Yield the payloads of items with their thumbnails, in order; a page of thousands would not fit into memory."""
+    for start in range(0, len(found), _BATCH):
+        batch = found[start : start + _BATCH]
+        entries = [each.entry for each in batch if each.entry is not None]
+        derived = derive_renditions(entries, _THUMBNAILS, settings.cache)
+        for each in batch:
+            yield _embedded(each, derived.get(each.digest), folder)
+        report(start + len(batch))
 
 
 def site_gallery(
@@ -98,16 +135,26 @@ def render_page(
     title: str, pictures: Sequence[Mapping[str, Any]], problems: Sequence[str] = (), *, shows_costs: bool = True
 ) -> str:
     """Return the page for a list of `_payload`s; all text in them is untrusted."""
+    return "".join(_pieces(title, pictures, problems, shows_costs=shows_costs))
+
+
+def _pieces(
+    title: str, pictures: Iterable[Mapping[str, Any]], problems: Sequence[str] = (), *, shows_costs: bool = True
+) -> Iterator[str]:
+    """Yield the page of `render_page` piece by piece."""
     style, script, template = (_part(f"gallery.{ending}") for ending in ("css", "js", "html"))
-    data = {"pictures": pictures, "problems": problems, "states": status_words(), "shows_costs": shows_costs}
-    slots = {
-        "title": html.escape(title),
-        "policy": _policy(style, script),
-        "style": style,
-        "script": script,
-        "data": json.dumps(data, separators=(",", ":")).translate(_IN_SCRIPT),
-    }
-    return _SLOT.sub(lambda match: slots[match[1]], template)
+    slots = {"title": html.escape(title), "policy": _policy(style, script), "style": style, "script": script}
+    before, after = (_SLOT.sub(lambda match: slots[match[1]], half) for half in template.split("{{data}}"))
+    data = {"problems": problems, "states": status_words(), "shows_costs": shows_costs}
+    yield before
+    yield f'{_in_script(data)[:-1]},"pictures":['
+    for comma, picture in zip(itertools.chain([""], itertools.repeat(",")), pictures, strict=False):
+        yield comma + _in_script(picture)
+    yield f"]}}{after}"
+
+
+def _in_script(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, separators=(",", ":")).translate(_IN_SCRIPT)
 
 
 def _part(name: str) -> str:

@@ -14,9 +14,10 @@ import anyio
 import anyio.to_thread
 
 from mkdocs_gptimage.errors import ConfigurationError, GatewayError, LinkError, PictureError
-from mkdocs_gptimage.fs import PARTS, check_room, prepare_cache, sweep_parts
+from mkdocs_gptimage.fs import check_room
 from mkdocs_gptimage.generate import retry
 from mkdocs_gptimage.imagefile.verify import ImageInfo, verify_image
+from mkdocs_gptimage.owned_folder import PARTS, make_subfolder, sweep_parts
 from mkdocs_gptimage.resources import lack_of, raise_if_lacking
 from mkdocs_gptimage.service import body
 from mkdocs_gptimage.service.download import MAX_PICTURE_BYTES, Downloaded
@@ -56,7 +57,7 @@ class Collector:
     def _prepare(self) -> None:
         """Make the folder of unfinished downloads, see that it can be written to, and remove what killed runs left."""
         try:
-            self._make_folder()
+            make_subfolder(self._parts.parent, PARTS)
             sweep_parts(self._parts.parent)
             check_room(self._parts, _ROOM_BYTES)
         except OSError as error:
@@ -64,10 +65,6 @@ class Collector:
             raise ConfigurationError(
                 f"the cache '{self._parts}' cannot be written to: {error.strerror or error}; nothing was submitted"
             ) from error
-
-    def _make_folder(self) -> None:
-        prepare_cache(self._parts.parent)
-        self._parts.mkdir(exist_ok=True)
 
     async def collect(self, job: Job, image: Image, cost_usd: float | None) -> Entry:
         """Store a job's picture; raise `LinkError`, `PictureError`, `GatewayError`, `ResourceError` or `OSError`.
@@ -104,7 +101,7 @@ class Collector:
     async def _bring(self, job: Job, image: Image, part: Path) -> Downloaded:
         try:
             # The cache may have been deleted while the picture was made.
-            self._make_folder()
+            make_subfolder(self._parts.parent, PARTS)
             return await self._fetch(job, image, part)
         except OSError as error:
             raise OSError(error.errno, f"{error.strerror or error}, in the cache '{self._parts}'") from error

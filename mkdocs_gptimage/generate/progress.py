@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mkdocs_gptimage.generate.step import Step
 from mkdocs_gptimage.journal.submission import Stage
 from mkdocs_gptimage.plan.states import State
-from mkdocs_gptimage.text import counted
+from mkdocs_gptimage.text import counted, escaped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -41,7 +41,7 @@ def reporting(log: logging.Logger, total: int) -> Iterator[Callable[[Event], Non
 def line(event: Event) -> str:
     """One change of state, on one line."""
     text = f": {event.text}" if event.text and event.step in _ENDS else f" {event.text}" if event.text else ""
-    return f"{event.where}: {event.step.value}{text}"
+    return escaped(f"{event.where}: {event.step.value}{text}", keep="")
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from mkdocs_gptimage.owned_folder import folder_fault
 from mkdocs_gptimage.resources import raise_if_lacking
 from mkdocs_gptimage.text import quote
 
@@ -30,6 +31,8 @@ class SiteFolders:
 def folder_problems(folders: SiteFolders) -> list[str]:
     """Everything that is wrong with the store and the cache, as `name: what was found, what was expected`."""
     found = {name: _problem(getattr(folders, name), folders) for name in ("store", "cache")}
+    found["cache"] = found["cache"] or _ownership_problem(folders)
+    found["store"] = found["store"] or _journal_problem(folders)
     if not any(found.values()) and _lies_in(folders.project / folders.store, folders.project / folders.cache):
         found["store"] = (
             f"{quote(folders.store)} lies inside the cache, which is never committed and may be deleted; expected a "
@@ -43,6 +46,43 @@ def folder_problems(folders: SiteFolders) -> list[str]:
             "folder of its own"
         )
     return [f"{name}: {problem}" for name, problem in found.items() if problem]
+
+
+def cache_folder(project: Path, option: str) -> Path:
+    """Return the cache's folder; an absolute path outside the project may lead through symbolic links."""
+    folder = project / option
+    return folder.resolve() if Path(option).is_absolute() and not _lies_in(folder, project) else folder
+
+
+def _ownership_problem(folders: SiteFolders) -> str:
+    """Why files in the cache folder must not be written or deleted; links in a repository may lead anywhere."""
+    shown = quote(folders.cache, _LONGEST_QUOTE)
+    folder = cache_folder(folders.project, folders.cache)
+    link = _first_link(folder, folders.project)
+    if link is not None:
+        return (
+            f"{shown} leads through a symbolic link, {quote(os.fspath(link), _LONGEST_QUOTE)}; expected a folder: "
+            "delete the link, or set an absolute path outside the project"
+        )
+    fault = folder_fault(folder)
+    return fault and f"{shown} {fault}"
+
+
+def _journal_problem(folders: SiteFolders) -> str:
+    """Why the journal below the store must not be used."""
+    fault = folder_fault(folders.project / folders.store / ".journal")
+    return fault and f"{quote(folders.store, _LONGEST_QUOTE)}: its folder '.journal' {fault}"
+
+
+def _first_link(folder: Path, project: Path) -> Path | None:
+    """The first symbolic link on the way from the project to a folder, itself included."""
+    target = Path(os.path.abspath(folder))  # noqa: PTH100 - `Path.absolute` keeps `..`
+    try:
+        base = Path(os.path.commonpath([target, project]))
+    except ValueError:  # on another drive
+        return None
+    way = [path for path in (target, *target.parents) if path != base and path.is_relative_to(base)]
+    return next((path for path in reversed(way) if os.path.islink(path)), None)  # noqa: PTH114 - as below
 
 
 def _problem(option: str, folders: SiteFolders) -> str:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from mkdocs_gptimage.addresses import is_private_connection
 from mkdocs_gptimage.errors import ConfigurationError
-from mkdocs_gptimage.hosts.folders import SiteFolders, folder_problems
+from mkdocs_gptimage.hosts.folders import SiteFolders, cache_folder, folder_problems
 from mkdocs_gptimage.settings import EMULATOR, KEY_SUFFIX, Api, Budget, Output, Settings, avif_quality
 from mkdocs_gptimage.spec import sizes
 from mkdocs_gptimage.spec.references import ReferenceResolver
@@ -69,7 +69,7 @@ def settings_from(options: Mapping[str, Any], surroundings: Surroundings) -> Set
         config_file=surroundings.config_file,
         docs=surroundings.docs,
         store=project / options["store"],
-        cache=project / options["cache"],
+        cache=cache_folder(project, options["cache"]),
         assets=options["assets"].strip("/"),
         fence=options["fence"],
         require_alt=options["require_alt"],

@@ -12,7 +12,7 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mkdocs_gptimage.errors import PictureError
+from mkdocs_gptimage.errors import ImageLimitError, PictureError
 
 if TYPE_CHECKING:
     import mmap
@@ -68,7 +68,7 @@ class Container:
         """Yield all chunks up to the end of the image; raise `PictureError` for a file that is cut off."""
         for number, chunk in enumerate(self._walk(data)):
             if number == MAX_CHUNKS:
-                raise PictureError(f"the picture has more than {MAX_CHUNKS} chunks")
+                raise ImageLimitError(f"the picture has more than {MAX_CHUNKS} chunks")
             if chunk.end > len(data):
                 raise PictureError("the picture breaks off")
             yield chunk

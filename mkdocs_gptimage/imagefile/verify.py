@@ -1,4 +1,4 @@
-"""Checks that a downloaded file is a complete, still image of bounded size.
+"""Checks that an image file is complete, still and of bounded size: one that was downloaded, or is in the store.
 
 Pillow finds damage; files that would cost it unbounded time or memory are rejected before.
 """
@@ -12,7 +12,7 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mkdocs_gptimage.errors import PictureError
+from mkdocs_gptimage.errors import ImageLimitError, PictureError
 from mkdocs_gptimage.imagefile.containers import BY_FORMAT, SCAN
 from mkdocs_gptimage.imagefile.sniff import sniff
 from mkdocs_gptimage.resources import naming_lack, raise_if_lacking
@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from mkdocs_gptimage.imagefile.containers import Chunk
+    from mkdocs_gptimage.imagefile.containers import Chunk, Data
 
 
+MAX_BYTES = 40 * 1024 * 1024
+"""The service's largest picture has 8.3 million pixels: 33 MB with four bytes each, not compressed at all."""
 MAX_PIXELS = 4096 * 2160
 """Width × height, slightly above the service's largest, 3840×2160. Decoding WebP takes 16 bytes per pixel."""
 DECODING_BYTES = 16 * MAX_PIXELS
@@ -73,14 +75,26 @@ def _verify(path: Path) -> ImageInfo:
             raise PictureError(f"what was downloaded is not a PNG, JPEG or WebP picture{_but(head)}")
         # Mapped, because the memory of a read would stay allocated to the thread.
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            pixels, end = _check_chunks(kind, data)
-            if len(data) - end > MAX_TRAILING:
-                raise PictureError(
-                    f"{len(data) - end} bytes follow the end of the picture; expected at most {MAX_TRAILING}"
-                )
-            if kind == "png":
-                _check_pixel_data(data, pixels)
+            check_limits(kind, data)
     return ImageInfo(kind, *_decode(kind, path))
+
+
+def check_limits(kind: str, data: Data) -> None:
+    """Walk through a `png`, `jpg` or `webp` file, without decoding it.
+
+    Raises `ImageLimitError` for one beyond the limits of this module, and `PictureError` for one that is cut off.
+    """
+    pixels, end = _check_chunks(kind, data)
+    if len(data) - end > MAX_TRAILING:
+        raise ImageLimitError(f"{len(data) - end} bytes follow the end of the picture; expected at most {MAX_TRAILING}")
+    if kind == "png":
+        _check_pixel_data(data, pixels)
+
+
+def check_size(width: int, height: int) -> None:
+    """Raise `ImageLimitError` for more pixels than the service's largest picture has."""
+    if width * height > MAX_PIXELS:
+        raise ImageLimitError(f"the picture has {width}×{height} pixels, more than is sensible")
 
 
 def _but(head: bytes) -> str:
@@ -88,32 +102,31 @@ def _but(head: bytes) -> str:
     return next((f" but {what}" for start, what in _OTHERS.items() if text.startswith(start)), "")
 
 
-def _check_chunks(kind: str, data: mmap.mmap) -> tuple[list[Chunk], int]:
+def _check_chunks(kind: str, data: Data) -> tuple[list[Chunk], int]:
     """Reject a too large, animated or cut off image; return a PNG's header and pixel chunks, and the image's end."""
     pixels, end, scans = [], 0, 0
     for chunk in BY_FORMAT[kind].chunks(data):
         width, height = BY_FORMAT[kind].size(chunk) or (0, 0)
-        if width * height > MAX_PIXELS:
-            raise PictureError(f"the picture has {width}×{height} pixels, more than is sensible")
+        check_size(width, height)
         if _is_animated(chunk):
-            raise PictureError("the picture is animated; expected a still one")
+            raise ImageLimitError("the picture is animated; expected a still one")
         if chunk.name in _COMPRESSED_METADATA:
             _check_metadata(data, chunk)
         if chunk.name in (b"IHDR", b"IDAT"):
             pixels.append(chunk)
         end, scans = max(end, chunk.end), scans + (chunk.name == SCAN)
-    if scans > MAX_SCANS:
-        raise PictureError(f"the picture has more than {MAX_SCANS} scans")
+        if scans > MAX_SCANS:
+            raise ImageLimitError(f"the picture has more than {MAX_SCANS} scans")
     return pixels, end
 
 
-def _check_metadata(data: mmap.mmap, chunk: Chunk) -> None:
+def _check_metadata(data: Data, chunk: Chunk) -> None:
     """Reject a bomb in a PNG's profile or text: behind the pixels, Pillow reads it only when a site is built."""
     found = _BEFORE_COMPRESSED.match(data, chunk.start + 8, chunk.end - 4)
     content = data[found.end() : min(found.end() + MAX_METADATA, chunk.end - 4)] if found else b""
     with contextlib.suppress(zlib.error):  # decoders ignore metadata that do not inflate
         if len(zlib.decompressobj().decompress(content, MAX_METADATA + 1)) > MAX_METADATA:
-            raise PictureError(f"the picture's {chunk.name.decode()} chunk inflates to more than 1 MiB")
+            raise ImageLimitError(f"the picture's {chunk.name.decode()} chunk inflates to more than 1 MiB")
 
 
 def _is_animated(chunk: Chunk) -> bool:
@@ -121,7 +134,7 @@ def _is_animated(chunk: Chunk) -> bool:
     return is_apng or (chunk.name == b"VP8X" and bool(chunk.head) and bool(chunk.head[0] & _WEBP_ANIMATED))
 
 
-def _check_pixel_data(data: mmap.mmap, chunks: list[Chunk]) -> None:
+def _check_pixel_data(data: Data, chunks: list[Chunk]) -> None:
     """Reject a PNG whose compressed pixels are far more than its size allows.
 
     Stops as soon as the total, extrapolated from the part inflated, is allowed: for most images after one step.
@@ -134,7 +147,7 @@ def _check_pixel_data(data: mmap.mmap, chunks: list[Chunk]) -> None:
         for piece in _pixel_data(data, chunks):
             inflated += len(inflater.decompress(piece, allowed + 1 - inflated))
             if inflated > allowed:
-                raise PictureError(f"the picture holds far more than its {width}×{height} pixels")
+                raise ImageLimitError(f"the picture holds far more than its {width}×{height} pixels")
             read += len(piece)
             if inflated * len(data) <= allowed * read:
                 return
@@ -145,7 +158,7 @@ def _check_pixel_data(data: mmap.mmap, chunks: list[Chunk]) -> None:
         raise PictureError("the picture has no pixels")
 
 
-def _pixel_data(data: mmap.mmap, chunks: list[Chunk]) -> Iterator[bytes]:
+def _pixel_data(data: Data, chunks: list[Chunk]) -> Iterator[bytes]:
     for chunk in chunks:
         if chunk.name == b"IDAT":
             start, end = chunk.start + 8, chunk.end - 4

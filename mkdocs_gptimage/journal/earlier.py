@@ -10,9 +10,9 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from mkdocs_gptimage.errors import ConfigurationError
-from mkdocs_gptimage.fs import read_regular_file
 from mkdocs_gptimage.journal.journal import DATABASE, FOLDER, RESERVE, connect, read_submissions
 from mkdocs_gptimage.journal.lease import held_leases, process_of, remove_leases
+from mkdocs_gptimage.owned_folder import folder_fault
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -21,10 +21,6 @@ if TYPE_CHECKING:
     from mkdocs_gptimage.journal.journal import Journal
     from mkdocs_gptimage.journal.submission import Submission
     from mkdocs_gptimage.spec.digest import Digest
-
-
-_OURS = b"*\n"
-"""What the `.gitignore` of a cache holds."""
 
 
 def require_no_earlier_run(cache: Path) -> None:
@@ -71,9 +67,7 @@ def forget_submissions(cache: Path, submissions: Collection[Submission]) -> None
 def remove_if_empty(cache: Path) -> None:
     """Delete an earlier journal that holds nothing more, where the cache is one that this plugin made."""
     with contextlib.suppress(OSError, ConfigurationError):
-        if read_regular_file(cache / ".gitignore", len(_OURS)) != _OURS or (cache / FOLDER).is_symlink():
-            return
-        if read_submissions(cache) or held_leases(cache):
+        if folder_fault(cache) or read_submissions(cache) or held_leases(cache):
             return
         for name in (RESERVE, *(f"{DATABASE}{ending}" for ending in ("-wal", "-shm", ""))):
             (cache / FOLDER / name).unlink(missing_ok=True)

@@ -23,10 +23,11 @@ from typing import TYPE_CHECKING, Any
 import diskcache
 
 from mkdocs_gptimage.errors import ConfigurationError
-from mkdocs_gptimage.fs import prepare_cache, stat_regular_file
+from mkdocs_gptimage.fs import atomic_write, stat_regular_file
 from mkdocs_gptimage.journal.lease import hold_lease
 from mkdocs_gptimage.journal.rows import read_rows
 from mkdocs_gptimage.journal.submission import Stage, Submission
+from mkdocs_gptimage.owned_folder import claim_folder, make_subfolder, require_plain_files
 from mkdocs_gptimage.resources import lack_of, lack_of_files, resource_error
 from mkdocs_gptimage.spec.digest import Digest
 
@@ -83,9 +84,10 @@ class Journal:
 
     def keep_room(self) -> None:
         """Keep some of the disk for what must be written when it is full: which task was accepted."""
-        path = self._reserve
-        if not path.exists() or path.stat().st_size < _RESERVE_BYTES:
-            path.write_bytes(os.urandom(_RESERVE_BYTES))  # nothing that a file system keeps in less room
+        with contextlib.suppress(OSError):
+            if stat_regular_file(self._reserve).st_size >= _RESERVE_BYTES:
+                return
+        atomic_write(self._reserve, os.urandom(_RESERVE_BYTES))  # nothing that a file system keeps in less room
 
     def _give_room(self) -> bool:
         try:
@@ -207,7 +209,7 @@ def open_journal(folder: Path) -> Iterator[Journal]:
     """Open the journal below a folder for a run, which is alive for as long; raise `ConfigurationError`."""
     with contextlib.ExitStack() as stack:
         with _translated(folder):
-            prepare_cache(folder)
+            claim_folder(folder)
             run = stack.enter_context(hold_lease(folder))  # first: it finds out whether there are locks
             database = stack.enter_context(_database(folder))
             opened = Journal(database, run)
@@ -232,6 +234,7 @@ def read_submissions(folder: Path) -> dict[Digest, Submission]:
             stat_regular_file(path)
         except FileNotFoundError:
             return {}
+        _require_plain_database(path)
         rows = read_rows(path, _LOCK_SECONDS)
     read = (_from_row(Digest(key), text) for key, text in rows)
     return {submission.digest: submission for submission in read if submission is not None}
@@ -239,13 +242,19 @@ def read_submissions(folder: Path) -> dict[Digest, Submission]:
 
 @contextlib.contextmanager
 def _database(folder: Path) -> Iterator[Any]:
-    prepare_cache(folder)
-    _try_lock(folder / FOLDER / DATABASE)
-    database = diskcache.Cache(str(folder / FOLDER), disk=_TextDisk, eviction_policy="none", timeout=_LOCK_SECONDS)
+    inner = make_subfolder(folder, FOLDER)
+    _require_plain_database(inner / DATABASE)
+    _try_lock(inner / DATABASE)
+    database = diskcache.Cache(str(inner), disk=_TextDisk, eviction_policy="none", timeout=_LOCK_SECONDS)
     try:
         yield database
     finally:
         database.close()
+
+
+def _require_plain_database(path: Path) -> None:
+    """Raise `IrregularFileError` for a link or the like in place of a file that SQLite opens."""
+    require_plain_files(path.with_name(f"{path.name}{ending}") for ending in ("", "-wal", "-shm", "-journal"))
 
 
 def _try_lock(path: Path) -> None:

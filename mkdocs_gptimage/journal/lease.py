@@ -15,6 +15,8 @@ import time
 from typing import TYPE_CHECKING
 
 from mkdocs_gptimage.errors import ConfigurationError
+from mkdocs_gptimage.fs import stat_regular_file
+from mkdocs_gptimage.owned_folder import make_subfolder, own_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 FOLDER = "runs"
 # A name comes from a row of the journal, which anybody may have planted: it is never a path.
 _NAME = re.compile(r"(?P<process>[0-9]{1,10})-[0-9a-f]{16}")
+_LOCK = re.compile(rf"{_NAME.pattern}\.lock")
 _ABANDONED_SECONDS = 3600
 _WITHOUT_LOCKS = frozenset({errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
 
@@ -36,8 +39,7 @@ def hold_lease(home: Path) -> Iterator[str]:
     """
     import filelock  # noqa: PLC0415 - only when something is missing
 
-    folder = home / FOLDER
-    folder.mkdir(exist_ok=True)
+    folder = make_subfolder(home, FOLDER)
     _sweep(folder)
     name = f"{os.getpid()}-{secrets.token_hex(8)}"
     path = folder / f"{name}.lock"
@@ -52,18 +54,18 @@ def hold_lease(home: Path) -> Iterator[str]:
 def is_held(home: Path, name: str) -> bool:
     """Whether the run with this lease is alive."""
     path = home / FOLDER / f"{name}.lock"
-    return bool(_NAME.fullmatch(name)) and path.exists() and not _is_free(path)
+    return bool(_NAME.fullmatch(name)) and _is_lock(path) and not _is_free(path)
 
 
 def held_leases(home: Path) -> list[str]:
     """Return the names of the runs below a folder that are alive."""
-    return [path.stem for path in sorted((home / FOLDER).glob("*.lock")) if is_held(home, path.stem)]
+    return [path.stem for path in own_files(home / FOLDER, _LOCK) if is_held(home, path.stem)]
 
 
 def remove_leases(home: Path) -> None:
     """Delete the files of runs that have ended, and their folder if it holds nothing else; raise `OSError`."""
-    for path in (home / FOLDER).glob("*.lock"):
-        if _NAME.fullmatch(path.stem) and _is_free(path):
+    for path in own_files(home / FOLDER, _LOCK):
+        if _is_lock(path) and _is_free(path):
             path.unlink(missing_ok=True)
     (home / FOLDER).rmdir()
 
@@ -98,6 +100,13 @@ def _require_locks(path: Path) -> None:
             ) from None
 
 
+def _is_lock(path: Path) -> bool:
+    """Whether a file is there; a link is not: the file behind it would be emptied when it is opened as a lock."""
+    with contextlib.suppress(OSError):
+        return bool(stat_regular_file(path))
+    return False
+
+
 def _is_free(path: Path) -> bool:
     import filelock  # noqa: PLC0415 - as above
 
@@ -112,7 +121,7 @@ def _is_free(path: Path) -> bool:
 
 def _sweep(folder: Path) -> None:
     """Remove the files of runs that were killed."""
-    for path in folder.glob("*.lock"):
+    for path in own_files(folder, _LOCK):
         with contextlib.suppress(OSError):  # another run was faster
-            if time.time() - path.stat().st_mtime > _ABANDONED_SECONDS and _is_free(path):
+            if time.time() - path.lstat().st_mtime > _ABANDONED_SECONDS and _is_lock(path) and _is_free(path):
                 path.unlink()

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mkdocs_gptimage.errors import ConfigurationError
-from mkdocs_gptimage.fs import atomic_write, prepare_cache, read_regular_file
+from mkdocs_gptimage.fs import atomic_write, read_regular_file
+from mkdocs_gptimage.owned_folder import folder_fault, make_subfolder, own_files
 from mkdocs_gptimage.resources import raise_if_lacking
 from mkdocs_gptimage.spec.digest import Digest
 
@@ -29,6 +30,8 @@ DAY = 24 * 3600.0
 _VERSION = 1
 _MAX_BYTES = 64 * 1024 * 1024
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_FILE = re.compile(r"[0-9a-f]{16}\.json")
+"""The name of a root."""
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
@@ -79,19 +82,14 @@ def leave_root(store: Path, configuration: Path, digests: Collection[Digest], *,
             "at": dt.datetime.now(dt.timezone.utc).strftime(_TIME),
             "digests": sorted(needed),
         }
-        prepare_cache(file.parent.parent)
-        file.parent.mkdir(exist_ok=True)
+        make_subfolder(file.parent.parent, FOLDER)
         atomic_write(file, f"{json.dumps(record, indent=1)}\n".encode())
 
 
 def read_roots(store: Path) -> Roots:
     """Return the roots of a store."""
-    folder = store / ".journal" / FOLDER
-    try:
-        files = sorted(path for path in folder.iterdir() if path.suffix == ".json")  # `glob` may hide that it failed
-    except OSError as error:
-        raise_if_lacking(error, f"the folder '{folder}' cannot be read")
-        return Roots()
+    journal = store / ".journal"
+    files = [] if folder_fault(journal) else own_files(journal / FOLDER, _FILE)
     found = {file: _read(file, store) for file in files}
     roots = tuple(root for root in found.values() if root is not None)
     return Roots(roots, tuple(file for file, root in found.items() if root is None))

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from mkdocs_gptimage.catalog.catalog import Picture
 from mkdocs_gptimage.catalog.selection import complete_digest
 from mkdocs_gptimage.errors import ConfigurationError, MissingPicturesError
-from mkdocs_gptimage.fs import PARTS, prepare_cache, sha256_of_file
+from mkdocs_gptimage.fs import sha256_of_file
+from mkdocs_gptimage.owned_folder import PARTS, make_subfolder
 from mkdocs_gptimage.plan.orphans import candidate_variant, find_orphans, parse_candidate
 from mkdocs_gptimage.resources import raise_if_lacking
 from mkdocs_gptimage.spec.digest import Digest, digest_of
@@ -141,8 +142,7 @@ def _request_of(orphan: Orphan, store: Store) -> Mapping[str, Any]:
 def _copied(entry: Entry, cache: Path) -> Path:
     part = cache / PARTS / f"{entry.digest}-{secrets.token_hex(8)}"
     try:
-        prepare_cache(cache)
-        part.parent.mkdir(exist_ok=True)
+        make_subfolder(cache, PARTS)
         shutil.copyfile(entry.path, part)
         if sha256_of_file(part) == entry.image.sha256:
             return part

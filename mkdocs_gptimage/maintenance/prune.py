@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mkdocs_gptimage.errors import ConfigurationError
-from mkdocs_gptimage.fs import PARTS, stat_regular_file
-from mkdocs_gptimage.publish.link import PLACEHOLDERS
-from mkdocs_gptimage.publish.manifest import WEB, read_manifest
+from mkdocs_gptimage.fs import PART, stat_regular_file
+from mkdocs_gptimage.owned_folder import DOWNLOAD, PARTS, own_files
+from mkdocs_gptimage.publish.link import CARD, PLACEHOLDERS
+from mkdocs_gptimage.publish.manifest import MANIFEST, WEB, WEB_FILE, read_manifest
 from mkdocs_gptimage.spec.digest import SHORT_LENGTH, Digest
 from mkdocs_gptimage.store.entry import Damage, DamageKind, Entry
-from mkdocs_gptimage.store.layout import PART, entry_path, part_files
+from mkdocs_gptimage.store.layout import entry_path, part_files
 from mkdocs_gptimage.store.record import FORMATS
 
 if TYPE_CHECKING:
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from mkdocs_gptimage.store.store import Store
 
 
-_DOWNLOAD = re.compile(r"[0-9a-f]{64}-[0-9a-f]{16}")
-"""The name of a download, or of a candidate's copy, in the cache's folder of unfinished files."""
 _SETTLED_SECONDS = 3600
 """A younger picture or file may belong to a running build, or to a page that is being written."""
 
@@ -82,13 +80,15 @@ def _versions(entries: Iterable[Entry], cache: Path) -> Iterator[Path]:
         named.add(f"{entry.digest}.json")
         manifest = read_manifest(cache, entry)
         named.update(file.name for file in (manifest.files if manifest else {}).values())
-    yield from _settled(path for path in _files(cache / WEB) if path.name not in named)
+    found = [*own_files(cache / WEB, MANIFEST), *own_files(cache / WEB, WEB_FILE)]
+    yield from _settled(path for path in sorted(found) if path.name not in named)
 
 
 def _cards(used: Iterable[Digest], cache: Path) -> Iterator[Path]:
     """Cards of unused pictures; their names end with the short digest."""
     short_digests = {digest.short for digest in used}
-    yield from _settled(path for path in _files(cache / PLACEHOLDERS) if path.stem[-SHORT_LENGTH:] not in short_digests)
+    cards = own_files(cache / PLACEHOLDERS, CARD)
+    yield from _settled(path for path in cards if path.stem[-SHORT_LENGTH:] not in short_digests)
 
 
 def _halves(store: Store, used: Collection[Digest]) -> Iterator[Path]:
@@ -103,9 +103,7 @@ def _halves(store: Store, used: Collection[Digest]) -> Iterator[Path]:
 
 def _unfinished(cache: Path) -> Iterator[Path]:
     folders = (cache, *(cache / name for name in (PARTS, WEB, PLACEHOLDERS, "serve")))
-    found = (path for folder in folders for path in _files(folder))
-    names = (PART, _DOWNLOAD)
-    yield from _settled(path for path in found if any(name.fullmatch(path.name) for name in names))
+    yield from _settled(path for folder in folders for name in (PART, DOWNLOAD) for path in own_files(folder, name))
 
 
 def _settled(paths: Iterable[Path]) -> Iterator[Path]:
@@ -116,10 +114,3 @@ def _is_settled(path: Path) -> bool:
     with contextlib.suppress(OSError):
         return time.time() - stat_regular_file(path).st_mtime > _SETTLED_SECONDS
     return False
-
-
-def _files(folder: Path) -> list[Path]:
-    try:
-        return sorted(folder.iterdir())
-    except OSError:
-        return []

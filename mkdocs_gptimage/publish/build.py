@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mkdocs_gptimage.errors import ConfigurationError, PictureError
-from mkdocs_gptimage.fs import PARTS, atomic_write, prepare_cache, read_regular_file, stat_regular_file
+from mkdocs_gptimage.fs import atomic_write, stat_regular_file
 from mkdocs_gptimage.imagefile.provenance import mark, packet_for
 from mkdocs_gptimage.imagefile.verify import DECODING_BYTES
+from mkdocs_gptimage.owned_folder import PARTS, make_subfolder
 from mkdocs_gptimage.publish.dominant_colour import dominant_colour
 from mkdocs_gptimage.publish.encode import encode, encoder_version, open_upright, resize
+from mkdocs_gptimage.publish.inspect import shows_picture
 from mkdocs_gptimage.publish.manifest import (
+    ENCODED,
     ORIGINAL,
     WEB,
     RenditionFile,
@@ -26,15 +29,17 @@ from mkdocs_gptimage.publish.manifest import (
     encode_manifest,
     manifest_path,
     match_by_content,
+    parse_request,
+    read_listed,
     read_manifest,
     rendition_name,
     rendition_path,
     required_renditions,
 )
 from mkdocs_gptimage.resources import raise_if_lacking
-from mkdocs_gptimage.store.entry import Damage, DamageKind, damage_of
+from mkdocs_gptimage.store.entry import Damage, damage_of
 from mkdocs_gptimage.store.store import Store
-from mkdocs_gptimage.store.verify import compare_bytes
+from mkdocs_gptimage.store.verify import damage_of_bytes, read_verified
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -52,9 +57,8 @@ def build_renditions(
 ) -> dict[Digest, RenditionManifest | Damage]:
     """Make the missing web versions of each picture; return its manifest, or the damage to its bytes, by digest."""
     versions = _versions(output)
-    prepare_cache(cache)
-    (cache / WEB).mkdir(exist_ok=True)
-    (cache / PARTS).mkdir(exist_ok=True)
+    for name in (WEB, PARTS):
+        make_subfolder(cache, name)
     cores = _cores()
     # One pool decodes a picture per core, the other encodes: even a single picture uses all cores.
     pictures, work = ThreadPoolExecutor(cores), ThreadPoolExecutor(cores)
@@ -74,17 +78,15 @@ def build_renditions(
 
 
 def _versions(output: Output) -> dict[str, str]:
-    """The version of each required encoder."""
-    versions = {ORIGINAL: ""}
-    for kind in set(output.formats) - {ORIGINAL}:
-        version = encoder_version(kind)
-        if version is None:
-            raise ConfigurationError(
-                f"output.formats: the installed Pillow cannot write '{kind}'; install one that can "
-                f"('pip install -U pillow'), or take '{kind}' out"
-            )
-        versions[kind] = version
-    return versions
+    """The version of each encoder that there is; raise `ConfigurationError` for a required one that is not."""
+    known = {kind: encoder_version(kind) for kind in ENCODED}
+    missing = next((kind for kind in output.formats if kind != ORIGINAL and not known[kind]), None)
+    if missing:
+        raise ConfigurationError(
+            f"output.formats: the installed Pillow cannot write '{missing}'; install one that can "
+            f"('pip install -U pillow'), or take '{missing}' out"
+        )
+    return {ORIGINAL: "", **{kind: version for kind, version in known.items() if version}}
 
 
 def _cores() -> int:
@@ -116,10 +118,14 @@ class _PictureBuild:
     def derive_from(self, source: _SourceImage) -> RenditionManifest | Damage:
         previous = read_manifest(self.cache, self.entry)
         try:
-            manifest = self._measured(source) if previous is None else replace(previous, changed=source.changed)
-            made = self._files(source, manifest, previous)
+            if previous is not None and previous.is_trusted(source.changed):
+                manifest = replace(previous, changed=source.changed)
+            else:
+                manifest = self._measured(source)
+                manifest = replace(manifest, files=self._inspected(source, manifest, previous))
+            made = self._files(source, manifest)
         except PictureError as error:
-            return Damage(self.entry.digest, f"{self.entry.path.name}: {error}", DamageKind.UNREADABLE, self.entry.path)
+            return damage_of_bytes(self.entry, error)
         manifest = replace(manifest, files={**manifest.files, **made})
         path = manifest_path(self.cache, self.entry.digest)
         atomic_write(path, encode_manifest(manifest).encode(), staging=self.cache / PARTS)
@@ -130,14 +136,28 @@ class _PictureBuild:
         colour = dominant_colour(picture)
         return RenditionManifest(self.entry.image, source.changed, *picture.size, colour=colour, files={})
 
-    def _files(
+    def _inspected(
         self, source: _SourceImage, manifest: RenditionManifest, previous: RenditionManifest | None
     ) -> dict[str, RenditionFile]:
+        """Return the files of a manifest that was not written here, as far as they show the picture."""
+        found = {}
+        for key, listed in (previous.files if previous else {}).items():
+            request = parse_request(key)
+            if request is None or request.format not in self.versions:
+                continue
+            size = _size(manifest, request)
+            is_named = listed.name == rendition_name(self.entry.image, request, self.versions[request.format])
+            data = read_listed(self.cache, listed) if is_named and (listed.width, listed.height) == size else None
+            if data is not None and source.is_shown_by(data, request.format, size):
+                found[key] = listed
+        return found
+
+    def _files(self, source: _SourceImage, manifest: RenditionManifest) -> dict[str, RenditionFile]:
         """Return the required files by key; make those that do not exist."""
         files, missing = {}, []
         for request in required_renditions(manifest.width, self.output, original=self.original):
             name = rendition_name(self.entry.image, request, self.versions[request.format])
-            listed = previous.files.get(request.key) if previous else None
+            listed = manifest.files.get(request.key)
             found = match_by_content(self.cache, listed) if listed and listed.name == name else None
             if found is None:
                 missing.append((request, name))
@@ -218,6 +238,12 @@ class _SourceImage:
     def packet(self) -> bytes:
         return packet_for(self.opened().info["xmp"])
 
+    def is_shown_by(self, data: bytes, kind: str, size: tuple[int, int]) -> bool:
+        """Whether the bytes of a web version of this kind show this picture."""
+        if kind == ORIGINAL:
+            return data == self.marked()
+        return shows_picture(data, self.opened(), size, kind, self.packet())
+
 
 def _verified(entry: Entry) -> _SourceImage | Damage:
     """Read a stored picture and compare it with its record; later steps use these very bytes.
@@ -236,11 +262,10 @@ def _verified(entry: Entry) -> _SourceImage | Damage:
 def _read(entry: Entry) -> _SourceImage | Damage:
     try:
         changed = change_time(stat_regular_file(entry.path))
-        data = read_regular_file(entry.path, entry.image.bytes)
-        reason = compare_bytes(entry.image, entry.path.name, hashlib.sha256(data).hexdigest(), entry.path)
     except OSError as error:
         return damage_of(entry.digest, entry.path, error)
-    return Damage(entry.digest, reason, path=entry.path) if reason else _SourceImage(entry, data, changed)
+    data = read_verified(entry)
+    return data if isinstance(data, Damage) else _SourceImage(entry, data, changed)
 
 
 def _size(manifest: RenditionManifest, request: RenditionRequest) -> tuple[int, int]:

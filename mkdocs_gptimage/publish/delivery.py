@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mkdocs_gptimage.errors import ConfigurationError
 from mkdocs_gptimage.figures.srcset import PLACEHOLDER_FORMAT, PublishedFile, PublishedImage, published_name
-from mkdocs_gptimage.fs import sweep_parts
+from mkdocs_gptimage.owned_folder import sweep_parts
 from mkdocs_gptimage.plan.plan import Row
 from mkdocs_gptimage.plan.states import State
 from mkdocs_gptimage.publish.link import write_placeholder

@@ -8,31 +8,34 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mkdocs_gptimage.fs import atomic_write, prepare_cache
+from mkdocs_gptimage.fs import atomic_write, read_regular_file
+from mkdocs_gptimage.owned_folder import make_subfolder
 
 if TYPE_CHECKING:
     from mkdocs_gptimage.spec.model import ImageSpec
 
 
 PLACEHOLDERS = "placeholders"
+"""The cache's folder of cards."""
+CARD = re.compile(r"[0-9a-z-]*[0-9a-f]{12}\.svg")
+"""The name of a card."""
 
 
 def write_placeholder(spec: ImageSpec, note: str, cache: Path) -> Path:
     """Write a picture's placeholder card unless it is up to date; return its path."""
     from mkdocs_gptimage.figures.placeholder import placeholder_svg  # noqa: PLC0415 - only when something is missing
 
-    prepare_cache(cache)
-    path = cache / PLACEHOLDERS / f"{spec.stem}.svg"
-    drawn = placeholder_svg(spec, note)
+    path = make_subfolder(cache, PLACEHOLDERS) / f"{spec.stem}.svg"
+    drawn = placeholder_svg(spec, note).encode()
     with contextlib.suppress(OSError):
-        if path.read_text(encoding="utf-8") == drawn:
+        if read_regular_file(path, len(drawn)) == drawn:
             return path
-    path.parent.mkdir(exist_ok=True)
-    atomic_write(path, drawn.encode())  # not in place: an earlier site may be linked to the old file
+    atomic_write(path, drawn)  # not in place: an earlier site may be linked to the old file
     return path
 
 

@@ -2,7 +2,11 @@
 
 A manifest is valid if its source matches the store record, it names the installed version of Pillow, and every file
 has the listed size and mtime: sites are linked to these files, and another plugin may edit them in place, which changes
-the mtime. If only the mtime differs, as after a copy of the cache, the file is compared by hash before it is made anew.
+the mtime. If only the mtime differs, the file is compared by hash before it is made anew.
+
+A manifest is believed only with a seal of this machine. Of a cache that came from elsewhere, restored by a CI service
+or planted in a repository, each file is inspected once.
+
 So a build needs one `stat` per file, a few milliseconds for a site of 1,000 pictures.
 """
 
@@ -13,11 +17,13 @@ import hashlib
 import json
 import os
 import re
-from dataclasses import asdict, astuple, dataclass, replace
+from dataclasses import asdict, astuple, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mkdocs_gptimage.fs import read_regular_file, stat_regular_file
+from mkdocs_gptimage.imagefile.verify import MAX_BYTES
+from mkdocs_gptimage.publish.seal import has_secret, is_sealed, seal
 from mkdocs_gptimage.resources import raise_if_lacking
 from mkdocs_gptimage.settings import rendition_widths
 from mkdocs_gptimage.store.record import ImageFacts
@@ -33,10 +39,16 @@ if TYPE_CHECKING:
 WEB = "web"
 """The cache's folder of web versions."""
 ORIGINAL = "original"
+ENCODED = ("webp", "avif")
 _RULES = 2
 """Version of the encoding rules; a new one has all web versions made anew."""
 _MAX_BYTES = 256 * 1024
-_NAME = re.compile(r"[0-9a-z]+(?:-[0-9a-z]+)*\.(?:webp|avif|png|jpg)")
+MANIFEST = re.compile(r"[0-9a-f]{64}\.json")
+"""The name of a manifest."""
+WEB_FILE = re.compile(r"[0-9a-z]+(?:-[0-9a-z]+)*\.(?:webp|avif|png|jpg)")
+"""The name of a web version."""
+_NO_SEAL = '"seal":""'
+_KEY = re.compile(r"(original|webp|avif)-([0-9]{1,5})-([0-9]{1,3})")
 
 
 @dataclass(frozen=True)
@@ -82,6 +94,22 @@ class RenditionManifest:
     colour: str
     files: Mapping[str, RenditionFile]
     """By `RenditionRequest.key`."""
+    is_sealed: bool = field(default=True, compare=False)
+    """Whether an earlier build of this user on this machine wrote it."""
+
+    def is_trusted(self, changed: int) -> bool:
+        """Whether its files can be used without an inspection; `changed` is the `change_time` of the stored picture.
+
+        Where no secret can be kept, that time has to do: to the nanosecond, it is known on this machine only.
+        """
+        return self.is_sealed or (self.changed == changed and not has_secret())
+
+
+def parse_request(key: str) -> RenditionRequest | None:
+    """Return the request with this `key`; None for a text that is none."""
+    found = _KEY.fullmatch(key)
+    request = RenditionRequest(found[1], int(found[2]), int(found[3])) if found else None
+    return request if request and request.key == key and bool(request.width) == (request.format != ORIGINAL) else None
 
 
 def required_renditions(width: int, output: Output, *, original: bool) -> list[RenditionRequest]:
@@ -129,13 +157,18 @@ def rendition_name(image: ImageFacts, request: RenditionRequest, encoder: str) -
 def read_manifest(cache: Path, entry: Entry) -> RenditionManifest | None:
     """Return the manifest of a stored picture; None if it is missing, invalid, or of another record or version."""
     try:
-        found = json.loads(read_regular_file(rendition_path(cache, f"{entry.digest}.json"), _MAX_BYTES))
+        text = read_regular_file(rendition_path(cache, f"{entry.digest}.json"), _MAX_BYTES)
+        found = json.loads(text)
         if found["maker"] != maker():
             return None
         files = {key: _file(each) for key, each in found["files"].items()}
         numbers = {name: _number(found[name]) for name in ("changed", "width", "height")}
         manifest = RenditionManifest(
-            image=ImageFacts(**found["image"]), colour=_text(found["colour"]), files=files, **numbers
+            image=ImageFacts(**found["image"]),
+            colour=_text(found["colour"]),
+            files=files,
+            is_sealed=_is_sealed(text, _text(found.get("seal", ""))),
+            **numbers,
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise_if_lacking(error, "the list of a picture's web versions cannot be read")
@@ -144,13 +177,23 @@ def read_manifest(cache: Path, entry: Entry) -> RenditionManifest | None:
 
 
 def encode_manifest(manifest: RenditionManifest) -> str:
-    """Return a manifest as JSON."""
-    return json.dumps({"maker": maker(), **asdict(manifest)}, sort_keys=True, separators=(",", ":"))
+    """Return a manifest as JSON, with a seal of this machine over all the rest of the text."""
+    content = {"maker": maker(), "seal": "", **asdict(manifest)}
+    del content["is_sealed"]
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return text.replace(_NO_SEAL, f'"seal":"{seal(text.encode())}"')
+
+
+def _is_sealed(text: bytes, found: str) -> bool:
+    return bool(found) and is_sealed(text.replace(f'"seal":"{found}"'.encode(), _NO_SEAL.encode()), found)
 
 
 def change_time(status: os.stat_result) -> int:
-    """Return a file's ctime in nanoseconds, which a reset of the mtime changes too; on Windows, the mtime."""
-    return status.st_ctime_ns if os.name == "posix" else status.st_mtime_ns
+    """Return a file's ctime in nanoseconds, which a reset of the mtime changes too.
+
+    On Windows, which has none, the sum of mtime and creation time: an archive may set the first alone.
+    """
+    return status.st_ctime_ns if os.name == "posix" else status.st_mtime_ns + status.st_ctime_ns
 
 
 def is_unchanged(cache: Path, made: RenditionFile) -> bool:
@@ -164,14 +207,21 @@ def is_unchanged(cache: Path, made: RenditionFile) -> bool:
 
 def match_by_content(cache: Path, made: RenditionFile) -> RenditionFile | None:
     """Return the file with its present mtime if its bytes have the listed hash; else None."""
-    where = rendition_path(cache, made.name)
     try:
-        status = stat_regular_file(where)
-        content = read_regular_file(where, made.bytes) if status.st_size == made.bytes else b""
+        changed = stat_regular_file(rendition_path(cache, made.name)).st_mtime_ns
     except OSError:
         return None
-    is_same = hashlib.sha256(content).hexdigest() == made.sha256
-    return replace(made, changed=status.st_mtime_ns) if is_same else None
+    return None if read_listed(cache, made) is None else replace(made, changed=changed)
+
+
+def read_listed(cache: Path, made: RenditionFile) -> bytes | None:
+    """Return the bytes of a web version; None unless they have the listed size and hash."""
+    try:
+        content = read_regular_file(rendition_path(cache, made.name), min(made.bytes, MAX_BYTES))
+    except OSError:
+        return None
+    is_same = len(content) == made.bytes and hashlib.sha256(content).hexdigest() == made.sha256
+    return content if is_same else None
 
 
 def _file(found: Mapping[str, Any]) -> RenditionFile:
@@ -179,7 +229,7 @@ def _file(found: Mapping[str, Any]) -> RenditionFile:
     # One condition for speed: a site has thousands of files.
     if not type(made.width) is type(made.height) is type(made.bytes) is type(made.changed) is int:
         raise TypeError(found)
-    if not _NAME.fullmatch(_text(made.name)):  # no path outside the folder
+    if not WEB_FILE.fullmatch(_text(made.name)):  # no path outside the folder
         raise ValueError(made.name)
     _text(made.sha256)
     return made

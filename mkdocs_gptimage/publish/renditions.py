@@ -96,7 +96,8 @@ def _cached(entry: Entry, output: Output, cache: Path, *, original: bool) -> Ren
     except OSError as error:
         raise_if_lacking(error, f"{entry.path.name} in the store cannot be read")
         return None  # replaced since it was looked up, or damaged: it is read again
-    if change_time(status) != manifest.changed:
+    changed = change_time(status)
+    if changed != manifest.changed or not manifest.is_trusted(changed):
         return None
     wanted = required_renditions(manifest.width, output, original=original)
     for request in wanted:

@@ -14,6 +14,7 @@ from mkdocs_gptimage.plan.messages import explain
 from mkdocs_gptimage.plan.states import CHANGED, State, colour_of
 from mkdocs_gptimage.report.as_text import counts_line, leftover_lines, prompt_of, status_notes
 from mkdocs_gptimage.spec.digest import SHORT_LENGTH
+from mkdocs_gptimage.text import escaped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -54,18 +55,22 @@ def print_table(status: SiteStatus, *, condition: StoreCondition | None = None, 
         groups[_NO_PAGE] = [_orphan_line(status, orphan, is_wide=is_wide) for orphan in status.orphans]
     widths = _widths([line for lines in groups.values() for line in lines])
     for page, lines in groups.items():
-        console.print(Text(page, style="bold" if page != _NO_PAGE else "bold dim"), soft_wrap=True)
+        console.print(_text(page, style="bold" if page != _NO_PAGE else "bold dim"), soft_wrap=True)
         for line in lines:
             console.print(_drawn(line, widths, verbose=verbose))
             if verbose:
-                console.print(Padding(Text(line.prompt), (0, 0, 0, 4)))
+                console.print(Padding(_text(line.prompt, keep="\n"), (0, 0, 0, 4)))
             if line.below:
-                console.print(Padding(Text(line.below, style="dim"), (0, 0, 0, 4)))
+                console.print(Padding(_text(line.below, style="dim"), (0, 0, 0, 4)))
     for leftover in leftover_lines(condition.leftovers) if condition else ():
-        console.print(Text(leftover), soft_wrap=True)
-    console.print(Text(counts_line(status), style="bold"))
+        console.print(_text(leftover), soft_wrap=True)
+    console.print(_text(counts_line(status), style="bold"))
     for note in status_notes(status):
-        console.print(Text(note, style="dim"))
+        console.print(_text(note, style="dim"))
+
+
+def _text(text: str, style: str = "", *, keep: str = "") -> Text:
+    return Text(escaped(text, keep=keep), style=style)
 
 
 def _line(status: SiteStatus, row: Row, *, is_wide: bool) -> _Line:
@@ -114,11 +119,11 @@ def _drawn(line: _Line, widths: list[int], *, verbose: bool) -> Padding:
     table.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
     prompt = "" if verbose else " ".join(line.prompt.split())
     table.add_row(
-        Text(line.digest, style="dim"),
-        Text(line.state, style=colour_of(line.state)),
-        Text(line.place, style="dim"),
-        Text(line.size),
-        Text(line.price),
-        Text(prompt),
+        _text(line.digest, style="dim"),
+        _text(line.state, style=colour_of(line.state)),
+        _text(line.place, style="dim"),
+        _text(line.size),
+        _text(line.price),
+        _text(prompt),
     )
     return Padding(table, (0, 0, 0, 2))

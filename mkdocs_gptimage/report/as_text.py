@@ -9,7 +9,7 @@ from mkdocs_gptimage.generate import progress
 from mkdocs_gptimage.plan.messages import describe
 from mkdocs_gptimage.plan.states import CHANGED, NEW, State
 from mkdocs_gptimage.report.listing import shown_path
-from mkdocs_gptimage.text import Problem, counted, quote
+from mkdocs_gptimage.text import Problem, counted, escaped, quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -61,7 +61,7 @@ def status_text(status: SiteStatus, *, condition: StoreCondition | None = None, 
 
 
 def leftover_lines(found: Iterable[Leftover]) -> list[str]:
-    return [f"{each.path}: {each.reason}" for each in found]
+    return [escaped(f"{each.path}: {each.reason}", keep="") for each in found]
 
 
 def status_notes(status: SiteStatus) -> list[str]:
@@ -94,14 +94,14 @@ def _cells(status: SiteStatus, row: Row) -> tuple[str, ...]:
         spec.resolution,
         cost,
         where,
-        shortened_prompt(spec.prompt),
+        escaped(shortened_prompt(spec.prompt)),
     )
 
 
 def _orphan_cells(status: SiteStatus, orphan: Orphan) -> tuple[str, ...]:
     request = orphan.request
     size, resolution = str(request.get("size", "reference")), str(request.get("resolution", ""))
-    prompt = shortened_prompt(prompt_of(orphan))
+    prompt = escaped(shortened_prompt(prompt_of(orphan)))
     return orphan.digest.short, status.state_of_orphan(orphan), size, resolution, "", "-", prompt
 
 

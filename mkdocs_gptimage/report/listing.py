@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from mkdocs_gptimage.plan.states import DRAFT, UNNEEDED
+from mkdocs_gptimage.text import escaped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -60,7 +61,11 @@ def shown_path(path: Path, project: Path) -> str:
 def items_text(listed: Sequence[ListItem]) -> str:
     """Return a line per item: digest, state, file and pages, between tabs."""
     return "\n".join(
-        "\t".join((item.digest, item.state, item.file or "-", ",".join(item.pages) or "-")) for item in listed
+        "\t".join(
+            escaped(field, keep="")
+            for field in (item.digest, item.state, item.file or "-", ",".join(item.pages) or "-")
+        )
+        for item in listed
     )
 
 

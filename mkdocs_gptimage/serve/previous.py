@@ -11,7 +11,8 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from mkdocs_gptimage.fs import atomic_write, prepare_cache, read_regular_file
+from mkdocs_gptimage.fs import atomic_write, read_regular_file
+from mkdocs_gptimage.owned_folder import claim_folder
 from mkdocs_gptimage.spec.digest import Digest
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def find_previous(catalog: Catalog, snapshot: StoreSnapshot, cache: Path) -> dic
             previous.setdefault(digest, entry)
     if now != before:
         with contextlib.suppress(OSError):  # what needs the cache reports that it cannot be written to
-            prepare_cache(cache)
+            claim_folder(cache)
             atomic_write(cache / FILE, json.dumps(now, indent=0, sort_keys=True).encode())
     return previous
 

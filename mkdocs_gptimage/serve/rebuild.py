@@ -7,7 +7,8 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from mkdocs_gptimage.fs import atomic_write, prepare_cache
+from mkdocs_gptimage.fs import atomic_write
+from mkdocs_gptimage.owned_folder import make_subfolder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,10 +20,7 @@ _SIGNAL = "stored"
 
 def prepare_watched_folder(cache: Path) -> str:
     """Create the folder that the server watches; return its path."""
-    prepare_cache(cache)
-    folder = cache / WATCHED_FOLDER
-    folder.mkdir(exist_ok=True)
-    return os.fspath(folder)
+    return os.fspath(make_subfolder(cache, WATCHED_FOLDER))
 
 
 def trigger_rebuild(cache: Path) -> None:

@@ -14,6 +14,7 @@ import anyio
 import httpx
 
 from mkdocs_gptimage.errors import GatewayError, LinkError, PictureError
+from mkdocs_gptimage.imagefile.verify import MAX_BYTES
 from mkdocs_gptimage.resources import lack_of
 from mkdocs_gptimage.service import body
 
@@ -24,8 +25,7 @@ if TYPE_CHECKING:
     from mkdocs_gptimage.service.redact import Secret
 
 
-MAX_PICTURE_BYTES = 40 * 1024 * 1024
-"""The service's largest picture has 8.3 million pixels: 33 MB with four bytes each, not compressed at all."""
+MAX_PICTURE_BYTES = MAX_BYTES
 MAX_REDIRECTS = 3
 _READ_SECONDS = 60.0
 _LOCATION = "gptimage.location"

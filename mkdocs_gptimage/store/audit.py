@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from mkdocs_gptimage.store.store import Store
 
 
+_READERS = 8
+"""Pictures in memory at a time."""
 _UNFINISHED = "is being written, or was left by a run that was killed; delete it when no build runs"
 
 
@@ -25,7 +27,7 @@ def verify_all(store: Store, digests: Iterable[Digest]) -> dict[Digest, Entry | 
     # Lookups share cached folder listings, so they stay in one thread.
     found = {digest: store.get(digest) for digest in digests}
     entries = [entry for entry in found.values() if isinstance(entry, Entry)]
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(min(_READERS, os.cpu_count() or 1)) as pool:
         for entry, compared in zip(entries, pool.map(store.compare, entries), strict=True):
             found[entry.digest] = compared
     return found

@@ -6,11 +6,23 @@ import contextlib
 import os
 from typing import TYPE_CHECKING
 
-from mkdocs_gptimage.fs import link_beside, move_beside, sync_folder, write_beside
+from mkdocs_gptimage.fs import IrregularFileError, link_beside, move_beside, sync_folder, write_beside
 from mkdocs_gptimage.store.record import FORMATS
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+def make_shard(shard: Path) -> None:
+    """Create a folder of the store unless it is there; raise `OSError` for a symbolic link in its place."""
+    shard.mkdir(parents=True, exist_ok=True)
+    require_shard(shard)
+
+
+def require_shard(shard: Path) -> None:
+    """Raise `IrregularFileError` for a symbolic link in place of a folder of the store."""
+    if shard.is_symlink():
+        raise IrregularFileError(f"{shard.name} is a symbolic link, expected a folder")
 
 
 def land_pair(path: Path, part: Path, record: bytes) -> None:
@@ -20,7 +32,7 @@ def land_pair(path: Path, part: Path, record: bytes) -> None:
     only beside a complete picture. A picture that is replaced is kept under another name until the record is there.
     """
     target = path.with_suffix(".json")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_shard(path.parent)
     with contextlib.ExitStack() as done, contextlib.ExitStack() as undo:
         written = write_beside(target, record)
         undo.callback(written.unlink, missing_ok=True)

@@ -22,8 +22,8 @@ JOURNAL_FOLDER = ".journal"
 """The folder in the store that holds what is in flight; no file in it is a picture."""
 SHARD = re.compile(r"[0-9a-f]{2}")
 """The name of a shard: the folder of all pictures whose digests begin with these two digits."""
-PART = re.compile(r"\..+\.part")
-"""The name of a file that is being written."""
+PART = re.compile(r"\.[0-9a-f]{28}\.part")
+"""The name of a file of a picture that is being written: see `fs.PART`."""
 _FILE = re.compile(r"(?P<digest>[0-9a-f]{64})\.(?:png|jpe?g|webp|json)", re.IGNORECASE)
 
 
@@ -102,6 +102,12 @@ def part_files(root: Path) -> Iterator[Path]:
 def shard_folders(root: Path) -> list[Path]:
     """The shards of the store, without other folders and symbolic links."""
     return [folder for folder in _folders(root) if SHARD.fullmatch(folder.name)]
+
+
+def linked_shard(root: Path) -> Path | None:
+    """Return a shard that is a symbolic link, which is never followed; None if there is none."""
+    links = (entry for entry in _scan(root) if SHARD.fullmatch(entry.name) and entry.is_symlink())
+    return next((Path(entry.path) for entry in links), None)
 
 
 def _folders(root: Path) -> list[Path]:

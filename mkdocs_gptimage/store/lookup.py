@@ -8,12 +8,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mkdocs_gptimage.errors import ImageLimitError
 from mkdocs_gptimage.fs import read_regular_file, stat_regular_file
 from mkdocs_gptimage.imagefile.sniff import LFS_POINTER
 from mkdocs_gptimage.resources import raise_if_lacking
 from mkdocs_gptimage.store.entry import Damage, DamageKind, Entry, damage_of, lfs_pointer
 from mkdocs_gptimage.store.layout import DirectoryIndex, entry_name, entry_path, misplaced_reason
 from mkdocs_gptimage.store.record import FORMATS, MAX_RECORD_BYTES, RecordError, decode_record
+from mkdocs_gptimage.store.verify import damage_of_bytes, require_limits
 
 if TYPE_CHECKING:
     from mkdocs_gptimage.spec.digest import Digest
@@ -32,6 +34,7 @@ class Lookup:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._index = DirectoryIndex(root)
+        self._linked: dict[str, bool] = {}
 
     def get(self, digest: Digest) -> Entry | Damage | None:
         """Return the picture, its damage, or None if it is not stored; checks the record and the size of the file.
@@ -54,6 +57,10 @@ class Lookup:
 
     def _read(self, digest: Digest) -> Entry | Damage | None:
         # Called for every picture of a site, so `Path` objects are created only where they are needed.
+        if self._is_linked(digest[:2]):
+            shard = self._root / digest[:2]
+            reason = f"{shard.name} in the store is a symbolic link, expected a folder"
+            return Damage(digest, reason, DamageKind.NOT_A_FILE, shard)
         record = entry_name(self._root, digest, "json")
         try:
             data = read_regular_file(record, MAX_RECORD_BYTES)
@@ -72,6 +79,11 @@ class Lookup:
     def forget(self, digest: Digest) -> None:
         """List the folder of a picture again: its files have changed."""
         self._index.forget(digest)
+
+    def _is_linked(self, shard: str) -> bool:
+        if shard not in self._linked:
+            self._linked[shard] = os.path.islink(f"{self._root}{os.sep}{shard}")  # noqa: PTH114 - as above
+        return self._linked[shard]
 
     def _without_record(self, digest: Digest) -> Damage | None:
         """Distinguish a missing picture from a paid one whose record is lost or misplaced."""
@@ -100,6 +112,10 @@ class Lookup:
             return damage_of(digest, path, error)
         if size != entry.image.bytes:
             return _wrong_size(entry, size)
+        try:
+            require_limits(entry.image)
+        except ImageLimitError as error:
+            return damage_of_bytes(entry, error)
         others = self._index.others(digest, entry.image.format)
         if others:
             reason = f"{others[0]} lies beside {path.name}, which the record describes; delete {others[0]}"

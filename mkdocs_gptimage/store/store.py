@@ -14,15 +14,23 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from mkdocs_gptimage.errors import ConfigurationError
-from mkdocs_gptimage.fs import check_room, read_regular_file, sha256_of_file, sweep_unfinished
+from mkdocs_gptimage.fs import check_room, read_regular_file, sweep_unfinished
 from mkdocs_gptimage.resources import raise_if_lacking
-from mkdocs_gptimage.store.entry import Damage, DamageKind, Entry, damage_of
+from mkdocs_gptimage.store.entry import Damage, DamageKind, Entry
 from mkdocs_gptimage.store.interrupted import CandidateIndex
-from mkdocs_gptimage.store.landing import land_pair
-from mkdocs_gptimage.store.layout import entry_name, entry_path, is_in_place, part_files, picture_files, shard_folders
+from mkdocs_gptimage.store.landing import land_pair, require_shard
+from mkdocs_gptimage.store.layout import (
+    entry_name,
+    entry_path,
+    is_in_place,
+    linked_shard,
+    part_files,
+    picture_files,
+    shard_folders,
+)
 from mkdocs_gptimage.store.lookup import Lookup
 from mkdocs_gptimage.store.record import FORMATS, MAX_RECORD_BYTES, RecordError, decode_request, encode_record
-from mkdocs_gptimage.store.verify import compare_bytes
+from mkdocs_gptimage.store.verify import read_verified
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -114,6 +122,7 @@ class Store:
     def remove(self, digest: Digest) -> None:
         """Delete all files of a picture; raise `ConfigurationError` if that fails."""
         try:
+            require_shard(entry_path(self.root, digest, "").parent)
             # The record goes first: without it, a remaining file never counts as a picture.
             for ending in ("json", *FORMATS):
                 entry_path(self.root, digest, ending).unlink(missing_ok=True)
@@ -138,6 +147,12 @@ class Store:
             raise ConfigurationError(
                 f"the store '{self.root}' cannot be written to: {error.strerror or error}; nothing was submitted"
             ) from error
+        link = linked_shard(self.root)
+        if link is not None:
+            raise ConfigurationError(
+                f"the store's folder '{link}' is a symbolic link, which is not followed; put a folder with its "
+                "pictures in its place; nothing was submitted"
+            )
         locked = next((each for each in shard_folders(self.root) if not os.access(each, os.W_OK | os.X_OK)), None)
         if locked is not None:
             raise ConfigurationError(
@@ -146,8 +161,5 @@ class Store:
 
 
 def _compared(entry: Entry) -> Entry | Damage:
-    try:
-        reason = compare_bytes(entry.image, entry.path.name, sha256_of_file(entry.path), entry.path)
-    except OSError as error:
-        return damage_of(entry.digest, entry.path, error)
-    return Damage(entry.digest, reason, DamageKind.MISMATCH, entry.path) if reason else entry
+    found = read_verified(entry)
+    return found if isinstance(found, Damage) else entry

@@ -26,10 +26,10 @@ from scripted_service import accepts
 from sites import FAST, Finished, Site, block, environment
 
 from mkdocs_gptimage.errors import ConfigurationError
-from mkdocs_gptimage.fs import PARTS
 from mkdocs_gptimage.hosts.folders import SiteFolders, folder_problems
 from mkdocs_gptimage.journal.journal import open_journal
 from mkdocs_gptimage.journal.submission import Stage, Submission
+from mkdocs_gptimage.owned_folder import PARTS, make_subfolder
 from mkdocs_gptimage.plan.states import State
 from mkdocs_gptimage.publish.link import PLACEHOLDERS, link_file, write_placeholder
 from mkdocs_gptimage.publish.manifest import WEB
@@ -319,7 +319,8 @@ def test_a_full_cache_keeps_nothing_half(tmp_path, what):
     with mounted(tmp_path / "small") as small:
         cache = small / "cache"
         for folder in (WEB, PARTS, PLACEHOLDERS):
-            (cache / folder).mkdir(parents=True)
+            make_subfolder(cache, folder)
+        (cache / ".gitignore").write_text("")
         stuff(small)
 
         def make():
@@ -329,7 +330,9 @@ def test_a_full_cache_keeps_nothing_half(tmp_path, what):
 
         with pytest.raises(OSError, match="No space left"):
             make()
-        left = [path.name for path in cache.rglob("*") if path.is_file()]
+        left = [
+            path.name for path in cache.rglob("*") if path.is_file() and path.stat().st_size and path.name[0] != "."
+        ]
         (small / "stuffing").unlink()
         made = make()
         is_ignored = (cache / ".gitignore").read_text() == "*\n"
@@ -400,10 +403,9 @@ def link_to(path: Path, target: Path) -> None:
 
 
 @pytest.mark.usefixtures("quick")
-@pytest.mark.parametrize("elsewhere", ["store", "cache"])
-@pytest.mark.parametrize("how", ["link", "file system"])
+@pytest.mark.parametrize(("elsewhere", "how"), [("store", "link"), ("store", "file system"), ("cache", "file system")])
 def test_folders_elsewhere(tmp_path, service, elsewhere, how):
-    """Store and cache may be links, and on file systems of their own: pictures are whole, and none is left behind."""
+    """The store may be a link, and either folder a file system of its own: pictures are whole, none is left behind."""
     project = tmp_path / "project"
     project.mkdir()
     settings = harness.settings(project, service.base_url)

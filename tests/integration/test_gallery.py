@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import os
 import re
 import shutil
 from typing import TYPE_CHECKING
@@ -13,10 +14,10 @@ import pytest
 from galleries import CANDIDATES, CAT, EDITED, HILL, HOSTILE, OLD, PREVIOUS, TORN, URL, data, put, survey, written
 from harness import catalog, settings
 from PIL import Image
-from sites import FAST, Site, block
+from sites import FAST, Site, block, run
 
 from mkdocs_gptimage.errors import ConfigurationError
-from mkdocs_gptimage.gallery.items import Status, gallery_items
+from mkdocs_gptimage.gallery.items import Status, gallery_items, limit_items
 from mkdocs_gptimage.gallery.page import render_page, write_gallery
 from mkdocs_gptimage.plan.orphans import find_orphans
 from mkdocs_gptimage.plan.plan import decide
@@ -277,3 +278,67 @@ def test_published(site, directory_urls):
         expected = f"{name}/index.html" if directory_urls and name != "index" else f"{name}.html"
         assert target.resolve() == (site.root / "site" / expected).resolve()
     assert (cat["cost"], cat["price"], cat["service"]) == (None, None, "")
+
+
+def test_only_a_gallery_is_overwritten(tmp_path):
+    """`-o` replaces a gallery, or with `--force` any file, but nothing else: no link, no pipe, no file of others."""
+    site = Site(tmp_path)
+    site.configure(gptimage={"api": {"base_url": "emulator", **FAST}})
+    site.write({"index.md": "# Home"})
+    (tmp_path / "theirs.html").write_text('<!doctype html>\n<html lang="en">')
+    (tmp_path / "link.html").symlink_to("theirs.html")
+    os.mkfifo(tmp_path / "pipe")
+    refused = [site.gptimage("gallery", "-o", name) for name in ("theirs.html", "link.html", "pipe", "mkdocs.yml")]
+    refused += [site.gptimage("gallery", "--force", "-o", name) for name in ("link.html", "pipe")]
+    theirs = (tmp_path / "theirs.html").read_text()
+    written = [site.gptimage("gallery", "-o", *of) for of in (("new.html",), ("new.html",), ("theirs.html", "--force"))]
+
+    assert [done.code for done in refused] == [2] * 6
+    assert all("name another file with '-o'" in done.err and done.out == "" for done in refused)
+    assert theirs == '<!doctype html>\n<html lang="en">'
+    assert (tmp_path / "link.html").is_symlink()
+    assert (tmp_path / "mkdocs.yml").read_text().startswith("site_name")
+    assert [done.code for done in written] == [0] * 3
+    assert "Pictures of" in (tmp_path / "theirs.html").read_text()
+
+
+def test_a_page_has_room_for_the_newest(tmp_path):
+    """Beyond the limit the oldest orphans are left out, then the oldest of the rest, and never what is not stored."""
+    found = gallery_items(survey(tmp_path))
+    stored = [each for each in found if each.entry]
+    orphans = [each for each in stored if each.status is Status.ORPHANED]
+    without_orphans = limit_items(found, len(stored) - len(orphans))
+    two = [each for each in limit_items(found, 2) if each.entry]
+
+    assert limit_items(found, len(stored)) == found
+    assert [each for each in found if each not in without_orphans] == orphans
+    assert len(two) == 2
+    assert len(limit_items(found, 0)) == len(found) - len(stored)
+
+
+LIMITED = """
+from mkdocs_gptimage.cli import gallery, main
+gallery._MOST, gallery._STEP = 30, 10
+main()
+"""
+
+
+def test_many_pictures_are_limited_and_told(tmp_path):
+    """Of more pictures than a page has room for, the newest are shown, with progress, and all with --all."""
+    site = Site(tmp_path)
+    site.configure(gptimage={"api": {"base_url": "emulator", **FAST}})
+    site.write({"index.md": "# Home"})
+    for number in range(40):
+        put(Store(site.store), ImageSpec(f"orphan {number}"), 1 + number % 28, 0.01)
+    every = run("-c", LIMITED, "gallery", "-o", "g.html", "--all", cwd=tmp_path)
+    of_every = shown(tmp_path / "g.html")
+    some = run("-c", LIMITED, "gallery", "-o", "g.html", cwd=tmp_path)
+    of_some = shown(tmp_path / "g.html")
+
+    assert (some.code, every.code) == (0, 0), some.err + every.err
+    assert (len(of_some), len(of_every)) == (30, 40)
+    left_out = [each["at"] for digest, each in of_every.items() if digest not in of_some]
+    assert max(left_out) <= min(each["at"] for each in of_some.values())
+    assert "16 of 30 pictures" in some.err
+    assert "10 older pictures left out, orphans first; 'gptimage gallery --all' shows all" in some.err
+    assert "left out" not in every.err

@@ -12,6 +12,7 @@ import pytest
 from factories import put
 from sites import FAST, Site, block
 
+from mkdocs_gptimage.owned_folder import claim_folder
 from mkdocs_gptimage.plan.orphans import candidate_variant
 from mkdocs_gptimage.publish.manifest import WEB
 from mkdocs_gptimage.spec.model import ImageSpec, reference_to
@@ -239,7 +240,8 @@ def test_a_journal_in_a_branch_is_no_store(site):
     git(site, "checkout", "-b", "odd")
     git(site, "rm", "-r", "--cached", "gptimage")
     planted = site.store / ".journal" / "ab" / f"{OLD.digest}.json"
-    planted.parent.mkdir(parents=True, exist_ok=True)
+    claim_folder(site.store / ".journal")
+    planted.parent.mkdir()
     planted.write_text("{}")
     git(site, "add", "-f", os.fspath(planted))
     git(site, "commit", "-m", "x")

@@ -264,7 +264,7 @@ def test_a_crash_while_a_candidate_is_taken(site, monkeypatch, step):
         (orphan,) = [each for each in find_orphans(store, ()) if each.digest == name]
         with monkeypatch.context() as patched:
             patched.setattr(Store, "remove", lambda *_: None)
-            take_candidate(orphan, store, site.root / ".cache")
+            take_candidate(orphan, store, site.root / ".cache" / "gptimage")
     else:
         old.path.with_suffix(".json").unlink()
 

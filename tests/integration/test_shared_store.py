@@ -13,6 +13,7 @@ import pytest
 from factories import put
 from sites import Site, block
 
+from mkdocs_gptimage.owned_folder import claim_folder
 from mkdocs_gptimage.spec.model import ImageSpec
 from mkdocs_gptimage.store.store import Store
 
@@ -168,7 +169,7 @@ def test_a_build_without_drafts_forgets_none(tmp_path):
 def test_a_root_that_cannot_be_written_is_no_error(tmp_path):
     """Builds and commands that look do without a root where none can be written."""
     (one,) = shared(tmp_path, "one")
-    (tmp_path / "pictures/.journal").mkdir()
+    claim_folder(tmp_path / "pictures/.journal")
     (tmp_path / "pictures/.journal/roots").write_text("in the way")
 
     built, checked = one.build(), one.gptimage("check")

@@ -91,7 +91,7 @@ class Options(base.Config):
     store = c.Type(str, default="gptimage")
     """The folder of the pictures, to be committed; relative to mkdocs.yml, outside docs_dir."""
     cache = c.Type(str, default=".cache/gptimage")
-    """The folder of files made from the pictures, never committed; relative to mkdocs.yml."""
+    """A folder of the plugin's own for files made from the pictures, never committed; relative to mkdocs.yml."""
     assets = c.Type(str, default="assets/gptimage")
     """The folder inside the built site."""
     on_missing = c.Choice(ON_MISSING, default="auto")

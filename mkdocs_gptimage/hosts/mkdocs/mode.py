@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mkdocs_gptimage.hosts.mkdocs.dev_server import is_dev_server_folder
+from mkdocs_gptimage.text import plugin_log
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
 
     from mkdocs_gptimage.settings import Settings
 
-log = logging.getLogger("mkdocs.plugins.gptimage")
+log = plugin_log()
 # Plugins that build the site once more for every language, after the first language is written.
 _PLUGINS_OF_SEVERAL_BUILDS = ("i18n",)
 _SHOW_DRAFTS = ("blog", "draft")

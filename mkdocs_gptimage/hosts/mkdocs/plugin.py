@@ -22,6 +22,7 @@ from mkdocs_gptimage.hosts.mkdocs.production import STYLESHEET, log
 from mkdocs_gptimage.hosts.mkdocs.session import BuildSession
 from mkdocs_gptimage.resources import naming_lack
 from mkdocs_gptimage.store.store import Store
+from mkdocs_gptimage.text import escaped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -217,4 +218,4 @@ def _errors_for_host() -> Iterator[None]:
         with naming_lack("the pictures of the site cannot be prepared"):
             yield
     except GptImageError as error:
-        raise PluginError(f"gptimage: {error}") from error
+        raise PluginError(f"gptimage: {escaped(str(error))}") from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,7 @@ from mkdocs_gptimage.plan.messages import describe, require_all
 from mkdocs_gptimage.plan.plan import Plan, make_plan
 from mkdocs_gptimage.plan.states import State
 from mkdocs_gptimage.publish.delivery import Delivery, deliver
+from mkdocs_gptimage.text import plugin_log
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from mkdocs_gptimage.serve.server import DevelopmentServer
     from mkdocs_gptimage.spec.digest import Digest
 
-log = logging.getLogger("mkdocs.plugins.gptimage")
+log = plugin_log()
 STYLESHEET = Path(figures.__file__).with_name("gptimage.css")
 
 

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 import diskcache
 from scripted_service import Answer, accepts, picture
 
-from mkdocs_gptimage.fs import prepare_cache
 from mkdocs_gptimage.journal import journal
 from mkdocs_gptimage.journal.journal import FOLDER, Journal, open_journal
 from mkdocs_gptimage.journal.submission import Stage
+from mkdocs_gptimage.owned_folder import claim_folder
 from mkdocs_gptimage.plan.states import State
 
 from .cells import LEFT, MADE, NOT_BEGUN, REFUSED, UNKNOWN, Cell, World, at, both
@@ -97,7 +97,7 @@ def _damaged(world: World) -> None:
 def _earlier(world: World) -> None:
     """An earlier version has left the picture in flight, in the cache."""
     world.in_flight()
-    prepare_cache(world.site.settings.cache)
+    claim_folder(world.site.settings.cache)
     shutil.move(world.site.settings.journal / FOLDER, world.site.settings.cache / FOLDER)
 
 
@@ -111,6 +111,7 @@ def _earlier_damaged(world: World) -> None:
 
 def _folder_for_database(world: World) -> None:
     path = _database(world)
+    claim_folder(world.site.settings.journal)
     path.mkdir(parents=True)
     world.mends.append(path.rmdir)
 

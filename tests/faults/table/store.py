@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from scripted_service import Answer, accepts, encoded, picture, says
 
-from mkdocs_gptimage.fs import PARTS, sha256_of_file
+from mkdocs_gptimage.fs import sha256_of_file
 from mkdocs_gptimage.generate import collect as collecting
 from mkdocs_gptimage.journal.journal import Journal
+from mkdocs_gptimage.owned_folder import PARTS
 from mkdocs_gptimage.store.record import ImageFacts, Provenance
 
 from .cells import LEFT, MADE, NOT_BEGUN, UNKNOWN, Cell, World

@@ -23,9 +23,13 @@ from mkdocs_gptimage.generate import retry
 from mkdocs_gptimage.generate.run import run_plan
 from mkdocs_gptimage.journal.journal import open_journal
 from mkdocs_gptimage.journal.submission import Stage, Submission
+from mkdocs_gptimage.owned_folder import PARTS, claim_folder, make_subfolder
 from mkdocs_gptimage.plan.states import State
 from mkdocs_gptimage.settings import Budget
 from mkdocs_gptimage.spec.model import ImageSpec
+
+DOWNLOAD, PART = f"{'0' * 64}-{'0' * 16}", f".{'0' * 28}.part"
+"""Names of unfinished files."""
 
 
 @pytest.fixture
@@ -460,9 +464,10 @@ def test_a_submission_from_the_future_is_collected_now(service, make_site):
 def test_leftovers_that_vanish_while_they_are_looked_at_are_no_error(make_site):
     """Two runs may tidy up at the same time: what the other one removed first is not missed."""
     site = make_site("a")
-    for name in (".cache/parts/part", "gptimage/00/.x.part"):
+    make_subfolder(site.settings.cache, PARTS)
+    for name in (f".cache/parts/{DOWNLOAD}", f"gptimage/00/{PART}"):
         path = site.settings.project / name
-        path.parent.mkdir(parents=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.symlink_to("gone")
 
     assert site.run().problems == []
@@ -533,6 +538,8 @@ def test_a_folder_that_cannot_be_written_submits_nothing(service, make_site, nam
     site = make_site("a")
     path = site.settings.project / name
     path.parent.mkdir(parents=True, exist_ok=True)
+    if path.parent.name in (".cache", ".journal"):
+        claim_folder(path.parent)
     path.write_text("in the way")
     with pytest.raises(ConfigurationError, match="nothing was submitted"):
         site.run()
@@ -566,11 +573,10 @@ def test_half_a_pair_in_flight_is_collected_for_free(service, make_site):
 def test_old_parts_are_cleaned_up(make_site):
     """What killed runs left of downloads and records is removed by a later run, what is recent is not."""
     site = make_site("a")
-    parts = site.settings.cache / "parts"
-    folder = site.settings.store / "00"
-    for each in (parts, folder):
-        each.mkdir(parents=True)
-    old, recent = [parts / "old", folder / ".old.part"], [parts / "recent", folder / ".recent.part"]
+    parts, folder = make_subfolder(site.settings.cache, PARTS), site.settings.store / "00"
+    folder.mkdir(parents=True)
+    old = [parts / DOWNLOAD, folder / PART]
+    recent = [path.with_name(path.name.replace("0", "1")) for path in old]
     for path in (*old, *recent):
         path.write_text("part")
     for path in old:

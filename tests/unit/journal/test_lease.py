@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from mkdocs_gptimage.journal.lease import hold_lease, is_held, process_of
+from mkdocs_gptimage.owned_folder import make_subfolder
 
 HOLDS = """
 import pathlib, sys, time
@@ -73,7 +74,7 @@ def test_forged_names_are_no_lease(tmp_path, name):
 
 def test_files_of_the_dead_are_swept(tmp_path):
     """A new run removes old files that no run holds, and only those."""
-    (tmp_path / "runs").mkdir()
+    make_subfolder(tmp_path, "runs")
     old = tmp_path / "runs" / f"1-{'a' * 16}.lock"
     young = tmp_path / "runs" / f"2-{'b' * 16}.lock"
     for path in (old, young):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mkdocs_gptimage.fs import prepare_cache
+from mkdocs_gptimage.owned_folder import claim_folder
 from mkdocs_gptimage.publish.link import link_file, os, write_placeholder
 from mkdocs_gptimage.spec.model import ImageSpec
 
@@ -14,15 +14,16 @@ SPEC = ImageSpec("Ein Kätzchen")
 def test_an_empty_gitignore_is_written_again(tmp_path):
     """A full disk may leave one that ignores nothing."""
     (tmp_path / ".gitignore").write_text("")
-    prepare_cache(tmp_path)
+    claim_folder(tmp_path)
 
     assert (tmp_path / ".gitignore").read_text() == "*\n"
 
 
 def test_a_gitignore_of_the_user_stays(tmp_path):
     """The text of an existing .gitignore in the cache is kept."""
+    claim_folder(tmp_path)
     (tmp_path / ".gitignore").write_text("journal/\n")
-    prepare_cache(tmp_path)
+    claim_folder(tmp_path)
 
     assert (tmp_path / ".gitignore").read_text() == "journal/\n"
 

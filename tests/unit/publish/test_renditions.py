@@ -8,6 +8,7 @@ import io
 import json
 import os
 import re
+import stat
 import subprocess
 import sys
 import threading
@@ -17,13 +18,14 @@ from pathlib import Path
 
 import pytest
 from images import COLOURS, VEILED, saved, source_type, with_xmp
-from PIL import Image, ImageCms, features
+from PIL import Image, ImageCms, ImageOps, features
 
 from mkdocs_gptimage.errors import ConfigurationError
 from mkdocs_gptimage.imagefile import xmp
 from mkdocs_gptimage.imagefile.xmp import GENERATED
 from mkdocs_gptimage.publish import build as derivation
 from mkdocs_gptimage.publish import manifest as manifests
+from mkdocs_gptimage.publish import seal
 from mkdocs_gptimage.publish.encode import encode, open_upright
 from mkdocs_gptimage.publish.manifest import manifest_path
 from mkdocs_gptimage.publish.renditions import RenditionSet, derive_renditions
@@ -501,8 +503,8 @@ NOISE = saved(Image.effect_noise((64, 64), 90).convert("RGB"), "PNG")
 @pytest.mark.parametrize(
     ("data", "output", "reason"),
     [
-        (NOISE[: len(NOISE) // 2], BOTH, "the picture is damaged"),
-        (NOISE[: len(NOISE) // 2], Output(formats=("original",)), "the picture is damaged"),
+        (NOISE[: len(NOISE) // 2], BOTH, "the picture breaks off"),
+        (NOISE[: len(NOISE) // 2], Output(formats=("original",)), "the picture breaks off"),
         (saved(Image.new("L", (16400, 1)), "PNG"), Output(widths=(16400,)), "no webp of 16400 pixels can be made of"),
     ],
     ids=["breaks off", "breaks off, original", "too wide for WebP"],
@@ -555,6 +557,138 @@ def test_an_invalid_manifest_is_written_again(store, cache, tmp_path, name):
     assert json.loads(manifest.read_text())["colour"] == good["colour"]
 
 
+def another_user(monkeypatch, folder) -> None:
+    """Build from now on as a user who has made nothing in this cache."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(folder / "other-state"))
+
+
+def refuse(*_, **__):
+    raise AssertionError("nothing is to be made")
+
+
+def test_a_cache_from_elsewhere_is_inspected_once(cache, store, tmp_path, monkeypatch):
+    """A restored cache stays valid: its files are decoded by the first build, and are as good as its own after that."""
+    entry = store(COLOURS.resize((400, 250)))
+    output = Output(formats=("avif", "webp"), widths=(200, 400))
+    made = derive(entry, cache, output, original=True)
+    before = pictures(cache)
+    another_user(monkeypatch, tmp_path)
+    monkeypatch.setattr(derivation, "encode", refuse)
+    entry.path.touch()
+    found = derive(entry, cache, output, original=True)
+    monkeypatch.setattr(derivation, "open_upright", refuse)
+    again = derive(entry, cache, output, original=True)
+
+    assert found == again == made
+    assert pictures(cache) == before
+
+
+SVG = b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>"
+
+
+def plant(cache, entry, key: str, data: bytes) -> Path:
+    """Put a file in place of a web version, with a manifest that fits it in all respects but its seal."""
+    path = manifest_path(cache, entry.digest)
+    manifest = json.loads(path.read_text())
+    listed = manifest["files"][key]
+    target = cache / "web" / listed["name"]
+    target.unlink()
+    target.write_bytes(data)
+    listed |= {
+        "bytes": len(data),
+        "changed": target.stat().st_mtime_ns,
+        "sha256": hashlib.sha256(data).hexdigest(),
+    }
+    path.write_text(json.dumps(manifest, sort_keys=True, separators=(",", ":")))
+    return target
+
+
+def planted_files(entry) -> dict[str, bytes]:
+    """Files that are not what their names say; the last has the right pixels, and more."""
+    inverted = ImageOps.invert(open_upright(entry.path.read_bytes())).resize((200, 125))
+    packet = derivation.packet_for(b"")
+    right = open_upright(entry.path.read_bytes()).resize((200, 125))
+    frames = [right, inverted]
+    return {
+        "SVG": SVG,
+        "HTML": b"<html><script>alert(1)</script>",
+        "another picture": encode(inverted, "webp", 82, packet),
+        "another size": encode(right.resize((400, 250)), "webp", 82, packet),
+        "another format": encode(right, "avif", 62, packet),
+        "animated": saved(right, "WEBP", save_all=True, append_images=frames, xmp=packet),
+        "other metadata": encode(right, "webp", 82, b"<script>alert(1)</script>"),
+        "a bomb": saved(Image.new("RGB", (4000, 4000)), "WEBP", xmp=packet, method=0),
+    }
+
+
+@pytest.mark.parametrize("is_known", [True, False], ids=["a user with a secret", "a new user"])
+@pytest.mark.parametrize(
+    "name", ["SVG", "HTML", "another picture", "another size", "another format", "animated", "other metadata", "a bomb"]
+)
+def test_a_planted_file_is_made_anew(cache, store, tmp_path, monkeypatch, name, is_known):  # noqa: PLR0913 - a row
+    """What is in the cache under a right name, with a manifest that fits, is published only if it is that picture."""
+    entry = store(COLOURS.resize((400, 250)))
+    output = Output(widths=(200, 400))
+    made = derive(entry, cache, output)
+    content = Path(made.renditions[0].path).read_bytes()
+    target = plant(cache, entry, "webp-200-82", planted_files(entry)[name])
+    if not is_known:
+        another_user(monkeypatch, tmp_path)
+        entry.path.touch()
+    found = derive(entry, cache, output)
+
+    assert found == made
+    assert target.read_bytes() == content
+
+
+def test_a_planted_original_is_made_anew(cache, store):
+    """A published original is the stored one to the byte, but for the mark of its origin."""
+    entry = store(COLOURS.resize((400, 250)))
+    made = derive(entry, cache, original=True)
+    content = Path(made.renditions[-1].path).read_bytes()
+    target = plant(cache, entry, "original-0-0", content + b"<script>")
+
+    assert derive(entry, cache, original=True) == made
+    assert target.read_bytes() == content
+
+
+def test_a_planted_colour_is_measured_anew(cache, store):
+    """The colour of a picture comes from its pixels, not from a manifest of others."""
+    entry = store()
+    made = derive(entry, cache)
+    path = manifest_path(cache, entry.digest)
+    path.write_text(planted(colour="url(//evil.example)")(path.read_text()))
+
+    assert derive(entry, cache) == made
+
+
+def test_a_user_who_can_keep_no_secret_trusts_the_time(cache, store, monkeypatch, tmp_path):
+    """Without a folder for the secret, a build is warm as long as the stored picture has the ctime that it had."""
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file" / "below"))
+    entry = store()
+    made = derive(entry, cache)
+    ((found, _, has_pillow),) = finish(start([entry], cache))
+
+    assert found == {entry.digest: [str(each.path) for each in made.renditions]}
+    assert not has_pillow
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
+def test_the_secret_is_the_users_own(cache, store, monkeypatch, tmp_path):
+    """The secret can be read by its user alone; one that others can read is replaced."""
+    another_user(monkeypatch, tmp_path)
+    derive(store(), cache)
+    (secret,) = (path for path in (tmp_path / "other-state").rglob("*") if path.is_file())
+    mode, first = stat.S_IMODE(secret.stat().st_mode), secret.read_bytes()
+    secret.chmod(0o644)
+    seal._known.cache_clear()
+    derive(store(COLOURS.rotate(90)), cache)
+
+    assert mode == stat.S_IMODE(secret.stat().st_mode) == 0o600
+    assert secret.read_bytes() != first
+
+
 def test_a_pipe_in_place_of_a_manifest_does_not_block(store, cache):
     """A named pipe is replaced, without waiting for a writer."""
     entry = store()
@@ -593,7 +727,7 @@ def test_a_cache_that_cannot_be_written_is_an_error_of_the_system(store, cache):
     """A full disk is not reported as damage of a picture."""
     cache.write_text("a file")
 
-    with pytest.raises(OSError, match="directory"):
+    with pytest.raises(OSError, match="exists"):
         derive(store(), cache)
 
 

@@ -370,19 +370,42 @@ def test_an_unwritable_store_is_reported(tmp_path):
         Store(tmp_path / "gptimage").check_writable()
 
 
-def test_only_files_of_the_store_are_swept(tmp_path, store):
-    """What a run has left is removed after an hour; another folder, behind a link too, is not the store's business."""
-    other = tmp_path / "other"
-    for folder in (other, store.root / "other", store.root / "3f" / "sub"):
+def test_only_files_of_the_store_are_swept(store):
+    """What a run has left is removed after an hour; other folders and other names are not the store's business."""
+    ours, theirs = f".{'3f' * 6}{'0' * 16}.part", ".notes.part"
+    for folder in (store.root / "shelf", store.root / "3f" / "sub"):
         folder.mkdir(parents=True)
-    (store.root / "4f").symlink_to(other)
-    parts = [folder / ".x.part" for folder in (other, store.root / "other", store.root / "3f", store.root / "3f/sub")]
+    parts = [store.root / folder / ours for folder in ("shelf", "3f", "3f/sub")] + [store.root / "3f" / theirs]
     for part in parts:
         part.write_text("")
         os.utime(part, (1, 1))
     store.check_writable()
 
-    assert [part for part in parts if not part.exists()] == [store.root / "3f" / ".x.part"]
+    assert [part for part in parts if not part.exists()] == [store.root / "3f" / ours]
+
+
+def test_a_linked_shard_is_refused(tmp_path, store):
+    """A symbolic link in place of one of the store's folders is never followed: not to read, write, sweep or delete."""
+    other = tmp_path / "other"
+    put(store)
+    (store.root / DIGEST[:2]).rename(other)
+    (store.root / DIGEST[:2]).symlink_to(other)
+    stale = other / f".{DIGEST[:12]}{'0' * 16}.part"
+    stale.write_text("")
+    os.utime(stale, (1, 1))
+    before = sorted(other.iterdir())
+    afresh = Store(store.root)
+    found = afresh.get(DIGEST)
+
+    with pytest.raises(ConfigurationError, match=f"{DIGEST[:2]}' is a symbolic link, .*; nothing was submitted"):
+        afresh.check_writable()
+    with pytest.raises(ConfigurationError, match="is a symbolic link, expected a folder"):
+        afresh.remove(DIGEST)
+    with pytest.raises(OSError, match="is a symbolic link, expected a folder"):
+        put(afresh)
+    assert isinstance(found, Damage)
+    assert found.kind is DamageKind.NOT_A_FILE
+    assert sorted(other.iterdir()) == before
 
 
 def test_checking_leaves_nothing(store):
