@@ -22,38 +22,34 @@ _BYTES = 32
 
 def seal(data: bytes) -> str:
     """Return the seal of data, in hex; makes the secret. Empty where the user's folder cannot be written to."""
-    path = _secret_path()
-    key = None if path is None else _read(path) or _make(path)
+    key = _read() or _make()
     return hmac.digest(key, data, "sha256").hex() if key else ""
 
 
 def is_sealed(data: bytes, found: str) -> bool:
     """Whether `found` is the seal of data; makes nothing."""
-    path = _secret_path()
-    key = None if path is None else _read(path)
+    key = _read()
     return key is not None and hmac.compare_digest(hmac.digest(key, data, "sha256").hex(), found)
 
 
 def has_secret() -> bool:
     """Whether this user has a secret; makes none."""
-    path = _secret_path()
-    return path is not None and _read(path) is not None
+    return _read() is not None
 
 
-def _secret_path() -> Path | None:
-    return _path_below(os.environ.get("XDG_STATE_HOME") or os.environ.get("LOCALAPPDATA"))
+def _folder() -> str | None:
+    return os.environ.get("XDG_STATE_HOME") or os.environ.get("LOCALAPPDATA")
 
 
-@functools.lru_cache(maxsize=1)
-def _path_below(folder: str | None) -> Path | None:
-    with contextlib.suppress(RuntimeError):  # a user without a home
-        return Path(folder or Path.home() / ".local" / "state") / _FILE
-    return None
+def _path(folder: str | None) -> Path:
+    """The file of the secret; raises `RuntimeError` for a user without a home."""
+    return Path(folder or Path.home() / ".local" / "state") / _FILE
 
 
 @functools.lru_cache(maxsize=1)
-def _known(path: Path) -> bytes:
-    """The secret in a file that the user alone can read; raise `OSError`."""
+def _known(folder: str | None) -> bytes:
+    """The secret in a file that the user alone can read; raise `OSError`, or as `_path`."""
+    path = _path(folder)
     status = stat_regular_file(path)
     key = read_regular_file(path, _BYTES)
     is_private = os.name != "posix" or (status.st_uid == os.geteuid() and not stat.S_IMODE(status.st_mode) & 0o077)
@@ -62,15 +58,17 @@ def _known(path: Path) -> bytes:
     return key
 
 
-def _read(path: Path) -> bytes | None:
-    with contextlib.suppress(OSError):
-        return _known(path)
-    return None
+def _read() -> bytes | None:
+    try:
+        return _known(_folder())
+    except (OSError, RuntimeError):
+        return None
 
 
-def _make(path: Path) -> bytes | None:
+def _make() -> bytes | None:
     """Write a new secret; of two builds that do so at a time, the files of one are inspected once more."""
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, RuntimeError):
+        path = _path(_folder())
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         atomic_write(path, secrets.token_bytes(_BYTES), mode=0o600)
-    return _read(path)
+    return _read()
