@@ -17,7 +17,7 @@ import pytest
 from scripted_service import picture
 
 from mkdocs_gptimage.errors import ConfigurationError
-from mkdocs_gptimage.fs import sha256_of_file
+from mkdocs_gptimage.fs import read_regular_file, sha256_of_file
 from mkdocs_gptimage.plan.orphans import candidate_variant
 from mkdocs_gptimage.spec.model import ImageSpec
 from mkdocs_gptimage.store import landing, lookup
@@ -216,12 +216,12 @@ def test_bytes_that_change_while_they_are_compared_are_compared_again(store, mon
     """A picture that another process replaces after its record was read is the new one, and not damaged."""
     entry = put(store)
 
-    def hash_late(path):
+    def read_late(path, limit):
         monkeypatch.undo()
         put(Store(store.root), data=OTHER)
-        return sha256_of_file(path)
+        return read_regular_file(path, limit)
 
-    monkeypatch.setattr("mkdocs_gptimage.store.store.sha256_of_file", hash_late)
+    monkeypatch.setattr("mkdocs_gptimage.store.verify.read_regular_file", read_late)
 
     assert store.compare(entry).image.bytes == len(OTHER)
 
