@@ -29,7 +29,7 @@ from mkdocs_gptimage.errors import ConfigurationError
 from mkdocs_gptimage.hosts.folders import SiteFolders, folder_problems
 from mkdocs_gptimage.journal.journal import open_journal
 from mkdocs_gptimage.journal.submission import Stage, Submission
-from mkdocs_gptimage.owned_folder import PARTS, make_subfolder
+from mkdocs_gptimage.owned_folder import PARTS, claim_folder, make_subfolder
 from mkdocs_gptimage.plan.states import State
 from mkdocs_gptimage.publish.link import PLACEHOLDERS, link_file, write_placeholder
 from mkdocs_gptimage.publish.manifest import WEB
@@ -107,6 +107,8 @@ def test_nothing_is_submitted_after_a_picture_that_cannot_be_stored(service, tmp
     service.submit = submit
     with harness.fast_production(monkeypatch):
         with mounted(getattr(site.settings, full)) as folder:
+            if full == "cache":
+                claim_folder(folder)
             (folder / "others").write_bytes(bytes(1_000_000 if full == "store" else 3_000_000))
             result = site.run()
             problems = [str(problem) for problem in result.problems]
