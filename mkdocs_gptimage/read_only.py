@@ -118,8 +118,9 @@ def _begin(value: str) -> None:
         if hasattr(os, "memfd_create"):
             _state.mark = os.memfd_create(_MARK)
             os.write(_state.mark, os.fsencode(value))
+        # An outer folder stays: a build of a thread goes on when the inner one is gone.
+        os.environ[VARIABLE] = value
     _state.depth += 1
-    os.environ[VARIABLE] = value
 
 
 def _restore() -> None:
