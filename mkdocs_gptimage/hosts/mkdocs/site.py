@@ -93,7 +93,7 @@ def _reading(config_file: str) -> Iterator[None]:
     with (
         tempfile.TemporaryDirectory(prefix="gptimage-", ignore_cleanup_errors=True) as folder,
         read_only.reading(folder),
-        ended_at_exit(read_only.VARIABLE, folder),
+        ended_at_exit(read_only.VARIABLE, str(read_only.site_folder())),
     ):
         read_only.hide_keys(key_variables(Path(config_file)))
         try:
