@@ -8,6 +8,8 @@ from pathlib import Path
 
 from mkdocs_gptimage.resources import raise_if_lacking
 
+_MAY_READ = "safe.directory"
+
 
 class GitUnavailableError(ValueError):
     """Git cannot be started."""
@@ -49,6 +51,24 @@ def repository_root(folder: Path) -> Path | None:
     except GitUnavailableError:
         return None
     return Path(found.stdout.removesuffix("\n")).resolve() if found.returncode == 0 and found.stdout else None
+
+
+def why_unreadable(folder: Path) -> str:
+    """Return why git reads nothing of a repository that is there: it belongs to another user; empty when it does."""
+    try:
+        found = run_git(folder, "rev-parse", "--show-toplevel")
+    except GitUnavailableError:
+        return ""
+    # The command that git proposes is in no language.
+    is_refused = found.returncode != 0 and _MAY_READ in found.stderr
+    return found.stderr.strip().partition("\n")[0].removeprefix("fatal: ") if is_refused else ""
+
+
+def lock_of(root: Path) -> Path | None:
+    """Return the lock of a work tree's index, which is there while a command such as `git switch` changes files."""
+    found = run_git(root, "rev-parse", "--git-path", "index.lock")
+    lock = root / found.stdout.removesuffix("\n")
+    return lock if found.returncode == 0 and found.stdout and lock.exists() else None
 
 
 def listed_files(root: Path, *patterns: str) -> list[Path]:

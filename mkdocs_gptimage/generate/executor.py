@@ -17,6 +17,7 @@ from mkdocs_gptimage.errors import (
     ConfigurationError,
     GatewayError,
     GptImageError,
+    MissingPicturesError,
     RejectedError,
     ResourceError,
 )
@@ -177,7 +178,7 @@ class _Generation:
             # Busy is raised after the last of many tries: the next picture would fare no better.
             self._submitter.stopped = error
             self._outcomes.refused(Step.SKIPPED, job, explain_refusal(error, self._api))
-        except UnusableReferenceError as error:
+        except (UnusableReferenceError, MissingPicturesError) as error:
             self._outcomes.refused(Step.SKIPPED, job, str(error))
         except (RejectedError, ConfigurationError, ResourceError) as error:
             is_skipped = error is self._submitter.stopped or isinstance(error, ResourceError)

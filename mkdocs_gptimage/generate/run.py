@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -13,7 +14,7 @@ from mkdocs_gptimage.generate.result import RunResult
 from mkdocs_gptimage.generate.safeguards import check_payment
 from mkdocs_gptimage.generate.workspace import RunContext, Workspace
 from mkdocs_gptimage.plan.plan import Plan, collect_only, with_denied_in_flight, with_unknown_as_missing
-from mkdocs_gptimage.plan.states import RUNNABLE
+from mkdocs_gptimage.plan.states import RUNNABLE, State
 from mkdocs_gptimage.settings import EMULATOR
 
 if TYPE_CHECKING:
@@ -74,8 +75,10 @@ def _generate(plan: Plan, workspace: Workspace, key: Secret, watcher: Watcher | 
 
     settings, log = workspace.settings, workspace.log
     total = len(plan.only(*RUNNABLE)) + len(plan.unclaimed)
+    missing = [len(json.dumps(row.picture.spec.canonical)) for row in plan.only(State.MISSING)]
+    at_a_time = min(settings.api.max_requests, len(missing))
     with (
-        open_journal(settings.journal) as journal,
+        open_journal(settings.journal, at_a_time, max(missing, default=0)) as journal,
         _service(settings) as base_url,
         contextlib.nullcontext(watcher.tell) if watcher else progress.reporting(log, total) as report,
     ):

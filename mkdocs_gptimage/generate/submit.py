@@ -20,13 +20,16 @@ from mkdocs_gptimage.errors import (
     GatewayError,
     GptImageError,
     InProgressError,
+    MissingPicturesError,
     RejectedError,
+    ResourceError,
     UnkeptAnswerError,
 )
 from mkdocs_gptimage.generate import retry
 from mkdocs_gptimage.generate.request_bodies import RequestBodies
 from mkdocs_gptimage.journal.submission import Stage, Submission
 from mkdocs_gptimage.service import protocol
+from mkdocs_gptimage.store.entry import Entry
 
 if TYPE_CHECKING:
     from mkdocs_gptimage.generate.job import Clock, Job
@@ -75,9 +78,9 @@ class Submitter:
 
         A job may come with the submission of a submit whose outcome is unknown. Raises `RejectedError` when nothing was
         accepted, `GatewayError` when that cannot be known, `ClaimedError` when another run was faster,
-        `UnusableReferenceError` when a picture that it is drawn from cannot be sent, and `ConfigurationError` when a
-        reference image changed since the pages were read or the journal cannot be written. A job that still has a
-        submission then may have been accepted before.
+        `MissingPicturesError` when it is in the store now and damaged, `UnusableReferenceError` when a picture that it
+        is drawn from cannot be sent, and `ConfigurationError` when a reference image changed since the pages were read
+        or the journal cannot be written. A job that still has a submission then may have been accepted before.
         """
         # A repeated submit with the same key is the same generation, for a service that understands keys.
         repeated = job.submission if job.submission is not None and not job.submission.is_key_spent else None
@@ -155,10 +158,22 @@ class Submitter:
         )
         if not is_ours:
             raise ClaimedError("another run is making it")
-        if job.submission is None and self._store.entry(job.digest) is not None:
-            self._journal.forget(submission)
-            raise ClaimedError("another run has just made it")
+        self._require_absent(job, submission)
         job.submission, job.since = submission, self._clock.monotonic()
+
+    def _require_absent(self, job: Job, claimed: Submission) -> None:
+        """Give the claim back when the picture came into the store since the plan: by another run, or a `git pull`."""
+        try:
+            found = self._store.get(job.digest)
+        except ResourceError:
+            self._take_back(job, claimed, job.submission, is_key_spent=False)
+            raise
+        if isinstance(found, Entry):
+            self._journal.forget(claimed)
+            raise ClaimedError("another run has just made it")
+        if found is not None:
+            self._take_back(job, claimed, job.submission, is_key_spent=False)
+            raise MissingPicturesError(f"it has come into the store meanwhile, and {found.reason}. {found.remedy}")
 
     def _take_back(self, job: Job, submission: Submission, unknown: Submission | None, *, is_key_spent: bool) -> None:
         """Nothing was accepted this time; that proves nothing about a submit before, whose outcome is unknown."""

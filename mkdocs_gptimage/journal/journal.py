@@ -40,7 +40,9 @@ DATABASE = "cache.db"
 _LOCK_SECONDS = 5
 RESERVE = "room"
 _RESERVE_BYTES = 256 * 1024
-"""Pages of the database for a hundred tasks."""
+"""Pages of the database for thirty tasks of short prompts."""
+_BYTES_OF_A_TASK = 12 * 1024
+"""Pages of the database that writing a task takes, beside its request."""
 # SQLite's `synchronous`. A row that decides about money survives a loss of power; what the store or a lease tells as
 # well need not.
 _FULL, _NORMAL = 2, 1
@@ -82,12 +84,16 @@ class Journal:
             with self._durably():
                 self._cache.set(submission.digest, _to_text(submission))
 
-    def keep_room(self) -> None:
-        """Keep some of the disk for what must be written when it is full: which task was accepted."""
+    def keep_room(self, tasks: int = 1, longest: int = 0) -> None:
+        """Keep some of the disk for what must be written when it is full: which tasks were accepted.
+
+        `tasks` are those that a run submits at a time, `longest` the bytes of the longest request.
+        """
+        size = max(_RESERVE_BYTES, tasks * (_BYTES_OF_A_TASK + 2 * longest))
         with contextlib.suppress(OSError):
-            if stat_regular_file(self._reserve).st_size >= _RESERVE_BYTES:
+            if stat_regular_file(self._reserve).st_size >= size:
                 return
-        atomic_write(self._reserve, os.urandom(_RESERVE_BYTES))  # nothing that a file system keeps in less room
+        atomic_write(self._reserve, os.urandom(size))  # nothing that a file system keeps in less room
 
     def _give_room(self) -> bool:
         try:
@@ -205,15 +211,18 @@ def _from_text(text: Any) -> Submission | None:
 
 
 @contextlib.contextmanager
-def open_journal(folder: Path) -> Iterator[Journal]:
-    """Open the journal below a folder for a run, which is alive for as long; raise `ConfigurationError`."""
+def open_journal(folder: Path, tasks: int = 1, longest: int = 0) -> Iterator[Journal]:
+    """Open the journal below a folder for a run, which is alive for as long; raise `ConfigurationError`.
+
+    The disk must have room for so many tasks at a time, as in `Journal.keep_room`.
+    """
     with contextlib.ExitStack() as stack:
         with _translated(folder):
             claim_folder(folder)
             run = stack.enter_context(hold_lease(folder))  # first: it finds out whether there are locks
             database = stack.enter_context(_database(folder))
             opened = Journal(database, run)
-            opened.keep_room()
+            opened.keep_room(tasks, longest)
         yield opened
 
 

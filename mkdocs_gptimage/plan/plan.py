@@ -124,9 +124,9 @@ def decide(
 
 
 def _can_be_collected(submission: Submission, journal: JournalSnapshot, base_url: str) -> bool:
-    """Whether a submission suffices to collect its picture, also if no page uses it."""
+    """Whether a submission suffices to collect its picture, also if no page uses it, or to ask for it once more."""
     is_ours = is_same_service(submission.base_url, base_url) and not journal.is_leased(submission)
-    return is_ours and submission.is_collectable and digest_of(submission.request) == submission.digest
+    return is_ours and submission.has_target and digest_of(submission.request) == submission.digest
 
 
 def _row(

@@ -42,7 +42,7 @@ _FINISHED = frozenset({"completed", "complete", "succeeded", "success", "finishe
 _FAILED = frozenset({"failed", "failure", "cancelled", "canceled", "error"})
 _QUEUED = frozenset({"submitted", "pending", "queued", "created", "waiting"})
 # A refusal that comes with one of these, in a shape that cannot be read, proves nothing.
-_SIGNS_OF_WORK = ("data", "task_id", "images", "result")
+_SIGNS_OF_WORK = ("data", "task_id", "taskId", "task", "tasks", "images", "result")
 _NOT_BUILT = "build_request_failed"
 _REFUSALS = frozenset({400, 401, 402, 403, 404, 422, 429})
 # Refused before anything was looked at: another address, method, size or kind of request was expected.
@@ -150,12 +150,13 @@ def task(body: bytes, asked: str) -> Task:
 def tasks(body: bytes, asked: Iterable[str]) -> dict[str, Task]:
     """Read the body of a 2xx answer to a batch poll: task id → task, for those asked for that it holds.
 
-    Understood are a list of tasks, a mapping from id to task, and either of them under `data`, `tasks` or both.
+    Understood are a list of tasks, a mapping from id to task, and either of them under `data`, `tasks` or both. Left
+    out is a task of the status `error`, which may speak of the lookup: to believe it would forget what is paid for.
     """
     wanted = set(asked)
     found: dict[str, Task] = {}
     for task_id, candidate in _listed(_parse(body)):
-        if task_id in wanted:
+        if task_id in wanted and not _is_error(candidate):
             found[task_id] = _task(candidate)
     return found
 
@@ -167,6 +168,8 @@ def failure(status: int, body: bytes, headers: Mapping[str, str]) -> GatewayErro
     wait = retry_after(headers.get("retry-after"))
     if status in (401, 403):
         return AccessError(message, status=status)
+    if (status, code) != (409, "idempotency_in_progress") and _names_task(body):
+        return UnknownOutcomeError(f"{message}, and it names a task", status=status, retry_after=wait)
     if status == 402:
         return BalanceError(message, status=status)
     if status == 429 or (status, code) == (503, "idempotency_unavailable"):
@@ -177,6 +180,14 @@ def failure(status: int, body: bytes, headers: Mapping[str, str]) -> GatewayErro
     if is_not_built or status in _REFUSALS | _NOT_EVEN_READ:
         return RejectedError(message, status=status)
     return UnknownOutcomeError(message, status=status, retry_after=wait)
+
+
+def _names_task(body: bytes) -> bool:
+    """Whether an answer that refuses speaks of a task all the same: then it proves nothing."""
+    try:
+        return any(_task_id(candidate, ("task_id",)) for candidate in _candidates(json.loads(body)))
+    except (ValueError, RecursionError):
+        return False
 
 
 def retry_after(value: str | None) -> float | None:
@@ -245,6 +256,11 @@ def _listed(answer: Any, depth: int = 0) -> Iterator[tuple[str, dict[str, Any]]]
                 yield from _listed(value, depth + 1)
             elif isinstance(value, dict) and ("status" in value or "result" in value):
                 yield key, value
+
+
+def _is_error(candidate: Mapping[str, Any]) -> bool:
+    word = candidate.get("status")
+    return isinstance(word, str) and word.strip().lower() == "error"
 
 
 def _task(candidate: Mapping[str, Any]) -> Task:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from mkdocs_gptimage.git import repository_root, run_git
+from mkdocs_gptimage.git import lock_of, repository_root, run_git, why_unreadable
 from mkdocs_gptimage.spec.digest import Digest
 from mkdocs_gptimage.text import quote
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 _RECORD = re.compile(r"(?:.*/)?(?P<digest>[0-9a-f]{64})\.json")
 _LINE = re.compile(r"(?P<mode>\d{6}) [0-9a-f]+ \d\t(?P<path>.*)", re.DOTALL)
 _SUBMODULE = "160000"
+_LOCK_SECONDS = 2.0
+"""So long a git command may work that only looks; one that checks out files brings pictures."""
+_LOOK_AGAIN = 0.1
 
 
 @dataclass(frozen=True)
@@ -34,16 +38,40 @@ class Committed:
 def find_committed(missing: Collection[Digest], store: Path, project: Path) -> Committed | None:
     """Return which of the missing pictures git's index has, here or in another folder; None if it has none.
 
-    Also None without git, and outside of a repository.
+    Also None without git, and outside of a repository. Where git is at work, or may not read the repository, it is
+    unknown which it has.
     """
     existing = next(folder for folder in (store, *store.parents) if folder.is_dir())
     try:
         # A store in a submodule is of another repository than the project.
         roots = dict.fromkeys(filter(None, map(repository_root, (existing, project))))
+        unknown = [*map(_refused, (existing, project)), *map(_at_work, roots)]
+        if any(unknown):
+            return next(filter(None, unknown))
         found = (_find(missing, store.resolve(), root, project) for root in roots)
         return next(filter(None, found), None)
     except ValueError:
         return None
+
+
+def _refused(folder: Path) -> Committed | None:
+    """What is known of a repository that git does not read because of its owner."""
+    why = why_unreadable(folder)
+    if not why:
+        return None
+    remedy = f"Have git read it, with 'git config --global --add safe.directory {folder}' for example"
+    return Committed((), f"lies in a repository that may have the pictures, and that git does not read ({why})", remedy)
+
+
+def _at_work(root: Path) -> Committed | None:
+    """What is known of a work tree whose files git is changing, once it does so for longer than a look takes."""
+    until = time.monotonic() + _LOCK_SECONDS
+    while (lock := lock_of(root)) is not None:
+        if time.monotonic() > until:
+            remedy = f"Build again when it has ended; if none runs, delete '{lock}'"
+            return Committed((), "may lack pictures that a git command is just bringing", remedy)
+        time.sleep(_LOOK_AGAIN)
+    return None
 
 
 def _find(missing: Collection[Digest], folder: Path, root: Path, project: Path) -> Committed | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 
@@ -101,3 +102,32 @@ def test_check_tells_that_git_ignores_the_store(site):
     done = site.gptimage("check")
 
     assert "git ignores the store 'gptimage' (.gitignore:1:*.png)" in done.err
+
+
+def test_nothing_is_paid_while_git_changes_the_working_tree(service, site):
+    """A build in the middle of `git switch`, which has written the page and not yet its picture, waits, and stops."""
+    shutil.rmtree(site.store)
+    git(site.root, "rm", "-rq", "--cached", "gptimage")
+    lock = site.root / ".git/index.lock"
+    lock.touch()
+    during = site.build(env=KEY)
+    lock.unlink()
+
+    assert during.code == 1
+    assert f"if none runs, delete '{lock}'" in during.err
+    assert service.of("submit") == []
+    assert site.build(env=KEY).code == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can give files away")
+def test_a_repository_of_another_user_may_have_the_pictures(service, site):
+    """In a container that mounts the files of another user, git reads nothing, and it is unknown what it has."""
+    shutil.rmtree(site.store)
+    for path in (site.root, site.root / ".git"):
+        os.chown(path, 12345, 12345)
+    done = site.build(env=KEY)
+
+    assert done.code == 1
+    assert "nothing was submitted" in done.err
+    assert "git config --global --add safe.directory" in done.err
+    assert service.of("submit") == []

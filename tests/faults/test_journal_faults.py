@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import sqlite3
 import subprocess
@@ -10,6 +11,10 @@ import subprocess
 import pytest
 from scripted_service import KEY, says, task
 from sites import FAST, Site
+
+from mkdocs_gptimage.journal.journal import open_journal
+from mkdocs_gptimage.journal.submission import Stage, Submission
+from mkdocs_gptimage.spec.digest import digest_of
 
 PAGE = "```gpt-image\nprompt: an owl\n```\n"
 BROKEN = "the journal '{cache}/journal' cannot be opened"
@@ -139,3 +144,26 @@ def test_an_empty_database_is_begun_anew(service, site):
 
     assert built.code == 0, built.err
     assert len(service.of("submit")) == 1
+
+
+@pytest.mark.parametrize(("tasks", "longest"), [(64, 500), (8, 30_000)])
+def test_a_disk_that_is_full_has_room_for_all_tasks(tmp_path, tasks, longest):
+    """When the disk fills up while many submits are answered, or long ones, the journal still takes every task."""
+    command = ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(tmp_path)]
+    if subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("only root can mount a small file system")
+    try:
+        with open_journal(tmp_path / "journal", tasks, longest + 100) as opened:
+            requests = [{"prompt": f"{number}{'x' * longest}"} for number in range(tasks)]
+            intents = [Submission(digest_of(each), Stage.INTENT, "", "", 0.0, request=each) for each in requests]
+            assert all(map(opened.claim, intents))
+            filler = os.open(tmp_path / "filler", os.O_CREAT | os.O_WRONLY)
+            with contextlib.suppress(OSError):
+                while os.write(filler, b"x" * 4096):
+                    pass
+            os.close(filler)
+            for intent in intents:
+                opened.write(dataclasses.replace(intent, stage=Stage.ACCEPTED, task_id="t"))
+            assert {each.task_id for each in opened.submissions().values()} == {"t"}
+    finally:
+        subprocess.run(["umount", str(tmp_path)], check=True)

@@ -7,7 +7,7 @@ import dataclasses
 import harness
 import pytest
 from harness import Site, catalog
-from scripted_service import KEY, accepts, says, task
+from scripted_service import KEY, accepts, fails, says, task
 from sites import FAST
 from sites import Site as RealSite
 
@@ -156,3 +156,19 @@ def test_pictures_of_another_run_do_not_count_against_the_budget(service, make_s
 
     assert [row.state.value for row in plan.rows] == ["in flight", "missing"]
     assert run_plan(plan, site.workspace).problems == []
+
+
+def test_an_unclaimed_task_that_was_denied_is_asked_for_again(service, make_site):
+    """A service that did not know a task for a while gives its picture later, also when no page asks for it then."""
+    before, finish, ask = make_site("an owl"), service.batch, service.poll
+    service.batch = service.poll = fails(404)
+    before.run()
+    (denied,) = before.submissions().values()
+    service.batch, service.poll = finish, ask
+    result = make_site("a fox").run()
+
+    assert denied.is_denied
+    assert result.problems == []
+    assert isinstance(before.store.verify(before.digests[0]), Entry)
+    assert [request.json["prompt"] for request in service.of("submit")] == ["an owl", "a fox"]
+    assert before.submissions() == {}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mkdocs_gptimage.hosts.mkdocs.dev_server import is_dev_server_folder
+from mkdocs_gptimage.hosts.mkdocs.dev_server import is_dev_server_folder, is_started_by_server
 from mkdocs_gptimage.text import plugin_log
 
 if TYPE_CHECKING:
@@ -67,7 +67,8 @@ def choose_mode(on_missing: str, settings: Settings, config: MkDocsConfig, invoc
     serves = invocation.command == "serve" or is_dev_server_folder(Path(config.site_dir))
     chooses = on_missing == "auto"
     if chooses:
-        on_missing = "generate" if not serves and settings.has_key(os.environ) else "placeholder"
+        may_pay = not (serves or is_started_by_server()) and settings.has_key(os.environ)
+        on_missing = "generate" if may_pay else "placeholder"
     is_served = serves and on_missing != "error"
     if invocation.is_dirty and (is_served or (chooses and on_missing == "generate")):
         # With a part of the pages, it is unknown what the others ask for.

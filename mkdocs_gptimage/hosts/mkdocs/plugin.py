@@ -17,6 +17,7 @@ from mkdocs_gptimage.errors import GptImageError
 from mkdocs_gptimage.figures.renderer import PageRenderer, code_block
 from mkdocs_gptimage.hosts.mkdocs import production
 from mkdocs_gptimage.hosts.mkdocs.config import Options, settings_of
+from mkdocs_gptimage.hosts.mkdocs.dev_server import Announcement
 from mkdocs_gptimage.hosts.mkdocs.mode import Invocation, PagesRead, choose_mode
 from mkdocs_gptimage.hosts.mkdocs.production import STYLESHEET, log
 from mkdocs_gptimage.hosts.mkdocs.session import BuildSession
@@ -69,6 +70,7 @@ class GptImagePlugin(BasePlugin[Options]):
         self._builds: dict[str | None, _Build] = {}
         """By configuration file."""
         self._server: DevelopmentServer | None = None
+        self._announcement = Announcement()
         self.is_reader = False
         """Set to read a site: the build ends when all pages of all languages are read."""
 
@@ -82,6 +84,8 @@ class GptImagePlugin(BasePlugin[Options]):
     def on_startup(self, *, command: Literal["build", "gh-deploy", "serve"], dirty: bool) -> None:
         """Defining it keeps the plugin alive across the rebuilds of `serve`."""
         self._command, self._is_dirty = command, dirty
+        if command == "serve" and not self.is_reader:
+            self._announcement.begin()
 
     def session_of(self, config: MkDocsConfig) -> BuildSession | None:
         """Return the build of a configuration that is under way; None while the plugin is disabled."""
@@ -147,6 +151,7 @@ class GptImagePlugin(BasePlugin[Options]):
             self._server.attach(server, host, port, session.settings)
 
     def on_shutdown(self) -> None:
+        self._announcement.end()
         if self._server is not None:
             self._server.close()
 

@@ -395,3 +395,25 @@ def test_objects_inside_each_other_end(depth):
     nested = b'{"result":' * depth + b'{"url":"x"}' + b"}" * depth
 
     assert protocol.task(b'{"status":"completed","data":' + nested + b"}", ID).phase is Phase.RUNNING
+
+
+@pytest.mark.parametrize("status", [400, 402, 404, 422, 429, 500, 503])
+def test_a_refusal_that_names_a_task_proves_nothing(status):
+    """An answer such as "too many requests, queued as task 7" is never followed by the same submit again."""
+    for body in ({"task_id": ID}, {"data": {"task_id": ID}}, {"data": [{"task_id": ID, "status": "submitted"}]}):
+        error = protocol.failure(status, json.dumps({"error": {"message": "busy"}, **body}).encode(), {})
+        assert type(error) is UnknownOutcomeError
+        assert error.status == status
+
+
+@pytest.mark.parametrize("body", [{"code": 429, "task": {"id": ID}}, {"code": 402, "tasks": [ID]}])
+def test_a_refusal_in_an_answer_that_speaks_of_work_proves_nothing(body):
+    """A code of refusal beside a task of a shape that cannot be read is an unknown outcome."""
+    with pytest.raises(UnknownOutcomeError):
+        protocol.submitted(json.dumps(body).encode())
+
+
+def test_an_error_in_a_batch_is_asked_for_alone():
+    """A lookup that failed is no task that failed: it is left out, so that the task is asked for on its own."""
+    tasks = [{"task_id": ID, "status": "error", "message": "rate limited"}, {"task_id": "b", "status": "failed"}]
+    assert list(protocol.tasks(json.dumps({"data": tasks}).encode(), [ID, "b"])) == ["b"]
