@@ -8,7 +8,6 @@ from pathlib import Path
 
 from mkdocs_gptimage.resources import raise_if_lacking
 
-
 # A folder that comes with a clone may look like a repository without a work tree, and its settings name a program that
 # git runs when it lists files.
 _HARMLESS = ("-c", "core.fsmonitor=false", "-c", "safe.bareRepository=explicit")

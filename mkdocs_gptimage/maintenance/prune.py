@@ -14,8 +14,7 @@ from mkdocs_gptimage.publish.link import CARD, PLACEHOLDERS
 from mkdocs_gptimage.publish.manifest import MANIFEST, WEB, WEB_FILE, read_manifest
 from mkdocs_gptimage.spec.digest import SHORT_LENGTH, Digest
 from mkdocs_gptimage.store.entry import Damage, DamageKind, Entry
-from mkdocs_gptimage.store.layout import entry_path, part_files
-from mkdocs_gptimage.store.record import FORMATS
+from mkdocs_gptimage.store.layout import entry_path, part_files, picture_files
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -92,13 +91,18 @@ def _cards(used: Iterable[Digest], cache: Path) -> Iterator[Path]:
 
 
 def _halves(store: Store, used: Collection[Digest]) -> Iterator[Path]:
-    """Images without records, and records without images, of unused pictures: a run was killed as it deleted them."""
-    for digest in store.digests():
-        damage = None if digest in used else store.get(digest)
-        if isinstance(damage, Damage) and damage.kind is DamageKind.INCOMPLETE:
-            paths = [path for ending in (*FORMATS, "json") if (path := entry_path(store.root, digest, ending)).exists()]
-            if all(map(_is_settled, paths)):
-                yield from paths
+    """Records of unused pictures that no image is left of: a run was killed as it deleted them.
+
+    An image without a record may be anybody's: other programs keep files by their digests as well.
+    """
+    files: dict[Digest, list[Path]] = {}
+    for path, digest in picture_files(store.root):
+        files.setdefault(digest, []).append(path)
+    for digest, paths in files.items():
+        is_lone_record = digest not in used and paths == [entry_path(store.root, digest, "json")]
+        damage = store.get(digest) if is_lone_record else None
+        if isinstance(damage, Damage) and damage.kind is DamageKind.INCOMPLETE and _is_settled(paths[0]):
+            yield paths[0]
 
 
 def _unfinished(cache: Path) -> Iterator[Path]:
