@@ -175,3 +175,17 @@ def test_a_root_that_cannot_be_written_is_no_error(tmp_path):
     built, checked = one.build(), one.gptimage("check")
 
     assert (built.code, checked.code) == (0, 0), built.err + checked.err
+
+
+def test_a_root_that_is_too_large(tmp_path):
+    """A root of many megabytes is not parsed, which would take gigabytes, but named."""
+    (one,) = shared(tmp_path, "one")
+    assert one.build().code == 0
+    root = {"v": 1, "configuration": "other/mkdocs.yml", "at": "2026-11-26T00:00:00Z", "digests": []}
+    planted = tmp_path / "pictures/.journal/roots/0123456789abcdef.json"
+    planted.write_text(json.dumps(root) + " " * 8 * 1024 * 1024)
+
+    refused = one.gptimage("prune", "--apply")
+
+    assert refused.code == 1
+    assert "0123456789abcdef.json should say which pictures another configuration needs" in refused.err
