@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from mkdocs_gptimage.catalog.catalog import Catalog
+    from mkdocs_gptimage.hosts.site import Site
     from mkdocs_gptimage.plan.orphans import Orphan
     from mkdocs_gptimage.store.store import Store
 
@@ -38,6 +39,8 @@ class Pruning:
     """Orphans stored less than an hour ago, perhaps for a page not saved yet; these stay."""
     files: Sequence[Path]
     """Of the cache."""
+    later: Sequence[Orphan] = ()
+    """Orphans stored since another configuration said what it needs; these stay."""
     unfinished: Sequence[Path] = ()
     """Of the store and the cache: what killed runs left half-written or half-deleted, older than an hour."""
 
@@ -47,18 +50,30 @@ class Pruning:
 
 
 def find_prunable(
-    orphans: Iterable[Orphan], kept: Collection[Digest], catalog: Catalog, store: Store, cache: Path
+    orphans: Iterable[Orphan],
+    kept: Collection[Digest],
+    site: Site,
+    *,
+    since: float = math.inf,
 ) -> Pruning:
-    """Return what can be deleted; `kept` are the digests that drafts, other branches and other configurations need."""
+    """Return what can be deleted.
+
+    `kept` are the digests that drafts, other branches and other configurations need; what was stored after `since`, in
+    seconds since the epoch, may be among them and is not known yet.
+    """
+    catalog, store, cache = site.catalog, site.store, site.settings.cache
     unneeded = [orphan for orphan in orphans if orphan.digest not in kept]
-    settled = {orphan.digest for orphan in unneeded if _is_settled(orphan.entry.path.with_suffix(".json"))}
-    gone = [orphan for orphan in unneeded if orphan.digest in settled]
-    young = [orphan for orphan in unneeded if orphan.digest not in settled]
+    ages = {orphan.digest: _age(orphan.entry.path.with_suffix(".json")) for orphan in unneeded}
+    young = [orphan for orphan in unneeded if ages[orphan.digest] <= _SETTLED_SECONDS]
+    settled = [orphan for orphan in unneeded if ages[orphan.digest] > _SETTLED_SECONDS]
+    known = time.time() - since
+    gone = [orphan for orphan in settled if ages[orphan.digest] >= known]
+    later = [orphan for orphan in settled if ages[orphan.digest] < known]
     used = {*catalog.pictures, *kept}
     entries = [entry for digest in used if isinstance(entry := store.get(digest), Entry)]
     unfinished = [*_settled(part_files(store.root)), *_halves(store, used), *_unfinished(cache)]
     files = [path for path in (*_versions(entries, cache), *_cards(used, cache)) if path not in unfinished]
-    return Pruning(gone, young, files, unfinished)
+    return Pruning(gone, young, files, later, unfinished)
 
 
 def apply_pruning(pruning: Pruning, store: Store) -> None:
@@ -115,6 +130,11 @@ def _settled(paths: Iterable[Path]) -> Iterator[Path]:
 
 
 def _is_settled(path: Path) -> bool:
+    return _age(path) > _SETTLED_SECONDS
+
+
+def _age(path: Path) -> float:
+    """Seconds since a file was written; 0 for one that cannot be looked up."""
     with contextlib.suppress(OSError):
-        return time.time() - stat_regular_file(path).st_mtime > _SETTLED_SECONDS
-    return False
+        return time.time() - stat_regular_file(path).st_mtime
+    return 0.0
