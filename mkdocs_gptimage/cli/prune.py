@@ -105,7 +105,7 @@ def _line(orphan: Orphan, state: str) -> str:
 
 def _find(site: Site, kept: set[Digest], users: StoreUsers) -> Pruning:
     unneeded = [orphan for orphan in find_orphans(site.store, site.needed) if orphan.digest in site.stored]
-    return find_prunable(unneeded, kept, site, since=users.since)
+    return find_prunable(unneeded, kept, site.catalog, site.store, site.settings.cache, since=users.since)
 
 
 def _require_pictures(found: Pruning, site: Site) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from mkdocs_gptimage.hosts.site import Site
+    from mkdocs_gptimage.catalog.catalog import Catalog
     from mkdocs_gptimage.plan.orphans import Orphan
     from mkdocs_gptimage.store.store import Store
 
@@ -49,10 +49,12 @@ class Pruning:
         return sum(orphan.entry.image.bytes for orphan in self.orphans)
 
 
-def find_prunable(
+def find_prunable(  # noqa: PLR0913 - three of them are the site's
     orphans: Iterable[Orphan],
     kept: Collection[Digest],
-    site: Site,
+    catalog: Catalog,
+    store: Store,
+    cache: Path,
     *,
     since: float = math.inf,
 ) -> Pruning:
@@ -61,7 +63,6 @@ def find_prunable(
     `kept` are the digests that drafts, other branches and other configurations need; what was stored after `since`, in
     seconds since the epoch, may be among them and is not known yet.
     """
-    catalog, store, cache = site.catalog, site.store, site.settings.cache
     unneeded = [orphan for orphan in orphans if orphan.digest not in kept]
     ages = {orphan.digest: _age(orphan.entry.path.with_suffix(".json")) for orphan in unneeded}
     young = [orphan for orphan in unneeded if ages[orphan.digest] <= _SETTLED_SECONDS]

@@ -67,7 +67,7 @@ def regeneration_json(result: RunResult, regenerated: Iterable[RegenerationResul
 
 
 def pruning_json(pruning: Pruning, status: SiteStatus, *, applied: bool) -> str:
-    """Unused `orphans` of the store, unused or unfinished `files`, whether they were `deleted`; `young` orphans stay."""
+    """Unused `orphans` of the store, unused or unfinished `files`, if they were `deleted`; `young` orphans stay."""
     gone, young = (
         [{**_orphan(each), "state": status.state_of_orphan(each)} for each in group]
         for group in (pruning.orphans, [*pruning.young, *pruning.later])

@@ -13,7 +13,6 @@ import os
 import resource
 import subprocess
 import sys
-import types
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -100,17 +99,12 @@ def _with_few_files(folder: Path) -> None:
         "derive": lambda: _equal(
             type(derive_renditions([entry], output, site.settings.cache)[entry.digest]).__name__, "RenditionSet"
         ),
-        "prune": lambda: find_prunable([], set(), _pages(site)),
+        "prune": lambda: find_prunable([], set(), site.pictures, site.store, site.settings.cache),
         "store": lambda: put(site.store, ImageSpec("c")),
     }
     for name, work in works.items():
         work()
         _try(name, _files(range(14)), work)
-
-
-def _pages(site: Any) -> Any:
-    """A site as `find_prunable` reads it."""
-    return types.SimpleNamespace(catalog=site.pictures, store=site.store, settings=site.settings)
 
 
 def _opened(open_journal: Any, site: Any) -> bool:
