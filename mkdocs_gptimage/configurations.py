@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +28,8 @@ _HOST_DEFAULTS = tuple(f"{host}.{ending}" for host in ("mkdocs", "properdocs") f
 _INHERIT = "INHERIT"
 _LONGEST_CHAIN = 16
 _MAX_BYTES = 1024 * 1024
+_MAX_SEARCHED = 64 * 1024 * 1024
+"""Bytes of a file that are searched for the plugin's name."""
 _MAX_MERGED = 100_000
 _MAX_FOLDERS = 20_000
 _FOREIGN = frozenset(("node_modules", "site-packages", "__pycache__"))
@@ -176,14 +179,18 @@ def _chain(path: Path) -> list[tuple[Path, dict[Any, Any]]]:
 def _values(path: Path, *, is_parent: bool) -> dict[Any, Any]:
     """Return the top-level values of a file; none for one that neither names the plugin nor inherits."""
     try:
-        data = read_regular_file(path, _MAX_BYTES)
+        data = read_regular_file(path, _MAX_SEARCHED)
     except OSError as error:
         raise_if_lacking(error, f"{quote(path.name)} cannot be read")
         if not is_parent and isinstance(error, (FileNotFoundError, NotADirectoryError)):
             return {}
         raise UnreadableError(f"{quote(path.name)} cannot be read: {error.strerror or error}") from None
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):  # which YAML may be in
+        data = data.decode("utf-16", "replace").encode()
     has_plugins = b"plugins" in data and PLUGIN.encode() in data
-    if not (is_parent or has_plugins or _INHERIT.encode() in data):
+    if len(data) > _MAX_BYTES and (has_plugins or is_parent):
+        raise UnreadableError(f"{quote(path.name)} has more than {_MAX_BYTES // 1024 // 1024} MiB")
+    if not (is_parent or has_plugins or (_INHERIT.encode() in data and len(data) <= _MAX_BYTES)):
         return {}
     try:
         values = yaml.load(data, _ConfigurationLoader)  # noqa: S506 - a safe loader that knows no further types

@@ -113,6 +113,14 @@ def link_beside(path: Path) -> Path:
     return part
 
 
+def remove_file(path: Path) -> None:
+    """Delete a file, if it is there, by way of a hidden name beside it, which a sweep finds if this is cut off."""
+    part = _hidden_name(path)
+    with contextlib.suppress(FileNotFoundError):
+        path.rename(part)
+        part.unlink()
+
+
 def sync_folder(folder: Path) -> None:
     """Make the moves in a folder survive a loss of power, where the system supports it."""
     with contextlib.suppress(OSError):

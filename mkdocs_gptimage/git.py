@@ -9,6 +9,9 @@ from pathlib import Path
 from mkdocs_gptimage.resources import raise_if_lacking
 
 _MAY_READ = "safe.directory"
+# A folder that comes with a clone may look like a repository without a work tree, and its settings name a program that
+# git runs when it lists files.
+_HARMLESS = ("-c", "core.fsmonitor=false", "-c", "safe.bareRepository=explicit")
 
 
 class GitUnavailableError(ValueError):
@@ -22,7 +25,7 @@ def run_git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """
     try:
         return subprocess.run(  # noqa: S603 - a list, and refs only behind --end-of-options
-            ["git", *arguments],  # noqa: S607 - the user's own git
+            ["git", *_HARMLESS, *arguments],  # noqa: S607 - the user's own git
             cwd=folder,
             env=_environment(),
             capture_output=True,

@@ -64,13 +64,18 @@ def prune(config_file: str, as_json: bool, applies: bool, refs: tuple[str, ...],
     users = find_users(site.settings, [each.settings.origin for each in (site, *others)])
     of_branches = (stored_at(ref, site.settings.store, site.settings.project) for ref in refs)
     kept = set(site.drafts).union(users.needed, *(each.needed for each in others), *of_branches)
-    found = _find(site, kept)
+    found = _find(site, kept, users)
     survey = common.site_status(common.plan_site(site), site, kept)
     if not as_json:
         for orphan in found.orphans:
             common.echo(_line(orphan, survey.state_of_orphan(orphan)))
         for orphan in found.young:
             common.echo(f"{_line(orphan, survey.state_of_orphan(orphan))}  (younger than an hour: stays)")
+        for orphan in found.later:
+            common.echo(
+                f"{_line(orphan, survey.state_of_orphan(orphan))}  (stored since another configuration of the store "
+                "was built, which may need it: stays)"
+            )
     doubt = _doubt([site, *others], users)
     if doubt:
         common.echo(
@@ -98,10 +103,9 @@ def _line(orphan: Orphan, state: str) -> str:
     return f"{orphan.digest.short}  {state:9}  {size:>8}  {shortened_prompt(prompt_of(orphan))}"
 
 
-def _find(site: Site, kept: set[Digest]) -> Pruning:
-    catalog, store = site.catalog, site.store
-    unneeded = [orphan for orphan in find_orphans(store, site.needed) if orphan.digest in site.stored]
-    return find_prunable(unneeded, kept, catalog, store, site.settings.cache)
+def _find(site: Site, kept: set[Digest], users: StoreUsers) -> Pruning:
+    unneeded = [orphan for orphan in find_orphans(site.store, site.needed) if orphan.digest in site.stored]
+    return find_prunable(unneeded, kept, site.catalog, site.store, site.settings.cache, since=users.since)
 
 
 def _require_pictures(found: Pruning, site: Site) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from mkdocs_gptimage.fs import read_regular_file
 from mkdocs_gptimage.settings import KEY_SUFFIX, Api
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ _INHERIT = re.compile(r"^INHERIT\s*:\s*['\"]?([^'\"#\n]+?)['\"]?\s*(?:#.*)?$", r
 _OPTION = re.compile(r"key_env['\"]?\s*:\s*([^\n]*)")
 _NESTED = ("mkdocs*.y*ml", "*/mkdocs*.y*ml", "*/*/mkdocs*.y*ml")
 """As deep as Material's `projects` looks for sites: projects/NAME/mkdocs.yml."""
+_MAX_BYTES = 4 * 1024 * 1024
 _NAME = re.compile(rf"[A-Z_][A-Z0-9_]*{KEY_SUFFIX}")
 
 
@@ -41,6 +43,6 @@ def _chain(config_file: Path) -> list[str]:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
+        return read_regular_file(path.resolve(), _MAX_BYTES).decode(errors="replace")
+    except (OSError, RuntimeError):
         return ""

@@ -25,7 +25,7 @@ import diskcache
 from mkdocs_gptimage.errors import ConfigurationError
 from mkdocs_gptimage.fs import atomic_write, stat_regular_file
 from mkdocs_gptimage.journal.lease import hold_lease
-from mkdocs_gptimage.journal.rows import read_rows
+from mkdocs_gptimage.journal.rows import read_rows, require_plain_tables
 from mkdocs_gptimage.journal.submission import Stage, Submission
 from mkdocs_gptimage.owned_folder import claim_folder, make_subfolder, require_plain_files
 from mkdocs_gptimage.resources import lack_of, lack_of_files, resource_error
@@ -252,6 +252,8 @@ def read_submissions(folder: Path) -> dict[Digest, Submission]:
 @contextlib.contextmanager
 def _database(folder: Path) -> Iterator[Any]:
     inner = make_subfolder(folder, FOLDER)
+    if os.path.expandvars(inner) != os.fspath(inner):  # diskcache puts the values in, of which one may be a key
+        raise ConfigurationError(f"the journal '{inner}': the path names a variable; choose one without '$' and '%'")
     _require_plain_database(inner / DATABASE)
     _try_lock(inner / DATABASE)
     database = diskcache.Cache(str(inner), disk=_TextDisk, eviction_policy="none", timeout=_LOCK_SECONDS)
@@ -267,9 +269,13 @@ def _require_plain_database(path: Path) -> None:
 
 
 def _try_lock(path: Path) -> None:
-    """Raise `sqlite3.Error` for a database that another process does not let go of: diskcache waits for minutes."""
+    """Raise `sqlite3.Error` for a database that another process does not let go of: diskcache waits for minutes.
+
+    Also for one with columns that are computed.
+    """
     if path.exists():
         with contextlib.closing(sqlite3.connect(path, timeout=_LOCK_SECONDS, isolation_level=None)) as connection:
+            require_plain_tables(connection)
             connection.execute("BEGIN IMMEDIATE")
             connection.execute("ROLLBACK")
 

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 FOLDER = "roots"
 DAY = 24 * 3600.0
 _VERSION = 1
-_MAX_BYTES = 64 * 1024 * 1024
+_MAX_BYTES = 8 * 1024 * 1024
+"""A hundred thousand pictures. More is not written: a planted file takes 25 times its size in memory."""
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _FILE = re.compile(r"[0-9a-f]{16}\.json")
 """The name of a root."""
@@ -115,8 +116,8 @@ def _file(store: Path, name: str) -> Path:
 def _read(file: Path, store: Path) -> Root | None:
     """Read a root; None for a file that is missing or no root."""
     try:
-        record = json.loads(read_regular_file(file, _MAX_BYTES))
-        return _root(record, file, store)
+        data = read_regular_file(file, _MAX_BYTES)
+        return _root(json.loads(data), file, store) if len(data) <= _MAX_BYTES else None
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise_if_lacking(error, f"'{file}' cannot be read")
         return None

@@ -30,6 +30,7 @@ def read_rows(path: Path, seconds: float) -> list[tuple[str, str]]:
 
 def _query(address: str, seconds: float) -> list[tuple[str, str]]:
     with contextlib.closing(sqlite3.connect(address, uri=True, timeout=seconds)) as connection:
+        require_plain_tables(connection)
         if not connection.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'Cache'").fetchone():
             return []
         rows = connection.execute("SELECT key, value, mode FROM Cache").fetchall()
@@ -38,3 +39,17 @@ def _query(address: str, seconds: float) -> list[tuple[str, str]]:
         for key, value, mode in rows
         if isinstance(key, str)
     ]
+
+
+def require_plain_tables(connection: sqlite3.Connection) -> None:
+    """Raise `sqlite3.DatabaseError` for a database with columns that are computed: a small one may yield gigabytes."""
+    tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    for table in tables:
+        # The last value is 2 or 3 for a column that is computed.
+        if any(column[-1] for column in connection.execute(f"PRAGMA table_xinfo({_quoted(table)})")):
+            raise sqlite3.DatabaseError("it has computed columns, which no journal has")
+
+
+def _quoted(name: str) -> str:
+    doubled = name.replace('"', '""')
+    return f'"{doubled}"'

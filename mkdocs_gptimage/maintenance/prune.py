@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,8 +15,7 @@ from mkdocs_gptimage.publish.link import CARD, PLACEHOLDERS
 from mkdocs_gptimage.publish.manifest import MANIFEST, WEB, WEB_FILE, read_manifest
 from mkdocs_gptimage.spec.digest import SHORT_LENGTH, Digest
 from mkdocs_gptimage.store.entry import Damage, DamageKind, Entry
-from mkdocs_gptimage.store.layout import entry_path, part_files
-from mkdocs_gptimage.store.record import FORMATS
+from mkdocs_gptimage.store.layout import entry_path, part_files, picture_files
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -39,6 +39,8 @@ class Pruning:
     """Orphans stored less than an hour ago, perhaps for a page not saved yet; these stay."""
     files: Sequence[Path]
     """Of the cache."""
+    later: Sequence[Orphan] = ()
+    """Orphans stored since another configuration said what it needs; these stay."""
     unfinished: Sequence[Path] = ()
     """Of the store and the cache: what killed runs left half-written or half-deleted, older than an hour."""
 
@@ -47,19 +49,32 @@ class Pruning:
         return sum(orphan.entry.image.bytes for orphan in self.orphans)
 
 
-def find_prunable(
-    orphans: Iterable[Orphan], kept: Collection[Digest], catalog: Catalog, store: Store, cache: Path
+def find_prunable(  # noqa: PLR0913 - three of them are the site's
+    orphans: Iterable[Orphan],
+    kept: Collection[Digest],
+    catalog: Catalog,
+    store: Store,
+    cache: Path,
+    *,
+    since: float = math.inf,
 ) -> Pruning:
-    """Return what can be deleted; `kept` are the digests that drafts, other branches and other configurations need."""
+    """Return what can be deleted.
+
+    `kept` are the digests that drafts, other branches and other configurations need; what was stored after `since`, in
+    seconds since the epoch, may be among them and is not known yet.
+    """
     unneeded = [orphan for orphan in orphans if orphan.digest not in kept]
-    settled = {orphan.digest for orphan in unneeded if _is_settled(orphan.entry.path.with_suffix(".json"))}
-    gone = [orphan for orphan in unneeded if orphan.digest in settled]
-    young = [orphan for orphan in unneeded if orphan.digest not in settled]
+    ages = {orphan.digest: _age(orphan.entry.path.with_suffix(".json")) for orphan in unneeded}
+    young = [orphan for orphan in unneeded if ages[orphan.digest] <= _SETTLED_SECONDS]
+    settled = [orphan for orphan in unneeded if ages[orphan.digest] > _SETTLED_SECONDS]
+    known = time.time() - since
+    gone = [orphan for orphan in settled if ages[orphan.digest] >= known]
+    later = [orphan for orphan in settled if ages[orphan.digest] < known]
     used = {*catalog.pictures, *kept}
     entries = [entry for digest in used if isinstance(entry := store.get(digest), Entry)]
     unfinished = [*_settled(part_files(store.root)), *_halves(store, used), *_unfinished(cache)]
     files = [path for path in (*_versions(entries, cache), *_cards(used, cache)) if path not in unfinished]
-    return Pruning(gone, young, files, unfinished)
+    return Pruning(gone, young, files, later, unfinished)
 
 
 def apply_pruning(pruning: Pruning, store: Store) -> None:
@@ -92,13 +107,18 @@ def _cards(used: Iterable[Digest], cache: Path) -> Iterator[Path]:
 
 
 def _halves(store: Store, used: Collection[Digest]) -> Iterator[Path]:
-    """Images without records, and records without images, of unused pictures: a run was killed as it deleted them."""
-    for digest in store.digests():
-        damage = None if digest in used else store.get(digest)
-        if isinstance(damage, Damage) and damage.kind is DamageKind.INCOMPLETE:
-            paths = [path for ending in (*FORMATS, "json") if (path := entry_path(store.root, digest, ending)).exists()]
-            if all(map(_is_settled, paths)):
-                yield from paths
+    """Records of unused pictures that no image is left of: a run was killed as it deleted them.
+
+    An image without a record may be anybody's: other programs keep files by their digests as well.
+    """
+    files: dict[Digest, list[Path]] = {}
+    for path, digest in picture_files(store.root):
+        files.setdefault(digest, []).append(path)
+    for digest, paths in files.items():
+        is_lone_record = digest not in used and paths == [entry_path(store.root, digest, "json")]
+        damage = store.get(digest) if is_lone_record else None
+        if isinstance(damage, Damage) and damage.kind is DamageKind.INCOMPLETE and _is_settled(paths[0]):
+            yield paths[0]
 
 
 def _unfinished(cache: Path) -> Iterator[Path]:
@@ -111,6 +131,11 @@ def _settled(paths: Iterable[Path]) -> Iterator[Path]:
 
 
 def _is_settled(path: Path) -> bool:
+    return _age(path) > _SETTLED_SECONDS
+
+
+def _age(path: Path) -> float:
+    """Seconds since a file was written; 0 for one that cannot be looked up."""
     with contextlib.suppress(OSError):
-        return time.time() - stat_regular_file(path).st_mtime > _SETTLED_SECONDS
-    return False
+        return time.time() - stat_regular_file(path).st_mtime
+    return 0.0

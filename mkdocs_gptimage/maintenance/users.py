@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -33,6 +34,8 @@ class StoreUsers:
     """The digests that their roots name."""
     stale: tuple[Root, ...]
     """Roots that count no more, of configurations that are not there."""
+    since: float
+    """When the first of them said so, in seconds since the epoch: they may need what was stored later."""
     doubt: str
     """Why pictures of another configuration may not be known, and what to do; empty when nothing suggests it."""
 
@@ -45,6 +48,7 @@ def find_users(settings: Settings, read: Collection[Path]) -> StoreUsers:
     living = [root for root in others if root not in stale]
     needed = frozenset[Digest]().union(*(root.digests for root in living))
     fresh = {root.configuration for root in living if root.age <= _ROOT_DAYS}
+    since = min((root.at for root in living if root.configuration.exists()), default=math.inf)
     found = find_configurations(settings.project, settings.store.resolve(), [root.configuration for root in living])
     doubt = _silence(settings, found, {*read, *fresh}) or _unreadable(found, {*read, *fresh}, roots.unreadable)
     if not doubt and found.unsearched is not None and len(read) == 1:
@@ -52,7 +56,7 @@ def find_users(settings: Settings, read: Collection[Path]) -> StoreUsers:
             f"the store lies outside the project, and '{found.unsearched}' is too large to be searched for other "
             "configurations that use it; give --also FILE for each"
         )
-    return StoreUsers(needed, stale, doubt)
+    return StoreUsers(needed, stale, since, doubt)
 
 
 def _silence(settings: Settings, found: FoundConfigurations, known: Collection[Path]) -> str:

@@ -67,10 +67,10 @@ def regeneration_json(result: RunResult, regenerated: Iterable[RegenerationResul
 
 
 def pruning_json(pruning: Pruning, status: SiteStatus, *, applied: bool) -> str:
-    """Unused `orphans` of the store, unused or unfinished `files`, whether they were `deleted`, and `young` orphans."""
+    """Unused `orphans` of the store, unused or unfinished `files`, if they were `deleted`; `young` orphans stay."""
     gone, young = (
         [{**_orphan(each), "state": status.state_of_orphan(each)} for each in group]
-        for group in (pruning.orphans, pruning.young)
+        for group in (pruning.orphans, [*pruning.young, *pruning.later])
     )
     files = [str(path) for path in (*pruning.files, *pruning.unfinished)]
     return _dump({"orphans": gone, "young": young, "files": files, "deleted": applied})

@@ -14,7 +14,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from mkdocs_gptimage.errors import ConfigurationError
-from mkdocs_gptimage.fs import check_room, read_regular_file, sweep_unfinished
+from mkdocs_gptimage.fs import check_room, read_regular_file, remove_file, sweep_unfinished
 from mkdocs_gptimage.resources import raise_if_lacking
 from mkdocs_gptimage.store.entry import Damage, DamageKind, Entry
 from mkdocs_gptimage.store.interrupted import CandidateIndex
@@ -123,9 +123,10 @@ class Store:
         """Delete all files of a picture; raise `ConfigurationError` if that fails."""
         try:
             require_shard(entry_path(self.root, digest, "").parent)
-            # The record goes first: without it, a remaining file never counts as a picture.
-            for ending in ("json", *FORMATS):
-                entry_path(self.root, digest, ending).unlink(missing_ok=True)
+            # First, the picture gets a name by which a sweep knows it as ours: an image without a record is anybody's.
+            for ending in FORMATS:
+                remove_file(entry_path(self.root, digest, ending))
+            entry_path(self.root, digest, "json").unlink(missing_ok=True)
         except OSError as error:
             raise ConfigurationError(f"'{self.root}': cannot delete {digest}: {error.strerror or error}") from error
         with contextlib.suppress(OSError):  # it holds other pictures, or is gone

@@ -420,3 +420,29 @@ def test_what_a_kill_left_is_found_and_deleted(site):
     assert "5 unfinished files left by runs that were killed" in applied.out
     assert not any(path.exists() for path in left)
     assert fresh.exists()
+
+
+def test_pictures_of_another_program_stay(site):
+    """A store option can name a folder in which another program keeps files by their digests: they are not ours."""
+    name = "ab" * 32
+    theirs = [site.store / "ab" / f"{name}.jpg", site.store / "ab" / f"{name[:-2]}cd.json"]
+    for path in theirs:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text('{"theirs": 1}')
+        os.utime(path, (time.time() - 7200,) * 2)
+    done = site.gptimage("prune", "--apply")
+
+    assert done.code == 0, done.err
+    assert all(path.exists() for path in theirs)
+
+
+def test_a_deletion_that_was_cut_off_is_completed(site):
+    """Of a picture that a killed run was deleting, the record and the image under its hidden name are deleted."""
+    image = put_long_ago(site, NEW).path
+    left = [image.with_suffix(".json"), image.with_name(f".{NEW.digest[:12]}{'a' * 16}.part")]
+    image.rename(left[1])
+    os.utime(left[1], (time.time() - 7200,) * 2)
+    done = site.gptimage("prune", "--apply")
+
+    assert done.code == 0, done.err
+    assert not any(path.exists() for path in left)

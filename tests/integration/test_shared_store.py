@@ -175,3 +175,34 @@ def test_a_root_that_cannot_be_written_is_no_error(tmp_path):
     built, checked = one.build(), one.gptimage("check")
 
     assert (built.code, checked.code) == (0, 0), built.err + checked.err
+
+
+def test_a_root_that_is_too_large(tmp_path):
+    """A root of many megabytes is not parsed, which would take gigabytes, but named."""
+    (one,) = shared(tmp_path, "one")
+    assert one.build().code == 0
+    root = {"v": 1, "configuration": "other/mkdocs.yml", "at": "2026-11-26T00:00:00Z", "digests": []}
+    planted = tmp_path / "pictures/.journal/roots/0123456789abcdef.json"
+    planted.write_text(json.dumps(root) + " " * 8 * 1024 * 1024)
+
+    refused = one.gptimage("prune", "--apply")
+
+    assert refused.code == 1
+    assert "0123456789abcdef.json should say which pictures another configuration needs" in refused.err
+
+
+def test_what_was_stored_since_another_user_said_so_stays(tmp_path):
+    """A picture that came after the last build of another configuration, by a pull for example, may be of its pages."""
+    one, other = shared(tmp_path, "one", "other")
+    assert one.build().code == other.build().code == 0
+    age(root_of(tmp_path, "other/mkdocs.yml"), 2)
+    put_long_ago(one, OLD)
+    listed = one.gptimage("prune", "--apply")
+    stayed = OLD.digest in kept(tmp_path)
+    assert other.build().code == 0
+    assert one.gptimage("prune", "--apply").code == 0
+
+    assert listed.code == 0, listed.err
+    assert "stored since another configuration of the store was built" in listed.out
+    assert stayed
+    assert OLD.digest not in kept(tmp_path)

@@ -97,3 +97,28 @@ def test_a_folder_that_is_too_large(tmp_path, monkeypatch):
     found = find_configurations(tmp_path / "project", tmp_path / "shared/pictures")
 
     assert found.unsearched == tmp_path / "shared"
+
+
+def test_a_configuration_in_utf_16(tmp_path):
+    """YAML may be in UTF-16, and MkDocs reads it."""
+    path = tmp_path / "mkdocs.yml"
+    path.write_text(SITE + "plugins: [gptimage]\n", encoding="utf-16")
+
+    assert read_configuration(path) is not None
+
+
+def test_a_configuration_that_is_too_long(tmp_path):
+    """What comes after the first megabyte is not passed over in silence."""
+    path = tmp_path / "mkdocs.yml"
+    path.write_text(SITE + "#" * 1024 * 1024 + "\nplugins: [gptimage]\n")
+
+    with pytest.raises(UnreadableError, match="more than 1 MiB"):
+        read_configuration(path)
+
+
+def test_a_long_file_of_another_program(tmp_path):
+    """A description of an API, for example, is no reason to delete nothing."""
+    path = tmp_path / "openapi.yml"
+    path.write_text("plugins: [none]\n" + "#" * 1024 * 1024 + "\nINHERIT: base.yml\n")
+
+    assert read_configuration(path) is None

@@ -18,6 +18,7 @@ from mkdocs_gptimage.errors import ConfigurationError
 from mkdocs_gptimage.journal import journal
 from mkdocs_gptimage.journal.journal import open_journal, read_submissions
 from mkdocs_gptimage.journal.submission import Stage, Submission
+from mkdocs_gptimage.owned_folder import make_subfolder
 
 SUBMISSION = Submission("ab" * 32, Stage.INTENT, "https://api.example/v1", "key-1", 1000.5, where="docs/ä.md:1")
 ACCEPTED = replace(SUBMISSION, stage=Stage.ACCEPTED, task_id="task_1")
@@ -268,3 +269,27 @@ def test_a_locked_journal_is_reported(tmp_path, monkeypatch):
                 use(SUBMISSION)
         holder.execute("ROLLBACK")
         holder.close()
+
+
+def test_a_database_that_computes_is_refused(tmp_path):
+    """Eight kilobytes of a planted database must not become gigabytes of text."""
+    database = make_subfolder(tmp_path, "journal") / "cache.db"
+    with sqlite3.connect(database) as connection:
+        computed = "TEXT GENERATED ALWAYS AS (printf('%.*c', 1000, 'x'))"
+        connection.execute(f"CREATE TABLE Cache (rowid INTEGER PRIMARY KEY, key TEXT, mode INTEGER, value {computed})")
+        connection.execute("INSERT INTO Cache(key, mode) VALUES ('x', 1)")
+    connection.close()
+
+    with pytest.raises(ConfigurationError, match="computed columns"):
+        read_submissions(tmp_path)
+    with pytest.raises(ConfigurationError, match="computed columns"), open_journal(tmp_path):
+        pass
+
+
+def test_a_path_with_a_variable_is_taken_literally_or_not_at_all(tmp_path, monkeypatch):
+    """A store named like a variable must not write the variable's value, which may be a key, into a path."""
+    monkeypatch.setenv("APIMASTER_API_KEY", "the-key")
+    with pytest.raises(ConfigurationError, match="names a variable"), open_journal(tmp_path / "p$APIMASTER_API_KEY"):
+        pass
+
+    assert not (tmp_path / "pthe-key").exists()
