@@ -110,9 +110,12 @@ CELLS = [
     ),
     Cell(
         "failed without words",
-        at("batch", says({"data": [task("task_1", "error")]})),
+        both(
+            at("batch", says({"data": [task("task_1", "error")]})),
+            at("poll", says({"data": task("task_1", "error")})),
+        ),
         FAILED_TASK,
-        "submit batch",
+        "submit batch poll",
         "'error', without a reason",
     ),
     _lasting("500 for ever", fails(500, "boom"), "; the last poll said: HTTP 500: boom"),
