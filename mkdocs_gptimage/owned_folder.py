@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+JOURNAL = ".journal"
+"""The folder in the store that holds what is in flight; no file in it is a picture."""
 PARTS = "parts"
 """The cache's folder of unfinished files."""
 MARKER = ".gptimage"

@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from mkdocs_gptimage.owned_folder import JOURNAL
 from mkdocs_gptimage.spec import sizes
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ class Settings:
     @property
     def journal(self) -> Path:
         """The folder of the journal, the leases of runs, and the roots; it lies with the pictures that it protects."""
-        return self.store / ".journal"
+        return self.store / JOURNAL
 
     @property
     def has_earlier_journal(self) -> bool:

@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from mkdocs_gptimage.owned_folder import folder_fault
+from mkdocs_gptimage.owned_folder import JOURNAL, folder_fault
 from mkdocs_gptimage.resources import raise_if_lacking
 from mkdocs_gptimage.text import quote
 
@@ -38,9 +38,7 @@ def folder_problems(folders: SiteFolders) -> list[str]:
             f"{quote(folders.store)} lies inside the cache, which is never committed and may be deleted; expected a "
             "folder of its own"
         )
-    if not any(found.values()) and _lies_in(
-        folders.project / folders.cache, folders.project / folders.store / ".journal"
-    ):
+    if not any(found.values()) and _lies_in(folders.project / folders.cache, folders.project / folders.store / JOURNAL):
         found["cache"] = (
             f"{quote(folders.cache)} lies inside the store's .journal, which holds what is in flight; expected a "
             "folder of its own"
@@ -70,7 +68,7 @@ def _ownership_problem(folders: SiteFolders) -> str:
 
 def _journal_problem(folders: SiteFolders) -> str:
     """Why the journal below the store must not be used."""
-    fault = folder_fault(folders.project / folders.store / ".journal")
+    fault = folder_fault(folders.project / folders.store / JOURNAL)
     return fault and f"{quote(folders.store, _LONGEST_QUOTE)}: its folder '.journal' {fault}"
 
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import sqlite3
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -29,7 +28,7 @@ from mkdocs_gptimage.journal.rows import read_rows, require_plain_tables
 from mkdocs_gptimage.journal.submission import Stage, Submission
 from mkdocs_gptimage.owned_folder import claim_folder, make_subfolder, require_plain_files
 from mkdocs_gptimage.resources import lack_of, lack_of_files, resource_error
-from mkdocs_gptimage.spec.digest import Digest
+from mkdocs_gptimage.spec.digest import Digest, is_digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +45,6 @@ _BYTES_OF_A_TASK = 12 * 1024
 # SQLite's `synchronous`. A row that decides about money survives a loss of power; what the store or a lease tells as
 # well need not.
 _FULL, _NORMAL = 2, 1
-_DIGEST = re.compile(r"[0-9a-f]{64}")
 _FIELDS = frozenset(field.name for field in fields(Submission))
 _LAST_SECOND = 253_402_300_799.0  # of the year 9999
 _ADVICE = (
@@ -175,7 +173,7 @@ def _to_text(submission: Submission) -> str:
 
 def _from_row(digest: Digest, text: Any) -> Submission | None:
     """Read a row; None where there is none, or its name is no digest."""
-    if text is None or not _DIGEST.fullmatch(digest):
+    if text is None or not is_digest(digest):
         return None
     submission = _from_text(text)
     if submission is None or submission.digest != digest:

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from mkdocs_gptimage.errors import ConfigurationError
 from mkdocs_gptimage.fs import atomic_write, read_regular_file
-from mkdocs_gptimage.owned_folder import folder_fault, make_subfolder, own_files
+from mkdocs_gptimage.owned_folder import JOURNAL, folder_fault, make_subfolder, own_files
 from mkdocs_gptimage.resources import raise_if_lacking
-from mkdocs_gptimage.spec.digest import Digest
+from mkdocs_gptimage.spec.digest import Digest, is_digest
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -30,7 +30,6 @@ DAY = 24 * 3600.0
 _VERSION = 1
 _MAX_BYTES = 8 * 1024 * 1024
 """A hundred thousand pictures. More is not written: a planted file takes 25 times its size in memory."""
-_DIGEST = re.compile(r"[0-9a-f]{64}")
 _FILE = re.compile(r"[0-9a-f]{16}\.json")
 """The name of a root."""
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
@@ -89,7 +88,7 @@ def leave_root(store: Path, configuration: Path, digests: Collection[Digest], *,
 
 def read_roots(store: Path) -> Roots:
     """Return the roots of a store."""
-    journal = store / ".journal"
+    journal = store / JOURNAL
     files = [] if folder_fault(journal) else own_files(journal / FOLDER, _FILE)
     found = {file: _read(file, store) for file in files}
     roots = tuple(root for root in found.values() if root is not None)
@@ -110,7 +109,7 @@ def _name(store: Path, configuration: Path) -> str:
 
 
 def _file(store: Path, name: str) -> Path:
-    return store / ".journal" / FOLDER / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.json"
+    return store / JOURNAL / FOLDER / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.json"
 
 
 def _read(file: Path, store: Path) -> Root | None:
@@ -124,7 +123,7 @@ def _read(file: Path, store: Path) -> Root | None:
 
 
 def _root(record: Any, file: Path, store: Path) -> Root:
-    digests = frozenset(Digest(each) for each in record["digests"] if _DIGEST.fullmatch(each))
+    digests = frozenset(Digest(each) for each in record["digests"] if is_digest(each))
     moment = dt.datetime.strptime(record["at"], _TIME).replace(tzinfo=dt.timezone.utc)
     if record["v"] != _VERSION or len(digests) != len(record["digests"]) or "\0" in record["configuration"]:
         raise ValueError("not a root")

@@ -39,11 +39,14 @@ def select_submissions(
     return list(chosen.values())
 
 
-def forget(submissions: Iterable[Submission], journal: Journal, cache: Path) -> None:
-    """Delete submissions from the journal; raise `ConfigurationError`, and delete none, if another run works on one."""
+def forget(submissions: Iterable[Submission], journal: Journal, home: Path) -> None:
+    """Delete submissions from the journal, whose folder is `home`.
+
+    Raises `ConfigurationError`, and deletes none, if another run works on one.
+    """
     chosen = list(submissions)
     for submission in chosen:
-        if is_held(cache, submission.run):
+        if is_held(home, submission.run):
             raise ConfigurationError(
                 f"the picture {submission.digest.short} is being made by process {process_of(submission.run)}; end it "
                 "first, nothing was given up"

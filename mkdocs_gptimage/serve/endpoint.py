@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import hmac
 import json
-import re
 from typing import TYPE_CHECKING, Any
 
 from mkdocs_gptimage.addresses import is_loopback
 from mkdocs_gptimage.serve.background import UnknownPictureError
-from mkdocs_gptimage.spec.digest import Digest
+from mkdocs_gptimage.spec.digest import Digest, is_digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -27,7 +26,6 @@ ENDPOINT_FOLDER = "serve"
 HEADER = "X-Gpt-Image-Token"
 _MOST_BYTES = 256 * 1024
 _MOST_DIGESTS = 2_000
-_DIGEST = re.compile(r"[0-9a-f]{64}")
 _HTTP_PORT = 80
 _REASONS = {
     200: "OK",
@@ -86,7 +84,7 @@ class Endpoint:
         digests = asked.get("digests")
         if not isinstance(digests, list) or not all(isinstance(each, str) for each in digests):
             raise _Refusal(400, "digests: expected a list of digests")
-        if len(digests) > _MOST_DIGESTS or not all(map(_DIGEST.fullmatch, digests)):
+        if len(digests) > _MOST_DIGESTS or not all(map(is_digest, digests)):
             raise _Refusal(400, f"digests: expected at most {_MOST_DIGESTS} of 64 hexadecimal digits")
         digests = [Digest(each) for each in digests]
         if name == "generate":

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from mkdocs_gptimage.fs import atomic_write, read_regular_file
 from mkdocs_gptimage.owned_folder import claim_folder
-from mkdocs_gptimage.spec.digest import Digest
+from mkdocs_gptimage.spec.digest import Digest, is_digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 FILE = "places.json"
 _MOST_BYTES = 16 * 1024 * 1024
-_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 def find_previous(catalog: Catalog, snapshot: StoreSnapshot, cache: Path) -> dict[Digest, Entry]:
@@ -78,8 +77,4 @@ def _read(cache: Path) -> Mapping[str, Digest]:
         return {}
     if not isinstance(found, dict):
         return {}
-    return {
-        place: Digest(digest)
-        for place, digest in found.items()
-        if isinstance(digest, str) and _DIGEST.fullmatch(digest)
-    }
+    return {place: Digest(digest) for place, digest in found.items() if isinstance(digest, str) and is_digest(digest)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ VERSION = 1
 SHORT_LENGTH = 12
 """Hexadecimal digits of a digest in file names and messages."""
 
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _CANONICAL_JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
@@ -26,6 +28,11 @@ class Digest(str):
     def short(self) -> str:
         """The first 12 digits, as file names and messages show it."""
         return self[:SHORT_LENGTH]
+
+
+def is_digest(text: str) -> bool:
+    """Whether a text from outside has the form of a digest."""
+    return _DIGEST.fullmatch(text) is not None
 
 
 def digest_of(canonical: Mapping[str, Any]) -> Digest:

@@ -44,8 +44,10 @@ def find_committed(missing: Collection[Digest], store: Path, project: Path) -> C
     existing = next(folder for folder in (store, *store.parents) if folder.is_dir())
     try:
         # A store in a submodule is of another repository than the project.
-        roots = dict.fromkeys(filter(None, map(repository_root, (existing, project))))
-        unknown = [*map(_refused, (existing, project)), *map(_at_work, roots)]
+        homes = {folder: repository_root(folder) for folder in (existing, project)}
+        roots = dict.fromkeys(filter(None, homes.values()))
+        refused = (_refused(folder) for folder, root in homes.items() if root is None)
+        unknown = [*refused, *map(_at_work, roots)]
         if any(unknown):
             return next(filter(None, unknown))
         found = (_find(missing, store.resolve(), root, project) for root in roots)

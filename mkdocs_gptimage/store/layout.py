@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mkdocs_gptimage.owned_folder import JOURNAL
 from mkdocs_gptimage.resources import raise_if_lacking
 from mkdocs_gptimage.spec.digest import Digest
 from mkdocs_gptimage.store.record import FORMATS
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-JOURNAL_FOLDER = ".journal"
-"""The folder in the store that holds what is in flight; no file in it is a picture."""
 SHARD = re.compile(r"[0-9a-f]{2}")
 """The name of a shard: the folder of all pictures whose digests begin with these two digits."""
 PART = re.compile(r"\.[0-9a-f]{28}\.part")
@@ -111,7 +110,7 @@ def linked_shard(root: Path) -> Path | None:
 
 
 def _folders(root: Path) -> list[Path]:
-    entries = (entry for entry in _scan(root) if entry.name != JOURNAL_FOLDER)
+    entries = (entry for entry in _scan(root) if entry.name != JOURNAL)
     return sorted(Path(entry.path) for entry in entries if entry.is_dir(follow_symlinks=False))
 
 
