@@ -122,20 +122,26 @@ def _has_mark(pid: int, mark: bytes) -> bool:
 
 @contextlib.contextmanager
 def _at_sigterm(end: Callable[[], None]) -> Iterator[None]:
-    """Run `end` before SIGTERM ends this process; not where another handler waits for it, or in another thread."""
-    is_ours = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) == (
-        signal.SIG_DFL
-    )
+    """Run `end` when this process gets SIGTERM, and then what was to happen; not in another thread.
 
-    def handle(number: int, _: FrameType | None) -> None:
+    A SIGTERM that is ignored, or handled by code that is not Python's, is left alone.
+    """
+    is_main = threading.current_thread() is threading.main_thread()
+    before = signal.getsignal(signal.SIGTERM) if is_main else None
+
+    def handle(number: int, frame: FrameType | None) -> None:
         end()
-        signal.signal(number, signal.SIG_DFL)
-        os.kill(os.getpid(), number)
+        signal.signal(number, before)
+        if callable(before):
+            before(number, frame)
+        else:
+            os.kill(os.getpid(), number)
 
+    is_ours = before not in (None, signal.SIG_IGN)
     if is_ours:
         signal.signal(signal.SIGTERM, handle)
     try:
         yield
     finally:
         if is_ours:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            signal.signal(signal.SIGTERM, before)

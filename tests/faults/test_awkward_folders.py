@@ -89,7 +89,7 @@ def noise(size: int) -> bytes:
 
 
 @pytest.mark.parametrize("full", ["store", "cache"])
-def test_nothing_is_submitted_after_a_picture_that_cannot_be_stored(service, tmp_path, monkeypatch, full):
+def test_nothing_is_submitted_after_a_picture_that_cannot_be_stored(service, tmp_path, monkeypatch, caplog, full):
     """On a full disk the first picture that finds no room is the last that is paid for; all are made when there is."""
     prompts = [f"picture {number}" for number in range(12)]
     site = harness.Site(
@@ -97,13 +97,18 @@ def test_nothing_is_submitted_after_a_picture_that_cannot_be_stored(service, tmp
     )
     service.download = scripted_service.Answer(body=noise(1_300_000))
 
+    def ended():
+        """How many pictures the run has stored or failed to store."""
+        lines = [each.message for each in caplog.records]
+        return sum(": stored: " in line or ": still in flight: " in line for line in lines)
+
     def submit(_):
-        """Accept when what was accepted before has been asked for, and stored or not."""
+        """Accept when what was accepted before has been stored or not."""
         number = len(service.of("submit"))
-        waits.until(lambda: len(service.of("download")) >= number - 1)
-        waits.until(lambda: not any((site.settings.cache / PARTS).glob("*-*")))
+        waits.until(lambda: ended() >= number - 1)
         return accepts(f"task_{number}")
 
+    caplog.set_level("INFO", "mkdocs.plugins.gptimage")
     service.submit = submit
     with harness.fast_production(monkeypatch):
         with mounted(getattr(site.settings, full)) as folder:

@@ -29,6 +29,29 @@ def test_what_is_started_meanwhile_ends(monkeypatch, proc):
     assert is_running
 
 
+TERMINATED = """
+import os, signal, subprocess, sys
+from mkdocs_gptimage.hosts.child_processes import ended_at_exit
+
+def handle(*_):
+    print(child.wait(60), flush=True)
+    os._exit(7)
+
+signal.signal(signal.SIGTERM, handle)
+with ended_at_exit("NAME", "value"):
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    os.kill(os.getpid(), signal.SIGTERM)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM that can be handled")
+def test_a_handler_of_before_runs_once_the_children_have_ended():
+    """Who handles SIGTERM already, such as a supervisor's library, still does so, and finds no child left."""
+    done = subprocess.run([sys.executable, "-c", TERMINATED], capture_output=True, text=True, timeout=90, check=False)
+
+    assert (done.returncode, done.stdout) == (7, "-15\n"), done.stderr
+
+
 def test_no_way_to_tell_is_no_failure(monkeypatch):
     """Without /proc and without `ps`, nothing is ended."""
     monkeypatch.setattr(child_processes, "_PROC", Path("/nowhere"))
