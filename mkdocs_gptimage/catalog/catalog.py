@@ -50,6 +50,14 @@ class Use:
         """The location of the block as text, `docs/guide/cats.md:14`."""
         return str(self.location())
 
+    def has(self, problem: Problem) -> bool:
+        """Whether a problem lies in this block."""
+        where = self.location()
+        if where.line is None:
+            return problem.file == where.file and bool(where.excerpt) and problem.message.startswith(where.excerpt)
+        last = where.line + self.block.body.count("\n") + 2
+        return problem.file == where.file and problem.line is not None and where.line <= problem.line <= last
+
     @property
     def presentation(self) -> Presentation:
         return self.parsed.presentation
@@ -129,6 +137,8 @@ class Catalog:
     """By digest, in the order of the pages; parents before what is drawn from them."""
     uses: list[Use] = field(default_factory=list)
     """The valid blocks, page by page in their order."""
+    blocks: list[Use] = field(default_factory=list)
+    """All blocks, also those with problems, in the same order."""
     problems: list[Problem] = field(default_factory=list)
     """Problems of blocks and spec files, page by page."""
 
@@ -157,11 +167,13 @@ class Catalog:
         """Replace all pictures and uses by those of `uses`, in the order of the pages; the problems stay."""
         self.pictures.clear()
         self.uses.clear()
+        self.blocks.clear()
         for use in uses:
             self.add_pictures(use)
 
     def add_pictures(self, use: Use) -> None:
         """Add the pictures of a use whose problems are in the catalog already."""
+        self.blocks.append(use)
         if use.parsed.spec is not None:
             self.uses.append(use)
         added: dict[Digest, Picture] = {}

@@ -11,7 +11,7 @@ from mkdocs_gptimage.catalog.catalog import Catalog, Use
 from mkdocs_gptimage.catalog.ids import Declaration, IdResolver, UnresolvedIdError
 from mkdocs_gptimage.catalog.location import Location, without_white_space
 from mkdocs_gptimage.catalog.mention import Mention, use_of_mention
-from mkdocs_gptimage.spec.model import ParsedBlock
+from mkdocs_gptimage.spec.model import BY_ID, ParsedBlock
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -131,6 +131,14 @@ class UseCollector:
             found = self._resolver.find(name, page)
             return found[1] if found is not None else None
         return None
+
+    def why_unresolved(self, name: str, page: str) -> str:
+        """Return why an id means no picture on a page, after `resolve`."""
+        try:
+            self._resolver.find(name, page)
+        except UnresolvedIdError as error:
+            return str(error)
+        return f"{BY_ID}{name} is the id of a block with problems"
 
     def spec_of(self, name: str, page: str) -> ImageSpec | None:
         """Return the picture that an id means on a page, as `find` does."""

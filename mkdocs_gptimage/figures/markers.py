@@ -57,6 +57,7 @@ class FigureMarkers:
         self._light = re.compile(f" data-gptimage{key}")
         self._any = re.compile(f" data-gptimage(?:-dark)?{key}")
         # No attribute of ours holds a `>`: it is escaped.
+        self._empty = re.compile(f"(?<=<figure) data-gptimage{key}>(?=</figure>)")
         self._image = re.compile(f"<img\\b(?P<before>[^>]*?) data-gptimage(?P<dark>-dark)?{key}(?P<after>[^>]*>)")
 
     def write(self, key: int, *, is_dark: bool = False) -> str:
@@ -85,6 +86,10 @@ class FigureMarkers:
             return finished(MarkedImage(int(match["key"]), bool(match["dark"]), match["before"], match["after"]))
 
         return self._image.sub(replace, content)
+
+    def fill_empty(self, content: str, card: Callable[[int], str]) -> str:
+        """Fill the marked figures without an image in HTML with what `card` returns for their keys."""
+        return self._empty.sub(lambda match: f' class="gpt-image">{card(int(match["key"]))}', content)
 
 
 def visible_mentions(content: str) -> list[str]:

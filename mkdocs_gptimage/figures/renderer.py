@@ -19,7 +19,8 @@ from mkdocs_gptimage.figures.caption import render_caption
 from mkdocs_gptimage.figures.figure import FigureImage, render_figure
 from mkdocs_gptimage.figures.file_names import ExpectedFileNames
 from mkdocs_gptimage.figures.inline import InlineImages
-from mkdocs_gptimage.figures.markers import FigureMarkers, MarkedImage, visible_mentions
+from mkdocs_gptimage.figures.markers import FigureMarkers, MarkedImage, fill_mentions, visible_mentions
+from mkdocs_gptimage.figures.problem_card import problem_card
 from mkdocs_gptimage.figures.srcset import picture_element
 from mkdocs_gptimage.spec.model import BY_ID, SiteDefaults
 from mkdocs_gptimage.spec.prompts import DARK_INSTRUCTION
@@ -78,7 +79,7 @@ class PageRenderer:
         self._is_delivered = False
 
     def render(self, block: Block, md: Markdown) -> str:
-        """Return the figure of a block on the current page; one with problems leaves only its marker."""
+        """Return the figure of a block on the current page; one with problems leaves an empty one with its marker."""
         page = self.page
         if page is None:
             # Some plugins convert text before the first page; it need not become part of the site.
@@ -86,7 +87,8 @@ class PageRenderer:
         parsed = self._parser.parse(block, page.folder)
         key = self.collector.add(page.source, block, parsed, is_late=self._is_delivered)
         if self.collector.uses[key].parsed.spec is None:
-            return f"<figure {self._markers.write(key)}></figure>"
+            figure = f"<figure {self._markers.write(key)}></figure>"
+            return self._markers.fill_empty(figure, self._card) if self._is_delivered else figure
         return self._figure(key, page, md)
 
     def _figure(self, key: int, page: PageContext, md: Markdown) -> str:
@@ -174,25 +176,44 @@ class PageRenderer:
             content = self._inline_images.finish(
                 content, self._prefix(current), lambda name: self._find(name, current), plain=plain
             )
+            if self.collector.catalog.problems:
+                content = fill_mentions(content, lambda name, _: self._card_of_id(name, current), lambda _: None)
         return self._finish_figures(content, plain=plain)
+
+    def _card(self, key: int) -> str:
+        """What a page shows of the problems of a block: nothing if there are none."""
+        use = self.collector.uses[key]
+        found = [str(problem) for problem in self.collector.catalog.problems if use.has(problem)]
+        # The problems of an excerpt's block are those of the page that it was taken from.
+        found = found or [str(use.location(line).problem(message)) for line, message in use.parsed.problems]
+        return problem_card(found) if found or use.parsed.spec is None else ""
+
+    def _card_of_id(self, name: str, page: PageContext) -> str:
+        return problem_card([f"{page.source.name}: {self.collector.why_unresolved(name, page.source.name)}"])
 
     def _finish_figures(self, content: str, *, plain: bool) -> str:
         renamed: dict[str, str] = {}
+        has_problems = bool(self.collector.catalog.problems)
 
         def finished(image: MarkedImage) -> str:
             use = self.collector.uses[image.key]
+            card = "" if image.is_dark or not has_problems else self._card(image.key)
+            if use.parsed.spec is None:
+                return card
             spec = use.shows[image.is_dark]
             published = self._attributes.published[spec.digest]
             names = self._names.written(spec, image.key, is_dark=image.is_dark)
             renamed.update({names.original: published.original or published.src.name, names.shown: published.src.name})
             if plain:
-                return f"<img{image.before}{self._attributes.plain_attributes(spec, use)}{image.after}"
+                return f"{card}<img{image.before}{self._attributes.plain_attributes(spec, use)}{image.after}"
             prefix = image.src.rpartition(names.shown)[0]
             attributes = self._attributes.attributes(spec, use, prefix, self._loading(image.key, use))
             element = f"<img{image.before}{attributes}{image.after}"
-            return picture_element(element, self._attributes.sources(spec, use, prefix))
+            return card + picture_element(element, self._attributes.sources(spec, use, prefix))
 
         content = self._markers.fill(content, finished)
+        if has_problems:
+            content = self._markers.fill_empty(content, self._card)
         # The service may have chosen another format or size than expected. The names are unique, so they can be
         # replaced wherever other plugins have copied them to.
         for expected, name in renamed.items():

@@ -34,8 +34,9 @@ def find_previous(catalog: Catalog, snapshot: StoreSnapshot, cache: Path) -> dic
     A picture that the site still shows elsewhere has not been replaced.
     """
     before = _read(cache)
-    pages = {use.source.name for use in catalog.uses}
-    # Of a site in several languages, each build reads the pages of one.
+    pages = {use.source.name for use in catalog.blocks}
+    pages -= {use.source.name for use in catalog.blocks if use.parsed.spec is None}
+    # Of a site in several languages, each build reads the pages of one; a block with problems may have lost its id.
     now = {place: digest for place, digest in before.items() if re.split("[#:]", place, maxsplit=1)[0] not in pages}
     previous: dict[Digest, Entry] = {}
     for place, digest in _places(catalog):
@@ -58,7 +59,7 @@ def find_previous(catalog: Catalog, snapshot: StoreSnapshot, cache: Path) -> dic
 def _places(catalog: Catalog) -> Iterator[tuple[str, Digest]]:
     """Each place of the site, with the digest that it asks for."""
     counts: dict[str, int] = {}
-    for use in catalog.uses:
+    for use in catalog.blocks:
         page = use.source.name
         counts[page] = counts.get(page, 0) + 1
         for kind, spec in zip(("", " dark"), use.shows, strict=False):

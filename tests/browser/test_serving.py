@@ -455,3 +455,49 @@ def test_cards_are_accessible(window, tmp_path, drawing):
             window.wait_for_selector(BUTTON)
             found = Axe().run(window, context=".gpt-image-panel")
             assert [each["id"] for each in found.response["violations"]] == []
+
+
+BAD = {
+    "prompt: A boat\nresolution: 3k": "resolution",
+    "promt: A boat": "did you mean 'prompt'",
+    "prompt: [a": "",
+    "prompt: A boat\nimage_urls: [gpt-image:nothing]": "gpt-image:nothing",
+}
+
+
+@pytest.mark.parametrize("body", BAD)
+def test_a_block_with_problems_is_a_card_and_the_rest_of_the_site_lives_on(window, tmp_path, drawing, body):
+    """A typo shows what is wrong where the picture would be, from the first build on; mending it mends the page."""
+    site = site_for(tmp_path, drawing)
+    bad = f"# Home\n\n```gpt-image\n{body}\n```\n\n![A lost one](gpt-image:lost)\n"
+    site.write({"index.md": bad, "other.md": "# Other\n"})
+    with served(site, arguments=["--strict"]) as (url, _):
+        window.goto(url)
+        shown = window.locator(".gpt-image-problem").all_inner_texts()
+        assert len(shown) == 2
+        assert "docs/index.md:" in shown[0]
+        assert BAD[body] in shown[0]
+        assert "gpt-image:lost is not the id of a block" in shown[1]
+
+        site.write({"other.md": "# Other\n\nWords.\n"})
+        until(lambda: "Words." in urlopen(f"{url}other/").read().decode(), PATIENCE)
+
+        site.write({"index.md": "# Home\n\n" + block(prompt="A boat", alt="A boat")})
+        window.wait_for_selector(BUTTON)
+        assert window.locator(".gpt-image-problem").count() == 0
+
+
+def test_a_typo_does_not_forget_which_picture_its_block_showed(window, tmp_path, drawing):
+    """A block that was broken for a while, its id included, is outdated afterwards, not empty."""
+    site = site_for(tmp_path, drawing)
+    one, two = (block(prompt=f"Boat {number}", alt="A boat", id=f"boat-{number}") for number in (1, 2))
+    site.write({"index.md": f"# Home\n\n{one}\n{two}"})
+    assert site.gptimage("generate", "--yes", env=KEY).code == 0
+    with served(site) as (url, _):
+        window.goto(url)
+        assert window.locator(PICTURE).count() == 2
+        site.write({"index.md": f"# Home\n\n```gpt-image\nid: [boat-1\n```\n\n{two}"})
+        window.wait_for_selector(".gpt-image-problem")
+        site.write({"index.md": f"# Home\n\n{one.replace('Boat 1', 'Ship 1')}\n{two}"})
+        window.wait_for_selector("#boat-1 .gpt-image-outdated")
+        assert window.locator(PICTURE).count() == 2

@@ -50,6 +50,12 @@ def log_result(result: RunResult, settings: Settings, log: logging.Logger) -> No
         )
 
 
+def log_problems(problems: Sequence[Problem], log: logging.Logger, *, is_strict: bool) -> None:
+    """Log the problems of blocks whose pages show them; a warning would end a strict development server."""
+    for line in one_line_each([str(problem) for problem in problems]).splitlines():
+        log.log(logging.INFO if is_strict else logging.WARNING, "%s", line)
+
+
 def log_offers(result: RunResult, damaged: Sequence[Row], log: logging.Logger) -> None:
     """Log what a development server has cards with buttons for, and warn about the problems that need the author."""
     count = len(result.plan.only(State.MISSING))

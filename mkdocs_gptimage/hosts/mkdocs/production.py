@@ -39,10 +39,13 @@ STYLESHEET = Path(figures.__file__).with_name("gptimage.css")
 def make(session: BuildSession, config: MkDocsConfig, files: Files, server: DevelopmentServer | None) -> Delivery:
     """Plan, generate what may be generated, and return what the site shows; raise `GptImageError`.
 
-    `server` is the development server whose pages get buttons, if there is one.
+    `server` is the development server whose pages get buttons, if there is one. Its pages show the problems of blocks,
+    which end every other build.
     """
     mode, settings, catalog = session.mode, session.settings, session.renderer.collector.catalog
-    catalog.require_valid()
+    if server is None:
+        catalog.require_valid()
+    messages.log_problems(catalog.problems, log, is_strict=bool(config.strict))
     for hint in catalog.hints():
         log.info(hint)
     unclaimed = server is not None and server.scans_for_unclaimed()
@@ -56,7 +59,9 @@ def make(session: BuildSession, config: MkDocsConfig, files: Files, server: Deve
             _require_all_pages(files)
         result = _generate(plan, session, config) if mode.pays and not is_idle else RunResult(plan)
     finally:
-        leave_root(settings.store, settings.origin, catalog.pictures.keys(), is_whole=mode.sees_all)
+        leave_root(
+            settings.store, settings.origin, catalog.pictures.keys(), is_whole=mode.sees_all and not catalog.problems
+        )
     covers = {spec.digest for _, spec in session.covers(config)}
     placeholders = _placeholders(plan, session, config, server)
     delivery = deliver(result.plan.rows, result.entries, settings, originals=covers, placeholders=placeholders)
@@ -121,8 +126,12 @@ def _placeholders(
 
 
 def _made_unasked(plan: Plan, session: BuildSession) -> list[Digest]:
-    """The missing pictures that a development server makes without being asked: not those of drafts."""
-    missing = plan.only(State.MISSING) if session.mode.on_missing == "generate" else []
+    """The missing pictures that a development server makes without being asked: not those of drafts.
+
+    None while a block has problems.
+    """
+    is_valid = not session.renderer.collector.catalog.problems
+    missing = plan.only(State.MISSING) if session.mode.on_missing == "generate" and is_valid else []
     return [row.digest for row in missing if any(use.source.name not in session.drafts for use in row.picture.uses)]
 
 
