@@ -19,9 +19,10 @@ from mkdocs_gptimage.plan.states import FREE, State
 from mkdocs_gptimage.resources import lack_of, resource_error
 from mkdocs_gptimage.serve.automatic import AutomaticGeneration
 from mkdocs_gptimage.serve.jobs import BackgroundJob, BackgroundRun, SiteBuild
-from mkdocs_gptimage.serve.rebuild import trigger_rebuild
+from mkdocs_gptimage.serve.rebuild import BatchRebuild
 from mkdocs_gptimage.store.snapshot import StoreSnapshot
 from mkdocs_gptimage.store.store import Store
+from mkdocs_gptimage.store.verify import read_verified
 
 if TYPE_CHECKING:
     import logging
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from mkdocs_gptimage.spec.digest import Digest
 
 
+PICTURE_FOLDER = "picture"
+"""Below the endpoint: the pictures that have been stored since the last build, by digest."""
 _CLOSING_SECONDS = 2.0
 _PHASES = {
     Step.SUBMITTED: "running",
@@ -60,7 +63,10 @@ class BackgroundGenerator:
         self._threads: list[threading.Thread] = []
         self._jobs: dict[Digest, BackgroundJob] = {}
         self._builds: dict[str, SiteBuild] = {}
+        self._spent: dict[Digest, float] = {}
+        """USD by digest: the prices of what was submitted and not refunded."""
         self._automatic = AutomaticGeneration(log)
+        self._rebuild = BatchRebuild(self._is_busy)
 
     def hold(self) -> None:
         """A build begins, and may fail: what the pages ask for is unknown until it ends."""
@@ -121,20 +127,43 @@ class BackgroundGenerator:
             asked = [(digest, builds[digest].settings, jobs.get(digest)) for digest in digests if digest in builds]
         for digest, settings, job in asked:
             if Store(settings.store).entry(digest) is not None:
-                states[digest] = {"phase": "ready"}
+                states[digest] = {"phase": "ready", "picture": f"{PICTURE_FOLDER}/{digest}"}
                 self._note_ready(digest, settings)
             elif job is not None:
                 seconds = round(time.monotonic() - job.since)
                 states[digest] = {"phase": job.phase, "seconds": seconds, "text": job.text, "again": job.again}
         return states
 
+    def summary(self) -> dict[str, Any]:
+        """How many pictures are missing, running and failed, and what was spent since the server started."""
+        with self._lock:
+            cards = {digest for build in self._builds.values() for digest in build.cards}
+            jobs = {digest: job.phase for digest, job in self._jobs.items()}
+            spent = sum(self._spent.values())
+        phases = [jobs.get(digest, "missing") for digest in cards]
+        running = sum(phase in ("queued", "running") for phase in phases)
+        counts = {"missing": phases.count("missing"), "running": running, "failed": phases.count("failed")}
+        return {**counts, "spent": f"${spent:.4g}" if spent else ""}
+
     def _note_ready(self, digest: Digest, settings: Settings) -> None:
         """A picture is there; the server does not know of it when another program has made it."""
         with self._lock:
             is_news = digest not in self._jobs
-            self._jobs.setdefault(digest, BackgroundJob(time.monotonic(), "ready"))
+            self._jobs.setdefault(digest, BackgroundJob(time.monotonic())).phase = "ready"
         if is_news:
-            trigger_rebuild(settings.cache)
+            self._rebuild.request(settings.cache)
+
+    def _is_busy(self) -> bool:
+        with self._lock:
+            return any(not job.is_over for job in self._jobs.values())
+
+    def picture(self, digest: Digest) -> tuple[bytes, str] | None:
+        """Return the bytes and the format of a stored picture that was a card in the last build."""
+        with self._lock:
+            build = next((build for build in self._builds.values() if digest in build.cards), None)
+        entry = None if build is None else Store(build.settings.store).entry(digest)
+        data = None if entry is None else read_verified(entry)
+        return (data, entry.image.format) if entry is not None and isinstance(data, bytes) else None
 
     def close(self) -> None:
         """End what is under way; what was accepted stays in the journal."""
@@ -183,7 +212,7 @@ class BackgroundGenerator:
                 job.phase, job.text = ("ready", "") if digest in there else ("failed", "; ".join(problems))
                 job.again = "unknown" if digest in unknown else job.again
         if there.intersection(rest):
-            trigger_rebuild(run.settings.cache)
+            self._rebuild.request(run.settings.cache)
 
     def _on_event(self, event: Event, run: BackgroundRun) -> None:
         from mkdocs_gptimage.generate import progress  # noqa: PLC0415 - only when something is made
@@ -194,8 +223,13 @@ class BackgroundGenerator:
             job = run.jobs.get(event.digest) or self._jobs.setdefault(event.digest, BackgroundJob(time.monotonic()))
             job.phase, job.text = _PHASES.get(event.step, "failed"), event.text
             job.again = _AGAIN.get(event.step, "paid")
+            if event.step is Step.SUBMITTED and event.digest in run.catalog.pictures:
+                resolution = run.catalog.pictures[event.digest].spec.resolution
+                self._spent[event.digest] = run.settings.prices.get(resolution, 0.0)
+            elif event.step is Step.FAILED:
+                self._spent.pop(event.digest, None)
         if event.step is Step.STORED:
-            trigger_rebuild(run.settings.cache)
+            self._rebuild.request(run.settings.cache)
 
 
 def _explain(error: Exception) -> str:

@@ -36,6 +36,7 @@ def card(
             **{each.digest: each.price for each in needed if each.state is State.MISSING},
             row.digest: settings.prices.get(spec.resolution),
         },
+        "budget": {"images": settings.budget.images, "usd": settings.budget.usd},
         "ask": f"{spec.size or 'like its reference'} · {spec.resolution}",
         "prompt": spec.prompt,
     }

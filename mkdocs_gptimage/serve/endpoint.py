@@ -12,7 +12,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from mkdocs_gptimage.addresses import is_loopback
-from mkdocs_gptimage.serve.background import UnknownPictureError
+from mkdocs_gptimage.figures.srcset import MEDIA_TYPES
+from mkdocs_gptimage.serve.background import PICTURE_FOLDER, UnknownPictureError
 from mkdocs_gptimage.spec.digest import Digest, is_digest
 
 if TYPE_CHECKING:
@@ -60,15 +61,19 @@ class Endpoint:
     def __call__(self, environ: Mapping[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         if not environ.get("PATH_INFO", "").startswith(self._path):
             return self._site(environ, start_response)
+        status, kind = 200, "application/json"
         try:
-            status, answer = 200, self._answer(environ)
+            if environ.get("REQUEST_METHOD") == "GET":
+                body, kind = self._picture(environ)
+            else:
+                body = json.dumps(self._answer(environ)).encode()
         except _Refusal as refusal:
-            status, answer = refusal.status, {"problem": str(refusal)}
-        body = json.dumps(answer).encode()
+            status, body = refusal.status, json.dumps({"problem": str(refusal)}).encode()
         headers = [
-            ("Content-Type", "application/json"),
+            ("Content-Type", kind),
             ("Content-Length", str(len(body))),
             ("Cache-Control", "no-store"),
+            ("Cross-Origin-Resource-Policy", "same-origin"),
             ("X-Content-Type-Options", "nosniff"),
         ]
         start_response(f"{status} {_REASONS[status]}", headers)
@@ -92,17 +97,36 @@ class Endpoint:
                 self._generator.ask(digests, retry_unknown=asked.get("retry") is True)
             except UnknownPictureError as error:
                 raise _Refusal(404, str(error)) from None
-        return {"states": self._generator.states(digests)}
+        return {"states": self._generator.states(digests), "site": self._generator.summary()}
+
+    def _picture(self, environ: Mapping[str, Any]) -> tuple[bytes, str]:
+        """Return the bytes and the media type of a picture that has been stored since the last build."""
+        self._require_this_machine(environ)
+        folder, _, digest = environ["PATH_INFO"].removeprefix(self._path).partition("/")
+        if folder != PICTURE_FOLDER:
+            raise _Refusal(405, "expected POST")
+        found = self._generator.picture(Digest(digest)) if is_digest(digest) else None
+        if found is None:
+            raise _Refusal(404, "not a picture that the site waits for")
+        data, kind = found
+        return data, MEDIA_TYPES[kind]
+
+    def _require_this_machine(self, environ: Mapping[str, Any]) -> str:
+        """Refuse other machines, other names of this one, and pages of other sites; return the host's name."""
+        if not is_loopback(environ.get("REMOTE_ADDR", "")):
+            raise _Refusal(403, "only for this machine")
+        host = str(environ.get("HTTP_HOST", "")).lower()
+        if host not in self._hosts:
+            raise _Refusal(403, "not the host of this server")
+        if environ.get("HTTP_SEC_FETCH_SITE", "same-origin") not in ("same-origin", "none"):
+            raise _Refusal(403, "only for the pages of this server")
+        return host
 
     def _require_ours(self, environ: Mapping[str, Any]) -> None:
         """Refuse everything but a script of a page of this server, in a browser on this machine."""
         if environ.get("REQUEST_METHOD") != "POST":
             raise _Refusal(405, "expected POST")
-        if not is_loopback(environ.get("REMOTE_ADDR", "")):
-            raise _Refusal(403, "only for this machine")
-        host = environ.get("HTTP_HOST", "").lower()
-        if host not in self._hosts:
-            raise _Refusal(403, "not the host of this server")
+        host = self._require_this_machine(environ)
         came_from = environ.get("HTTP_SEC_FETCH_SITE", "same-origin")
         if environ.get("HTTP_ORIGIN") != f"http://{host}" or came_from != "same-origin":
             raise _Refusal(403, "only for the pages of this server")

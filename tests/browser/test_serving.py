@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import html
+import io
 import json
 import re
 import signal
@@ -17,6 +18,7 @@ from urllib.request import urlopen
 import httpx
 import pytest
 import scripted_service as gateways
+from PIL import Image
 from scripted_service import accepts, says, task
 from sites import Site, block, environment
 from waits import until
@@ -156,7 +158,8 @@ def test_all_of_a_page_at_once(window, tmp_path, drawing):
     with served(site) as (url, _):
         window.goto(url)
         window.wait_for_selector(".gpt-image-bar button")
-        assert window.locator(".gpt-image-bar").inner_text() == "Generate all (3, $0.03)"
+        assert window.locator(".gpt-image-bar span").inner_text() == "3 missing"
+        assert window.locator(".gpt-image-bar button").inner_text() == "Generate all (3, $0.03)"
         assert "With the picture that it is drawn from" in window.locator(".gpt-image-panel").nth(1).inner_text()
         window.click(".gpt-image-bar button")
         until(
@@ -164,6 +167,66 @@ def test_all_of_a_page_at_once(window, tmp_path, drawing):
         )
 
     assert submits(drawing) == before + 3
+
+
+def test_pictures_appear_in_place_and_the_site_is_rebuilt_once(window, tmp_path, gateway):
+    """Each picture is on the open page when it is stored; the page is loaded anew once, where the reader was."""
+    done = {"task_1"}
+
+    def batch(request):
+        ids = request.json["task_ids"]
+        return says({"data": [gateway.finished(each) if each in done else task(each, "processing") for each in ids]})
+
+    gateway.batch = batch
+    site = site_for(tmp_path, gateway.base_url)
+    words = "Words.\n\n" * 60
+    site.write({"index.md": words + "\n".join(block(prompt=each, size="3:1") for each in ("One", "Two", "Three"))})
+    with served(site) as (url, _):
+        window.goto(url)
+        window.click(".gpt-image-bar button")
+        window.mouse.wheel(0, 500)
+        until(lambda: window.evaluate("scrollY") > 400)
+        window.evaluate("window.isSamePage = true")
+        window.locator("figure img[src*='/serve/picture/']").wait_for()
+        early = window.locator("figure img[src*='/serve/picture/']")
+        assert early.evaluate("image => image.decode().then(() => image.naturalWidth)") == 32
+        assert window.locator(".gpt-image-panel").count() == 2
+        done |= {"task_2"}
+        until(lambda: window.locator(".gpt-image-panel").count() == 1, PATIENCE)
+        scroll, is_same = window.evaluate("[scrollY, window.isSamePage]")
+        loads = []
+        window.on("load", lambda _: loads.append("page"))
+        done |= {"task_3"}
+        until(lambda: window.locator(PICTURE).count() == 3, PATIENCE)
+        window.wait_for_timeout(1500)
+
+        assert is_same
+        assert len(loads) == 1
+        assert abs(window.evaluate("scrollY") - scroll) < 5
+
+
+COLOURS = {"default": "dark", "slate": "light"}
+"""A palette, and the preference of the system that it does not follow."""
+
+
+@pytest.mark.parametrize("palette", COLOURS)
+def test_cards_have_the_colours_of_the_page(window, tmp_path, gateway, palette):
+    """Cards, placeholders and the bar follow the palette of the theme, not the system's preference."""
+    site = Site(tmp_path)
+    api = {"base_url": gateway.base_url, **FAST}
+    site.configure(theme={**THEMES["material"], "palette": {"scheme": palette}}, gptimage={"api": api})
+    site.write({"index.md": block(prompt="One") + "\n" + block(prompt="Two")})
+    window.emulate_media(color_scheme=COLOURS[palette])
+    with served(site, path="") as (url, _):
+        window.goto(url)
+        window.wait_for_selector(BUTTON)
+        panel = window.locator(".gpt-image-panel").first.evaluate("each => getComputedStyle(each).backgroundColor")
+        corner = window.locator("figure img").first.screenshot()
+
+    is_dark = palette == "slate"
+    assert (panel == "rgb(38, 36, 51)") == is_dark
+    with Image.open(io.BytesIO(corner)) as picture:
+        assert (picture.convert("L").getpixel((2, 2)) < 128) == is_dark
 
 
 def test_twins_share_a_card(window, tmp_path, drawing):
@@ -199,7 +262,7 @@ def test_killed_while_in_flight(window, tmp_path, gateway):
     with served(site, port) as (url, process):
         window.goto(url)
         window.click(BUTTON)
-        window.get_by_text(re.compile("Running")).wait_for()
+        window.get_by_text("Running", exact=True).wait_for()
         until(lambda: gateway.of("batch"), PATIENCE)
         process.kill()
     gateway.batch = finishes
@@ -251,7 +314,7 @@ def test_two_windows(free_browser, window, tmp_path, gateway):
         other.goto(f"{url}other/")
         other.wait_for_selector(BUTTON)
         window.click(BUTTON)
-        other.get_by_text(re.compile("Running")).wait_for()
+        other.get_by_text("Running", exact=True).wait_for()
         assert other.locator(BUTTON).count() == 0
         gateway.batch = finishes
         window.wait_for_selector(PICTURE)
@@ -365,7 +428,7 @@ def test_a_name_that_means_this_machine_cannot_pay(window, tmp_path, gateway):
         window.goto(url.replace("127.0.0.1", EVIL))
         window.wait_for_selector(BUTTON, state="attached")
         window.locator(BUTTON).dispatch_event("click")
-        window.get_by_text(re.compile("not the host of this server")).wait_for(state="attached")
+        window.get_by_text("not the host of this server", exact=True).wait_for(state="attached")
 
     assert gateway.requests == []
 

@@ -246,6 +246,7 @@ def test_a_picture_that_another_program_made_is_noticed(site, service, generator
     assert not signal.exists()
 
     assert phase(generator, site.digests[0]) == "ready"
+    until(signal.exists)
     first = signal.read_text()
     assert phase(generator, site.digests[0]) == "ready"
 

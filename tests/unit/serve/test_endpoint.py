@@ -181,6 +181,45 @@ def test_only_what_makes_sense_is_done(port, service, site, generator, name):
     assert submits(service) == []
 
 
+def picture_of(port, digest, **changes):
+    request = {"method": "GET", "path": f"{PATH}picture/{digest}", "body": "", "Origin": None, "Content_Type": None}
+    return send(port, "", digest, **request, **changes)
+
+
+def test_a_picture_that_has_just_been_stored_can_be_seen(port, site):
+    """The pages of the server get the very bytes of what they wait for, as an image and nothing else."""
+    (digest,) = site.digests
+    before, _ = picture_of(port, digest)
+    assert site.run().problems == []
+    answer, body = picture_of(port, digest)
+
+    assert before.status == 404
+    assert (answer.status, answer.getheader("Content-Type")) == (200, "image/png")
+    assert body == gateways.picture()
+    assert answer.getheader("Cross-Origin-Resource-Policy") == "same-origin"
+
+
+NOT_SEEN = {
+    "a page of another site": ({"Sec_Fetch_Site": "cross-site"}, 403),
+    "a page of another server on this machine": ({"Sec_Fetch_Site": "same-site"}, 403),
+    "a name that was made to mean this machine": ({"Host": "evil.example:{port}"}, 403),
+    "a path": ({"path": f"{PATH}picture/../../../../etc/passwd"}, 404),
+    "a picture of another site": ({"path": f"{PATH}picture/{'0' * 64}"}, 404),
+    "another place": ({"path": f"{PATH}states"}, 405),
+}
+
+
+@pytest.mark.parametrize("name", NOT_SEEN)
+def test_pictures_are_for_the_pages_of_the_server(port, site, name):
+    """No page of elsewhere sees a picture, and no other file can be asked for."""
+    assert site.run().problems == []
+    changes, status = NOT_SEEN[name]
+    request = {"method": "GET", "path": f"{PATH}picture/{site.digests[0]}", "body": "", "Origin": None, **changes}
+    answer, _ = send(port, "", site.digests[0], **request)
+
+    assert answer.status == status
+
+
 def test_answers_are_for_this_site_only(port, site, generator):
     """No header lets a page of another origin read an answer, and nothing is kept."""
     answer, _ = send(port, generator.token, site.digests[0], path=f"{PATH}states")
