@@ -131,7 +131,7 @@ class BackgroundGenerator:
                 self._note_ready(digest, settings)
             elif job is not None:
                 seconds = round(time.monotonic() - job.since)
-                states[digest] = {"phase": job.phase, "seconds": seconds, "text": job.text, "again": job.again}
+                states[digest] = {"phase": job.phase, "seconds": seconds, "step": job.step, "text": job.text, "again": job.again}
         return states
 
     def summary(self) -> dict[str, Any]:
@@ -222,6 +222,7 @@ class BackgroundGenerator:
             # One that was not asked for: another one is drawn from it.
             job = run.jobs.get(event.digest) or self._jobs.setdefault(event.digest, BackgroundJob(time.monotonic()))
             job.phase, job.text = _PHASES.get(event.step, "failed"), event.text
+            job.step = event.step.name.lower()
             job.again = _AGAIN.get(event.step, "paid")
             if event.step is Step.SUBMITTED and event.digest in run.catalog.pictures:
                 resolution = run.catalog.pictures[event.digest].spec.resolution

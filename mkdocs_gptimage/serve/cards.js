@@ -8,6 +8,12 @@
     return;
   }
   const CARDS = "data-gpt-image-cards";
+  const RUNNING = {
+    submitted: "Waiting in the service's queue",
+    resumed: "In flight since an earlier run",
+    leased: "Being made by another run",
+    running: "Being drawn",
+  };
   const FOCUSED = "gpt-image-focused";
   const SCHEME = "data-gpt-image-scheme";
   const endpoint = new URL("serve/", document.currentScript.src);
@@ -64,8 +70,8 @@
     const retry = {button: "Try again", note: "It may be paid for already, and paid for twice.", retry: true};
     if (isGone) return {text: "The server does not answer. Start it again; what was submitted is not lost."};
     if (state?.phase === "ready") return {text: "Ready"};
-    if (state?.phase === "queued") return {text: "Queued", seconds: state.seconds, moves: true};
-    if (state?.phase === "running") return {text: state.text || "Running", seconds: state.seconds, moves: true};
+    if (state?.phase === "queued") return {text: "Waiting for its turn here", seconds: state.seconds, moves: true};
+    if (state?.phase === "running") return {text: RUNNING[state.step] ?? "Running", seconds: state.seconds, moves: true};
     if (state?.phase === "failed") {
       if (state.again === "unknown") return {text: state.text, bad: true, ...retry};
       const note = state.again === "free" ? "Trying again is free." : `Nothing was paid for it. Trying again: ${price([card])}`;
@@ -276,7 +282,10 @@
       .find(([, , , alpha = 1]) => alpha > 0.5);
     const [red, green, blue] = channels ?? [255, 255, 255];
     const scheme = 0.2126 * red + 0.7152 * green + 0.0722 * blue < 128 ? "dark" : "light";
-    if (document.documentElement.getAttribute(SCHEME) !== scheme) document.documentElement.setAttribute(SCHEME, scheme);
+    if (document.documentElement.getAttribute(SCHEME) === scheme) return;
+    document.documentElement.setAttribute(SCHEME, scheme);
+    // A browser does not draw a placeholder that it has loaded in other colours.
+    for (const image of document.querySelectorAll(`img[${CARDS}][src*=".svg"]`)) image.src = image.getAttribute("src");
   };
 
   const start = () => {

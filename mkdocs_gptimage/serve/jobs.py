@@ -24,6 +24,8 @@ class BackgroundJob:
     """Seconds of the monotonic clock."""
     phase: str = "queued"
     """`queued`, `running`, `ready` or `failed`."""
+    step: str = ""
+    """The name of the last step that its run has reported, in lower case."""
     text: str = ""
     again: str = "paid"
     """What asking again means: `paid`, `free`, or `unknown` for one that may be paid for already."""

@@ -262,7 +262,7 @@ def test_killed_while_in_flight(window, tmp_path, gateway):
     with served(site, port) as (url, process):
         window.goto(url)
         window.click(BUTTON)
-        window.get_by_text("Running", exact=True).wait_for()
+        window.get_by_text("Being drawn", exact=True).wait_for()
         until(lambda: gateway.of("batch"), PATIENCE)
         process.kill()
     gateway.batch = finishes
@@ -314,7 +314,7 @@ def test_two_windows(free_browser, window, tmp_path, gateway):
         other.goto(f"{url}other/")
         other.wait_for_selector(BUTTON)
         window.click(BUTTON)
-        other.get_by_text("Running", exact=True).wait_for()
+        other.get_by_text("Being drawn", exact=True).wait_for()
         assert other.locator(BUTTON).count() == 0
         gateway.batch = finishes
         window.wait_for_selector(PICTURE)
