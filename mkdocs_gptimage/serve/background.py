@@ -131,7 +131,8 @@ class BackgroundGenerator:
                 self._note_ready(digest, settings)
             elif job is not None:
                 seconds = round(time.monotonic() - job.since)
-                states[digest] = {"phase": job.phase, "seconds": seconds, "step": job.step, "text": job.text, "again": job.again}
+                shown = {"phase": job.phase, "step": job.step, "text": job.text, "again": job.again}
+                states[digest] = {**shown, "seconds": seconds}
         return states
 
     def summary(self) -> dict[str, Any]:
