@@ -50,13 +50,20 @@ class Use:
         """The location of the block as text, `docs/guide/cats.md:14`."""
         return str(self.location())
 
+    @property
+    def lines(self) -> range:
+        """The lines of the block in the page's file, both fences included; empty for one without a line."""
+        line = self.line
+        return range(0) if line is None else range(line, line + self.block.body.count("\n") + 3)
+
     def has(self, problem: Problem) -> bool:
         """Whether a problem lies in this block."""
         where = self.location()
+        if problem.file != where.file:
+            return False
         if where.line is None:
-            return problem.file == where.file and bool(where.excerpt) and problem.message.startswith(where.excerpt)
-        last = where.line + self.block.body.count("\n") + 2
-        return problem.file == where.file and problem.line is not None and where.line <= problem.line <= last
+            return bool(where.excerpt) and problem.message.startswith(where.excerpt)
+        return problem.line in self.lines
 
     @property
     def presentation(self) -> Presentation:

@@ -11,7 +11,7 @@ from mkdocs_gptimage.cli import common
 from mkdocs_gptimage.cli.common import EXIT_INCOMPLETE, exit_with, print_status
 from mkdocs_gptimage.plan.messages import not_stored
 from mkdocs_gptimage.plan.plan import make_plan
-from mkdocs_gptimage.report.as_github import github_errors
+from mkdocs_gptimage.report.as_github import github_errors, github_warnings
 from mkdocs_gptimage.report.as_json import status_json, store_json
 from mkdocs_gptimage.report.as_text import (
     StoreCondition,
@@ -30,14 +30,15 @@ from mkdocs_gptimage.store.store import Store
 @click.command()
 @common.config_file_option
 @common.json_option
-@click.option("--allow-orphans", is_flag=True, help="Accept stored pictures that no page asks for.")
+@click.option("--no-orphans", is_flag=True, help="Fail for stored pictures that no page asks for.")
 @click.option("--github", is_flag=True, help="Print problems as annotations of a GitHub workflow.")
 @click.option("--store-only", is_flag=True, help="Verify all that is stored, and read no page.")
 @common.with_exit_codes
-def check(config_file: str, as_json: bool, allow_orphans: bool, github: bool, store_only: bool) -> None:
-    """Verify that every picture is in the store, whole, byte by byte, and none too many.
+def check(config_file: str, as_json: bool, no_orphans: bool, github: bool, store_only: bool) -> None:
+    """Verify that every picture is in the store, whole, byte by byte.
 
-    Exits with 1 when something is missing, damaged, in flight or orphaned.
+    Exits with 1 when something is missing, damaged or in flight. Stored pictures that no page asks for are named, and
+    fail with --no-orphans only.
     """
     if store_only:
         _check_store(config_file, as_json=as_json, github=github)
@@ -55,12 +56,13 @@ def check(config_file: str, as_json: bool, allow_orphans: bool, github: bool, st
     if as_json:
         common.echo(status_json(found, problems, condition))
     elif github:
-        orphans = () if allow_orphans else found.orphans
-        annotated = [*problems, *not_stored(plan), *orphan_problems(orphans, site.settings.project)]
-        common.echo("\n".join([*github_errors(annotated, site.settings.project), counts_line(found)]))
+        project, orphans = site.settings.project, orphan_problems(found.orphans, site.settings.project)
+        errors = github_errors([*problems, *not_stored(plan), *(orphans if no_orphans else ())], project)
+        warnings = () if no_orphans else github_warnings(orphans, project)
+        common.echo("\n".join([*errors, *warnings, counts_line(found)]))
     else:
         print_status(found, condition=condition)
-    exit_with(plan.is_complete and (allow_orphans or not found.orphans), problems, reported=as_json or github)
+    exit_with(plan.is_complete and not (no_orphans and found.orphans), problems, reported=as_json or github)
 
 
 def _check_store(config_file: str, *, as_json: bool, github: bool) -> NoReturn:

@@ -115,6 +115,11 @@ def read_settings(config_file: str) -> Settings:
     return read_settings(config_file)
 
 
+def docs_folder(site: Site) -> str:
+    """The folder of the site's pages as messages show it."""
+    return shown_path(site.settings.docs, site.settings.project)
+
+
 def plan_site(site: Site) -> Plan:
     return make_plan(site.catalog, site.snapshot, site.settings, include_unclaimed=True)
 

@@ -17,7 +17,6 @@ from mkdocs_gptimage.plan.plan import limit_to, restrict_to, with_unknown_as_mis
 from mkdocs_gptimage.plan.states import State
 from mkdocs_gptimage.report.as_json import result_json
 from mkdocs_gptimage.report.as_text import result_text
-from mkdocs_gptimage.report.listing import shown_path
 from mkdocs_gptimage.text import counted, plugin_log
 
 if TYPE_CHECKING:
@@ -31,6 +30,7 @@ log = plugin_log()
 
 
 @click.command()
+@click.argument("names", nargs=-1, metavar="[PICTURE]...")
 @common.config_file_option
 @common.json_option
 @common.yes_option
@@ -38,15 +38,24 @@ log = plugin_log()
 @click.option(
     "--only",
     multiple=True,
-    metavar="PAGE-OR-ID",
-    help="Make only what this page, folder, id or digest asks for, and what that is drawn from; may be repeated.",
+    metavar="PICTURE",
+    help="The same as an argument; may be repeated.",
 )
 @click.option("--limit", type=click.IntRange(min=0), help="Pay for at most so many pictures.")
 @common.with_exit_codes
 def generate(  # noqa: PLR0913 - one for each option
-    config_file: str, as_json: bool, yes: bool, retry_unknown: bool, only: tuple[str, ...], limit: int | None
+    names: tuple[str, ...],
+    config_file: str,
+    as_json: bool,
+    yes: bool,
+    retry_unknown: bool,
+    only: tuple[str, ...],
+    limit: int | None,
 ) -> None:
     """Make every picture that the site asks for and the store does not have.
+
+    With names, only those and what they are drawn from: a page, a folder, a line of a block (docs/page.md:18), an id,
+    or the beginning of a digest.
 
     Collects what an earlier run left in flight first, which is free. Asks before it pays, in a terminal. Exits with 1
     when a picture that it was asked for is still not there.
@@ -56,7 +65,7 @@ def generate(  # noqa: PLR0913 - one for each option
     whole = common.plan_site(site)
     if retry_unknown:
         whole = with_unknown_as_missing(whole, site.settings.prices)
-    plan = _selected(whole, site, only, limit)
+    plan = _selected(whole, site, (*names, *only), limit)
     environment = read_only.outer_environment()
     if not common.may_pay(plan, site.settings, environment, yes=yes):
         common.echo("Nothing was submitted.", err=True)
@@ -68,13 +77,12 @@ def generate(  # noqa: PLR0913 - one for each option
     common.echo(result_json(result) if as_json else result_text(result))
     left_out = len(whole.only(State.MISSING)) - len(plan.only(State.MISSING))
     if left_out:
-        common.echo(f"{counted(left_out, 'picture')} more to make, left out by --only or --limit", err=True)
+        common.echo(f"{counted(left_out, 'picture')} more to make, left out by names or --limit", err=True)
     sys.exit(EXIT_INCOMPLETE if result.problems else 0)
 
 
 def _selected(plan: Plan, site: Site, only: Sequence[str], limit: int | None) -> Plan:
-    """What is left of a plan by --only and --limit."""
+    """What is left of a plan by names and --limit."""
     if only:
-        docs = shown_path(site.settings.docs, site.settings.project)
-        plan = restrict_to(plan, select_digests(only, site.catalog, docs))
+        plan = restrict_to(plan, select_digests(only, site.catalog, common.docs_folder(site)))
     return plan if limit is None else limit_to(plan, limit)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 @common.config_file_option
 @common.json_option
 @click.option("--apply", "applies", is_flag=True, help="Delete what is listed.")
+@click.option("--now", "is_now", is_flag=True, help="Delete it at once, also what is younger than an hour.")
 @click.option(
     "--since",
     "refs",
@@ -48,13 +50,16 @@ if TYPE_CHECKING:
     help="Keep what the pages of this other configuration ask for, which uses the same store; may be repeated.",
 )
 @common.with_exit_codes
-def prune(config_file: str, as_json: bool, applies: bool, refs: tuple[str, ...], also: tuple[str, ...]) -> None:
+def prune(  # noqa: PLR0913 - one for each option
+    config_file: str, as_json: bool, applies: bool, is_now: bool, refs: tuple[str, ...], also: tuple[str, ...]
+) -> None:
     """List stored pictures that no page asks for, candidates included, and unused files of the cache.
 
-    Deletes them with --apply, but nothing that is younger than an hour, and never while blocks of the site have
-    problems, a plugin warns of a page, another configuration uses the store and has not said what it needs, or a branch
-    of --since stores no picture. All of these exit with an error.
+    Deletes them with --apply, but nothing that is younger than an hour without --now, and never while blocks of the
+    site have problems, a plugin warns of a page, another configuration uses the store and has not said what it needs,
+    or a branch of --since stores no picture. All of these exit with an error.
     """
+    applies = applies or is_now
     site, *others = [common.read_site_with_drafts(name) for name in (config_file, *also)]
     problems = list(dict.fromkeys(problem for each in (site, *others) for problem in each.problems))
     if problems:
@@ -65,6 +70,8 @@ def prune(config_file: str, as_json: bool, applies: bool, refs: tuple[str, ...],
     of_branches = (stored_at(ref, site.settings.store, site.settings.project) for ref in refs)
     kept = set(site.drafts).union(users.needed, *(each.needed for each in others), *of_branches)
     found = _find(site, kept, users)
+    if is_now:
+        found = replace(found, orphans=[*found.orphans, *found.young], young=())
     survey = common.site_status(common.plan_site(site), site, kept)
     if not as_json:
         for orphan in found.orphans:

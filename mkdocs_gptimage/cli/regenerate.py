@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("names", nargs=-1, required=True, metavar="ID-OR-DIGEST...")
+@click.argument("names", nargs=-1, required=True, metavar="PICTURE...")
 @common.config_file_option
 @common.json_option
 @common.yes_option
@@ -49,7 +49,7 @@ def regenerate(  # noqa: PLR0913 - one for each option
     accept: bool,
     discard: bool,
 ) -> None:
-    """Draw stored pictures anew.
+    """Draw stored pictures anew, each named by an id, the beginning of a digest, or its place: docs/page.md:18.
 
     The new picture takes the place of the old one when it is there. With --keep or --candidates it waits beside it:
     the site shows the old one until --accept. Asks before it pays, in a terminal.
@@ -61,7 +61,7 @@ def regenerate(  # noqa: PLR0913 - one for each option
         return
     site = common.read_site(config_file)
     common.stop_at_problems(site, as_json=as_json)
-    chosen = select_pictures(names, site.catalog)
+    chosen = select_pictures(names, site.catalog, common.docs_folder(site))
     run = prepare_regeneration(chosen, site.store, site.settings, count or 1, keeps=keep or count is not None)
     plan = run.plan
     if retry_unknown:

@@ -17,16 +17,25 @@ _TITLE = "gptimage"
 
 def github_errors(problems: Iterable[Problem], project: Path) -> list[str]:
     """Return a workflow command for each problem; files are relative to the folder of mkdocs.yml."""
+    return _commands("error", problems, project)
+
+
+def github_warnings(problems: Iterable[Problem], project: Path) -> list[str]:
+    """As `github_errors`, for problems that fail nothing."""
+    return _commands("warning", problems, project)
+
+
+def _commands(name: str, problems: Iterable[Problem], project: Path) -> list[str]:
     root = _root(project)
-    return [_error(problem, project, root) for problem in problems]
+    return [_command(name, problem, project, root) for problem in problems]
 
 
-def _error(problem: Problem, project: Path, root: Path) -> str:
+def _command(name: str, problem: Problem, project: Path, root: Path) -> str:
     if not problem.file:
-        return f"::error title={_TITLE}::{_escaped(problem.message)}"
+        return f"::{name} title={_TITLE}::{_escaped(problem.message)}"
     file = os.path.relpath(project / problem.file, root).replace(os.sep, "/")
     line = "" if problem.line is None else f",line={problem.line}"
-    return f"::error file={_escaped_property(file)}{line},title={_TITLE}::{_escaped(problem.message)}"
+    return f"::{name} file={_escaped_property(file)}{line},title={_TITLE}::{_escaped(problem.message)}"
 
 
 def _root(project: Path) -> Path:

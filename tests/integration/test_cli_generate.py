@@ -145,10 +145,25 @@ def test_only_wants_names_that_mean_something(site, service):
     done = site.gptimage("generate", "--only", "docs/guide/dug.md", "--only", "zebra", env=ENV)
 
     assert done.code == 2
-    assert "'docs/guide/dug.md': expected a page, an id or a digest" in done.err
+    assert "'docs/guide/dug.md': expected a page, a line of a block, an id or a digest" in done.err
     assert "did you mean 'docs/guide/dog.md'?" in done.err
     assert "'zebra': expected" in done.err
     assert service.of("submit") == []
+
+
+@pytest.mark.parametrize("name", ["docs/index.md:{}", "./docs/index.md:{}", "index.md:{}:1", "docs\\index.md:{}"])
+def test_a_line_of_a_block_names_its_picture(site, service, name):
+    """What an editor or a message shows names the picture, as an argument; a line between blocks the nearest one."""
+    site.write({"index.md": f"# Home\n\n{block(prompt='Above')}\nWords.\n\n{block(prompt='Below')}"})
+    lines = (site.root / "docs/index.md").read_text().splitlines()
+    within = next(number for number, line in enumerate(lines, 1) if "Below" in line)
+
+    missed = site.gptimage("generate", "docs/index.md:1", env=ENV)
+    done = site.gptimage("generate", name.format(within), env=ENV)
+
+    assert "the nearest block is at docs/index.md:3" in missed.err
+    assert (missed.code, done.code) == (2, 0), done.err
+    assert prompts(service) == ["Below"]
 
 
 @pytest.mark.parametrize("limit", [0, 1, 3, 9])

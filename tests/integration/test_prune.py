@@ -313,7 +313,19 @@ def test_nothing_goes_while_a_draft_has_problems(site):
     assert done.code == 1
     assert "docs/drafts/next.md:3: size: '16:10' is not a size" in done.err
     assert len(stored(site)) == 3
-    assert site.gptimage("check", "--allow-orphans").code == 0
+    assert site.gptimage("check").code == 0
+
+
+def test_now_deletes_what_was_stored_just_now(site):
+    """--now deletes at once, without --apply, also what is younger than an hour; what pages need stays."""
+    young = ImageSpec("Just made")
+    put(Store(site.store), young)
+
+    done = site.gptimage("prune", "--now")
+
+    assert done.code == 0, done.err
+    assert Store(site.store).get(young.digest) is None
+    assert site.gptimage("check").code == 0
 
 
 def test_what_was_stored_just_now_stays(site):

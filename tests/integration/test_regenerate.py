@@ -205,7 +205,11 @@ def test_the_budget_counts(site, service):
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["catt"], 2, "'catt': expected an id or a digest of a picture that the site asks for; did you mean 'cat'?"),
+        (
+            ["catt"],
+            2,
+            "an id or a digest of a picture that the site asks for; did you mean 'cat'?",
+        ),
         (["--accept", CAT.digest[:12]], 2, "expected the digest of a candidate: there are none"),
         (["--accept", "--keep", "cat"], 2, "exclude each other"),
     ],
