@@ -80,3 +80,9 @@ def listed_files(root: Path, *patterns: str) -> list[Path]:
     new = run_git(root, "ls-files", "-z", "--others", "--exclude-standard", "--", *patterns)
     names = f"{tracked.stdout}\0{new.stdout}".split("\0")
     return [root / name for name in dict.fromkeys(names) if name]
+
+
+def work_trees(root: Path) -> list[Path]:
+    """Return the top folders of all work trees of a repository."""
+    listed = run_git(root, "worktree", "list", "--porcelain", "-z").stdout.split("\0")
+    return [Path(line.removeprefix("worktree ")) for line in listed if line.startswith("worktree ")]

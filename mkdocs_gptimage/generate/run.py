@@ -71,7 +71,10 @@ def _generate(plan: Plan, workspace: Workspace, key: Secret, watcher: Watcher | 
     # Slow to import, and needed only now.
     from mkdocs_gptimage.generate import progress  # noqa: PLC0415
     from mkdocs_gptimage.generate.executor import execute  # noqa: PLC0415
+    from mkdocs_gptimage.generate.other_stores import take_from_other_stores  # noqa: PLC0415
     from mkdocs_gptimage.journal.journal import open_journal  # noqa: PLC0415
+    from mkdocs_gptimage.journal.roots import leave_root  # noqa: PLC0415
+    from mkdocs_gptimage.plan.other_stores import note_store  # noqa: PLC0415
 
     settings, log = workspace.settings, workspace.log
     total = len(plan.only(*RUNNABLE)) + len(plan.unclaimed)
@@ -82,7 +85,11 @@ def _generate(plan: Plan, workspace: Workspace, key: Secret, watcher: Watcher | 
         _service(settings) as base_url,
         contextlib.nullcontext(watcher.tell) if watcher else progress.reporting(log, total) as report,
     ):
+        # Before anything is paid for: a run that is killed leaves its pictures where they are found again.
+        note_store(settings)
+        leave_root(settings.store, settings.origin, [row.digest for row in plan.all_rows], is_whole=False)
         take_along(plan, workspace, journal)
+        take_from_other_stores(plan, workspace, journal)
         _forget_what_is_over(journal, workspace)
         gateway = EMULATOR if settings.api.emulated else urlsplit(base_url).hostname or base_url
         if not settings.api.emulated:

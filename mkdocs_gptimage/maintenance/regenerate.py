@@ -123,9 +123,10 @@ def pictures_drawn_from(results: Sequence[RegenerationResult], catalog: Catalog,
 
 def _submissions(settings: Settings, digests: Collection[Digest]) -> list[Submission]:
     from mkdocs_gptimage.journal.journal import read_submissions  # noqa: PLC0415 - slow to import
-    from mkdocs_gptimage.plan.in_flight import read_earlier  # noqa: PLC0415 - as above
+    from mkdocs_gptimage.plan.in_flight import read_earlier, read_others  # noqa: PLC0415 - as above
 
-    return list({**read_earlier(settings, digests), **read_submissions(settings.journal)}.values())
+    others = {digest: each.submission for digest, each in read_others(settings, digests).items()}
+    return list({**others, **read_earlier(settings, digests), **read_submissions(settings.journal)}.values())
 
 
 def _is_free(picture: Picture, store: Store, number: int) -> bool:
