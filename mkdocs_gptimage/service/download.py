@@ -7,7 +7,7 @@ import hashlib
 import ipaddress
 import socket
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import urljoin, urlsplit
 
 import anyio
@@ -19,7 +19,7 @@ from mkdocs_gptimage.resources import lack_of
 from mkdocs_gptimage.service import body
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Awaitable, Callable, Iterator
     from pathlib import Path
 
     from mkdocs_gptimage.service.redact import Secret
@@ -65,7 +65,8 @@ class Downloader:
             await self._check_host(url)
             failure: GatewayError
             try:
-                async with self.client.stream("GET", url, timeout=_READ_SECONDS) as response:
+                extensions = {"trace": _ConnectionCheck(url, self._require_public).trace}
+                async with self.client.stream("GET", url, timeout=_READ_SECONDS, extensions=extensions) as response:
                     target = response.extensions[_LOCATION]
                     if not (response.is_redirect and target):
                         return await _save(response, part)
@@ -96,15 +97,44 @@ class Downloader:
         """Refuse a link into this machine or its network, unless the service itself is there."""
         host = _host(url)
         if await self._is_private(host) and not await self._is_private(_host(self._base_url)):
-            raise LinkError(
-                f"the image link leads to a private address, {self._secret.hide(host)}; it is not followed, as the "
-                "service has a public one"
-            )
+            raise self._leads_inside(host)
+
+    async def _require_public(self, host: str, address: str) -> None:
+        """Refuse a connection as above: a name may have another address now than when it was checked."""
+        if _is_private(address) and not await self._is_private(_host(self._base_url)):
+            raise self._leads_inside(host)
+
+    def _leads_inside(self, host: str) -> LinkError:
+        return LinkError(
+            f"the image link leads to a private address, {self._secret.hide(host)}; it is not followed, as the service "
+            "has a public one"
+        )
 
     async def _is_private(self, host: str) -> bool:
         if host not in self._private_hosts:
             self._private_hosts[host] = any(map(_is_private, await _addresses(host)))
         return self._private_hosts[host]
+
+
+class _ConnectionCheck:
+    """Looks at the address that a download has connected to, before anything is sent; a proxy is not looked at."""
+
+    def __init__(self, url: str, require: Callable[[str, str], Awaitable[None]]) -> None:
+        self._host = httpx.URL(url).raw_host.decode()
+        self._require = require
+        self._connecting_to = ""
+
+    async def trace(self, event: str, info: Any) -> None:
+        """Take what httpcore has done; https://www.encode.io/httpcore/extensions/#trace."""
+        if event == "connection.connect_tcp.started":
+            self._connecting_to = info["host"]
+        elif event == "connection.connect_tcp.complete" and self._connecting_to == self._host:
+            stream = info["return_value"]
+            try:
+                await self._require(self._host, str(stream.get_extra_info("server_addr")[0]))
+            except LinkError:
+                await stream.aclose()
+                raise
 
 
 async def _addresses(host: str) -> list[str]:

@@ -371,3 +371,31 @@ def test_a_public_service_cannot_lead_into_a_private_network(monkeypatch, tmp_pa
     monkeypatch.setattr("mkdocs_gptimage.service.download.anyio.getaddrinfo", resolve)
     with pytest.raises(LinkError, match="private address"):
         call("https://api.example/v1", lambda client: client.download(f"https://{host}/a.png", tmp_path / "a"))
+
+
+@pytest.mark.parametrize("address", ["93.184.215.14", ""])
+def test_a_name_whose_address_changes_leads_nowhere(monkeypatch, images, tmp_path, address):
+    """A name that is public, or unknown, when it is checked and leads here when it is connected to gets no request."""
+    usual = anyio.getaddrinfo
+    names = {"api.example": "93.184.215.14", "localhost": address}
+
+    async def resolve(name, *arguments, **options):
+        if not names.get(name, name):
+            raise socket.gaierror
+        return await usual(names.get(name, name), *arguments, **options)
+
+    monkeypatch.setattr("mkdocs_gptimage.service.download.anyio.getaddrinfo", resolve)
+    link = images.origin.replace("127.0.0.1", "localhost") + "/a.png"
+    with pytest.raises(LinkError, match="private address, localhost"):
+        call("http://api.example/v1", lambda client: client.download(link, tmp_path / "a"))
+
+    assert images.requests == []
+
+
+def test_a_proxy_on_a_private_address_is_used(monkeypatch, images, tmp_path):
+    """A download goes through the proxy of the environment, which may have a private address where no link may lead."""
+    monkeypatch.setenv("HTTP_PROXY", images.origin)
+    images.poll = images.download
+    call("http://api.example/v1", lambda client: client.download("http://images.example/a.png", tmp_path / "a"))
+
+    assert (tmp_path / "a").read_bytes() == picture()
