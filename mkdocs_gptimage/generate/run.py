@@ -94,7 +94,7 @@ def _generate(plan: Plan, workspace: Workspace, key: Secret, watcher: Watcher | 
         gateway = EMULATOR if settings.api.emulated else urlsplit(base_url).hostname or base_url
         if not settings.api.emulated:
             log.info("The key in %s is sent to %s", settings.api.key_env, urlsplit(base_url).netloc)
-        context = RunContext(settings, workspace.store, journal, base_url, gateway, key)
+        context = RunContext(settings, workspace.store, journal, base_url, gateway, key, workspace.objection)
         try:
             return execute(plan, context, report=report, is_cancelled=watcher.is_cancelled if watcher else None)
         except (KeyboardInterrupt, SystemExit):

@@ -65,6 +65,7 @@ class Submitter:
         self._api = context.settings.api
         self._clock = clock
         self._store = context.store
+        self._objection = context.objection
         self._open_at = 0.0
         self._unknown_in_a_row = 0
         self._bodies = RequestBodies(client, context.store)
@@ -174,6 +175,10 @@ class Submitter:
         if found is not None:
             self._take_back(job, claimed, job.submission, is_key_spent=False)
             raise MissingPicturesError(f"it has come into the store meanwhile, and {found.reason}. {found.remedy}")
+        objection = self._objection(job.request)
+        if objection:
+            self._take_back(job, claimed, job.submission, is_key_spent=False)
+            raise MissingPicturesError(objection)
 
     def _take_back(self, job: Job, submission: Submission, unknown: Submission | None, *, is_key_spent: bool) -> None:
         """Nothing was accepted this time; that proves nothing about a submit before, whose outcome is unknown."""

@@ -394,6 +394,11 @@ def test_a_name_whose_address_changes_leads_nowhere(monkeypatch, images, tmp_pat
 
 def test_a_proxy_on_a_private_address_is_used(monkeypatch, images, tmp_path):
     """A download goes through the proxy of the environment, which may have a private address where no link may lead."""
+
+    async def resolve(*_, **__):
+        raise socket.gaierror
+
+    monkeypatch.setattr("mkdocs_gptimage.service.download.anyio.getaddrinfo", resolve)
     monkeypatch.setenv("HTTP_PROXY", images.origin)
     images.poll = images.download
     call("http://api.example/v1", lambda client: client.download("http://images.example/a.png", tmp_path / "a"))
