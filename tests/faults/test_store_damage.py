@@ -205,7 +205,7 @@ ROWS = {
     "endless": Row(lambda pair: os.truncate(pair.record, 100_000_000), "record", "more than 4 MiB", RECORD),
     "not-utf-8": Row(write(b"\xff\xfe{}"), "record", "can't decode", RECORD),
     "empty-record": Row(write(""), "record", "the record {}.json is not one", RECORD),
-    "conflict": Row(write("<<<<<<< HEAD\n{}"), "record", "the record {}.json is not one", RECORD),
+    "conflict": Row(write("<<<<<<< HEAD\n{}"), "conflict", "{}.json has the conflict markers of a merge", RECORD),
     "picture-is-folder": Row(instead(Path.mkdir, of="image"), "not-a-file", "{}.png is a folder, expected a file"),
     "record-is-folder": Row(instead(Path.mkdir, of="record"), "not-a-file", "{}.json is a folder", RECORD),
     "picture-is-pipe": Row(instead(os.mkfifo, of="image"), "not-a-file", "{}.png is a named pipe"),
