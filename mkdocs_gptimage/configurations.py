@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from mkdocs_gptimage.fs import read_regular_file
+from mkdocs_gptimage.fs import existing_spelling, read_regular_file
 from mkdocs_gptimage.git import GitUnavailableError, listed_files, repository_root
 from mkdocs_gptimage.resources import raise_if_lacking
 from mkdocs_gptimage.text import quote
@@ -140,7 +140,7 @@ def read_configuration(path: Path) -> SiteConfiguration | None:
     docs = next((values["docs_dir"] for _, values in chain if "docs_dir" in values), "docs")
 
     def folder(value: Any, default: str) -> Path:
-        return (path.parent / (value if isinstance(value, str) else default)).resolve()
+        return existing_spelling(path.parent / (value if isinstance(value, str) else default)).resolve()
 
     return SiteConfiguration(
         path,

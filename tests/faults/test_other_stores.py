@@ -218,3 +218,24 @@ def test_giving_up_works_for_another_store_too(service, site):
 
     assert given_up.code == 0, given_up.err
     assert "missing" in planned.out or "new" in planned.out
+
+
+@pytest.mark.parametrize(
+    ("option", "folder"),
+    [
+        ("Gr\u00f6\u00dfe", "Gro\u0308\u00dfe"),
+        ("Gro\u0308\u00dfe", "Gr\u00f6\u00dfe"),
+        ("my%20pictures", "my pictures"),
+        ("../all%20of/us", "../all of/us"),
+    ],
+)
+def test_a_store_is_found_by_another_spelling(service, site, option, folder):
+    """A store whose name is spelt in another Unicode form, or as in a URL, is the one that is there, and not empty."""
+    (site.root / folder).parent.mkdir(exist_ok=True)
+    put(Store(site.root / folder), CAT)
+    configure(site, service, store=option)
+    built = site.build(env=ENV)
+
+    assert built.code == 0, built.err
+    assert service.requests == []
+    assert not (site.root / option).exists()

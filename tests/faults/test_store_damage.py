@@ -32,6 +32,7 @@ DATA = scripted_service.picture()
 RESTORE = "Restore its files from version control, or delete both of them to have it made anew"
 REMEDIES = {
     "lfs-pointer": "git lfs pull",
+    "conflict": "checkout --ours -- ",
     "duplicate": "which the record describes; delete {}.",
     "misplaced": "Move both of its files there",
 }
