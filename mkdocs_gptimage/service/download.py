@@ -16,7 +16,7 @@ import httpx
 from mkdocs_gptimage.errors import GatewayError, LinkError, PictureError
 from mkdocs_gptimage.imagefile.verify import MAX_BYTES
 from mkdocs_gptimage.resources import lack_of
-from mkdocs_gptimage.service import body
+from mkdocs_gptimage.service.inflate import TooLongError, inflated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -141,12 +141,12 @@ async def _save(response: httpx.Response, part: Path) -> Downloaded:
     hasher, size = hashlib.sha256(), 0
     with _whole_or_nothing(part) as file:
         try:
-            async with contextlib.aclosing(body.inflated(response, MAX_PICTURE_BYTES)) as pieces:
+            async with contextlib.aclosing(inflated(response, MAX_PICTURE_BYTES)) as pieces:
                 async for piece in pieces:
                     hasher.update(piece)
                     file.write(piece)
                     size += len(piece)
-        except body.TooLongError:
+        except TooLongError:
             raise PictureError(f"the picture is larger than {MAX_PICTURE_BYTES // 1024 // 1024} MiB") from None
     return Downloaded(hasher.hexdigest(), size)
 

@@ -10,6 +10,7 @@ from scripted_service import Answer, fails, picture, says, task
 
 from . import wires
 from .cells import LEFT, MADE, NEVER, Cell, World, at, both
+from .labels import LABELS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -133,6 +134,10 @@ CELLS = [
         MADE,
         "submit batch download",
     ),
+    *[
+        Cell(name, at("download", labelled(PICTURE)), MADE, "submit batch download")
+        for name, labelled in LABELS.items()
+    ],
     Cell("redirected to another host", _redirected("http://localhost:{port}/b.png"), MADE, "submit batch download×2"),
     Cell("redirected to a path", _redirected("b.png"), MADE, "submit batch download×2"),
     Cell(

@@ -15,6 +15,7 @@ from scripted_service import Answer, accepts, encoded, fails, picture, says
 
 from . import wires
 from .cells import DENIED, LEFT, MADE, REFUSED, STOPPED, UNKNOWN, Cell, World, at, both, link
+from .labels import LABELS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -314,4 +315,25 @@ BODY = [
     ),
 ]
 
-CELLS = [*CONNECTION, *STATUS, *BODY]
+LABELLED = [
+    *[_ok(name, labelled(accepts("task_1")), MADE, "", "submit batch download") for name, labelled in LABELS.items()],
+    *[
+        _ok(f"a refusal, {name}", labelled(fails(400, "no")), REFUSED, "HTTP 400: no")
+        for name, labelled in LABELS.items()
+    ],
+    _ok(
+        "words that are not UTF-8",
+        Answer(body='{"code": 200, "message": "déjà", "data": [{"task_id": "task_1"}]}'.encode("latin-1")),
+        MADE,
+        "",
+        "submit batch download",
+    ),
+    _ok(
+        "a refusal in GBK",
+        Answer(400, '{"message": "余额"}'.encode("gbk"), {"Content-Type": "application/json; charset=GBK"}),
+        REFUSED,
+        "HTTP 400: 余额",
+    ),
+]
+
+CELLS = [*CONNECTION, *STATUS, *BODY, *LABELLED]
