@@ -13,7 +13,7 @@ from urllib.parse import urljoin, urlsplit
 import anyio
 import httpx
 
-from mkdocs_gptimage.errors import GatewayError, LinkError, PictureError
+from mkdocs_gptimage.errors import GatewayError, ImageLimitError, LinkError
 from mkdocs_gptimage.imagefile.verify import MAX_BYTES
 from mkdocs_gptimage.resources import lack_of
 from mkdocs_gptimage.service.inflate import TooLongError, inflated
@@ -31,8 +31,9 @@ _READ_SECONDS = 60.0
 _LOCATION = "gptimage.location"
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _LONGEST_SCHEME = 10
-_PASSING = frozenset({408, 425, 429})
+_PASSING = frozenset({202, 204, 408, 423, 425, 429})
 """Answers to a download that the next try may not get."""
+_NOT_THERE = {403: "has expired or leads nowhere yet", 404: "has expired or leads nowhere yet", 410: "has expired"}
 
 
 @dataclass(frozen=True)
@@ -133,8 +134,8 @@ def _nat64(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
 async def _save(response: httpx.Response, part: Path) -> Downloaded:
     """Write the body of an answer to a file, hashing as it comes."""
     if response.status_code != 200:
-        expired = response.status_code in (403, 404, 410)
-        what = "has expired" if expired else "does not work"
+        expired = response.status_code in _NOT_THERE
+        what = _NOT_THERE.get(response.status_code, "does not work")
         if expired or not (response.status_code >= 500 or response.status_code in _PASSING):
             raise LinkError(f"the image link {what} (HTTP {response.status_code})", expired=expired)
         raise GatewayError(f"the image link {what} (HTTP {response.status_code})", status=response.status_code)
@@ -147,7 +148,7 @@ async def _save(response: httpx.Response, part: Path) -> Downloaded:
                     file.write(piece)
                     size += len(piece)
         except TooLongError:
-            raise PictureError(f"the picture is larger than {MAX_PICTURE_BYTES // 1024 // 1024} MiB") from None
+            raise ImageLimitError(f"the picture is larger than {MAX_PICTURE_BYTES // 1024 // 1024} MiB") from None
     return Downloaded(hasher.hexdigest(), size)
 
 

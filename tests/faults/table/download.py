@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,21 +22,26 @@ BROKE_OFF = "the download from 127.0.0.1 broke off "
 NO_PICTURE = "what was downloaded is not a PNG, JPEG or WebP picture…"
 
 
+EVER = "poll×4 download×6"
+GONE = "poll×5 download×6"
+LEADS_NOWHERE = "has expired or leads nowhere yet"
+
+
 def _once(fault: str, *answers: Any, polls: str = "", **more: Any) -> Cell:
     """Downloads that go wrong, and then work."""
     happens = both(more.pop("happens", lambda _: None), at("download", *answers))
     return Cell(fault, happens, MADE, f"submit batch {polls}download×{len(answers) + 1}", **more)
 
 
-def _ever(fault: str, answer: Any, said: str, downloads: str = "download×4", **more: Any) -> Cell:
+def _ever(fault: str, answer: Any, said: str, downloads: str = EVER, **more: Any) -> Cell:
     """Downloads that go wrong in the whole run."""
     happens = both(more.pop("happens", lambda _: None), at("download", answer, stays=True))
     return Cell(fault, happens, LEFT, f"submit batch {downloads}".strip(), said, **more)
 
 
 def _spoiled(fault: str, body: bytes, said: str) -> Cell:
-    """Bytes that arrive whole and are no picture: the next run asks once more."""
-    return _ever(fault, Answer(body=body), said, "download")
+    """Bytes that arrive whole and are no picture: a fresh link may lead to others."""
+    return _ever(fault, Answer(body=body), said, GONE)
 
 
 def _linked(to: str) -> Callable[[World], None]:
@@ -43,6 +50,7 @@ def _linked(to: str) -> Callable[[World], None]:
     def happens(world: World) -> None:
         address = to.format(origin=world.service.origin, unused=gateways.unused_port())
         world.service.batch = lambda _: says({"data": [task("task_1", "completed", address)]})
+        world.service.poll = lambda _: says({"data": task("task_1", "completed", address)})
 
     return happens
 
@@ -57,6 +65,19 @@ def _redirected(to: str) -> Callable[[World], None]:
         world.service.download = lambda request: sent_on if request.path == "/a.png" else PICTURE
 
     return happens
+
+
+def _signed_anew(world: World) -> None:
+    """A link that is different each time, as signatures make it, to a picture that is not there at first."""
+    signatures = itertools.count(1)
+
+    def finished(_: Any) -> Answer:
+        number = next(signatures)
+        return says({"data": task("task_1", "completed", f"{world.service.origin}/a.png?signature={number}")})
+
+    world.service.batch = lambda request: says({"data": [json.loads(finished(request).body)["data"]]})
+    world.service.poll = finished
+    world.service.download = lambda request: PICTURE if request.path.endswith("=4") else Answer(404)
 
 
 def _impatient(world: World) -> None:
@@ -76,7 +97,7 @@ CELLS = [
         "connection refused",
         _linked("http://127.0.0.1:{unused}/a.png"),
         LEFT,
-        "submit batch",
+        "submit batch poll×4",
         f"{BROKE_OFF}(All connection attempts failed)",
     ),
     _once("closed before the answer", Answer(vanish=True)),
@@ -84,9 +105,20 @@ CELLS = [
     _once("closed in the middle", replace(PICTURE, cut=30)),
     _once("reset in the middle", replace(PICTURE, cut=30), happens=wires.resets),
     _once("no answer in time", replace(PICTURE, wait=0.5), happens=_impatient),
-    *[_once(f"{status} once", Answer(status)) for status in (408, 425, 429, 500, 502, 503, 504, 520)],
+    *[_once(f"{status} once", Answer(status)) for status in (202, 204, 408, 423, 425, 429, 500, 503, 520)],
     *[_once(f"{status} once", Answer(status), polls="poll ") for status in (403, 404, 410)],
-    _once("all of it in turn", Answer(500), Answer(vanish=True), Answer(429), Answer(403), polls="poll "),
+    _once("all of it in turn", Answer(500), Answer(vanish=True), Answer(429), Answer(404), polls="poll×3 "),
+    _once("there after half a minute", *[Answer(404)] * 5, polls="poll×5 "),
+    *[
+        _once(f"{fault} once", Answer(body=body), polls="poll ")
+        for fault, body in (("empty", b""), ("HTML", b"<html>Wait"), ("too short", picture()[:-20]))
+    ],
+    Cell(
+        "each poll gives another link, and the last one works",
+        _signed_anew,
+        MADE,
+        "submit batch poll×3 download×4",
+    ),
     _ever("closed for ever", Answer(vanish=True), f"{BROKE_OFF}(Server disconnected …)"),
     _ever("reset for ever", Answer(vanish=True), f"{BROKE_OFF}(…)", happens=wires.resets),
     _ever("cut for ever", replace(PICTURE, cut=30), f"{BROKE_OFF}(peer closed connection …)"),
@@ -94,18 +126,18 @@ CELLS = [
     _ever("429 for ever", Answer(429), "the image link does not work (HTTP 429)"),
     _ever("500 for ever", Answer(500), "the image link does not work (HTTP 500)"),
     *[
-        _ever(f"{status} for ever", Answer(status), f"the image link has expired (HTTP {status})", "poll download×2")
-        for status in (403, 404, 410)
+        _ever(f"{status} for ever", Answer(status), f"the image link {found} (HTTP {status})", GONE)
+        for status, found in ((403, LEADS_NOWHERE), (404, LEADS_NOWHERE), (410, "has expired"))
     ],
     *[
         _ever(f"{status} for ever", Answer(status), f"the image link does not work (HTTP {status})", "download")
-        for status in (204, 206, 304, 400, 401, 402, 416, 451)
+        for status in (206, 304, 400, 401, 402, 416, 451)
     ],
     Cell(
         "expired, and no poll to mend it",
         both(at("download", Answer(410), stays=True), at("poll", fails(500, "boom"), stays=True)),
         LEFT,
-        "submit batch poll download",
+        "submit batch poll×5 download×6",
         "the image link has expired (HTTP 410), and no fresh one could be had: HTTP 500: boom",
     ),
     Cell(
@@ -123,9 +155,9 @@ CELLS = [
     _spoiled("a WebP without its end", picture("WEBP")[:-20], "the picture …"),
     Cell(
         "spoiled for days",
-        both(lambda world: world.in_flight(age=200_000), at("download", Answer(body=b"<html>"))),
+        both(lambda world: world.in_flight(age=200_000), at("download", Answer(body=b"<html>"), stays=True)),
         LEFT,
-        "batch download",
+        "batch poll×5 download×6",
         f"{NO_PICTURE}; 'gptimage forget …' gives it up",
     ),
     Cell(
@@ -192,7 +224,7 @@ CELLS = [
         "a link that expired for more than a day",
         both(lambda world: world.in_flight(age=90_000), at("download", Answer(404), stays=True)),
         LEFT,
-        "batch poll download×2",
-        "the image link has expired (HTTP 404); 'gptimage forget …' gives it up",
+        "batch poll×5 download×6",
+        f"the image link {LEADS_NOWHERE} (HTTP 404); 'gptimage forget …' gives it up",
     ),
 ]

@@ -300,9 +300,18 @@ BODY = [
             at("download", Answer(500), stays=True),
         ),
         LEFT,
-        "submit download×4",
+        "submit download×6",
         "the image link does not work (HTTP 500)",
     ),
+    *[
+        Cell(
+            f"a link that first gives {fault}",
+            both(at("submit", lambda request: says({"data": [{"url": link(request)}]})), at("download", answer)),
+            MADE,
+            "submit download×2",
+        )
+        for fault, answer in (("404", Answer(404)), ("a cut picture", Answer(body=picture()[:-20])))
+    ],
     Cell(
         "a link that has expired",
         both(
@@ -310,7 +319,7 @@ BODY = [
             at("download", Answer(410), stays=True),
         ),
         DENIED,
-        "submit download×2",
+        "submit download×6",
         f"{SENT}the image link has expired (HTTP 410)",
     ),
 ]
