@@ -1,4 +1,7 @@
-"""Downloads images to files: checks links and redirects, sends no key, uses bounded memory."""
+"""Downloads images to files: checks links and redirects, uses bounded memory.
+
+The key goes to the API's own origin alone, and only once it has refused a download without it.
+"""
 
 from __future__ import annotations
 
@@ -33,6 +36,7 @@ _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _LONGEST_SCHEME = 10
 _PASSING = frozenset({202, 204, 408, 423, 425, 429})
 """Answers to a download that the next try may not get."""
+_DENIED = frozenset({401, 403})
 _NOT_THERE = {403: "has expired or leads nowhere yet", 404: "has expired or leads nowhere yet", 410: "has expired"}
 
 
@@ -49,6 +53,10 @@ async def put_location_aside(response: httpx.Response) -> None:
     response.extensions[_LOCATION] = response.headers.pop("location", None)
 
 
+class _DeniedError(LinkError):
+    """The host of a picture does not give it to everybody."""
+
+
 class Downloader:
     """Downloads with a client that holds no key; the secret is kept out of links and errors."""
 
@@ -60,26 +68,42 @@ class Downloader:
 
     async def download(self, link: str, part: Path) -> Downloaded:
         """Stream a picture into the file `part`; raise `LinkError`, `PictureError` or `GatewayError`."""
-        url = link
+        url, is_own = link, True
         for _ in range(MAX_REDIRECTS + 1):
             self._check_link(url)
             await self._check_host(url)
-            failure: GatewayError
-            try:
-                async with self.client.stream("GET", url, timeout=_READ_SECONDS) as response:
-                    target = response.extensions[_LOCATION]
-                    if not (response.is_redirect and target):
-                        return await _save(response, part)
-                    url = urljoin(url, target)
-                    continue
-            except (httpx.HTTPError, httpx.InvalidURL, ValueError, MemoryError, RuntimeError) as error:
-                lack = lack_of(error)
-                if isinstance(error, RuntimeError) and not lack:
-                    raise
-                said = lack or self._secret.describe(error) or type(error).__name__
-                failure = GatewayError(f"the download from {self._secret.hide(_host(url))} broke off ({said})")
-            raise failure
+            # Once a redirect has led elsewhere, none leads back to where the key is sent.
+            is_own = is_own and _origin(url) == _origin(self._base_url)
+            found = await self._get(url, part, is_own=is_own)
+            if isinstance(found, Downloaded):
+                return found
+            url = found
         raise LinkError(f"the image link is redirected more than {MAX_REDIRECTS} times")
+
+    async def _get(self, url: str, part: Path, *, is_own: bool) -> Downloaded | str:
+        """Download, or return where the link redirects to; the API itself is asked once more with the key."""
+        if is_own:
+            with contextlib.suppress(_DeniedError):
+                return await self._ask(url, part, {})
+            return await self._ask(url, part, {"Authorization": self._secret.bearer})
+        return await self._ask(url, part, {})
+
+    async def _ask(self, url: str, part: Path, headers: dict[str, str]) -> Downloaded | str:
+        failure: GatewayError
+        try:
+            async with self.client.stream("GET", url, headers=headers, timeout=_READ_SECONDS) as response:
+                target: str | None = response.extensions[_LOCATION]
+                if not (response.is_redirect and target):
+                    return await _save(response, part)
+                return urljoin(url, target)
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError, MemoryError, RuntimeError) as error:
+            lack = lack_of(error)
+            if isinstance(error, RuntimeError) and not lack:
+                raise
+            said = lack or self._secret.describe(error) or type(error).__name__
+            failure = GatewayError(f"the download from {self._secret.hide(_host(url))} broke off ({said})")
+        # Not inside of the handler: the errors of httpx hold the request, which may hold the key.
+        raise failure
 
     def _check_link(self, url: str) -> None:
         scheme = url.partition(":")[0].lower()
@@ -137,7 +161,8 @@ async def _save(response: httpx.Response, part: Path) -> Downloaded:
         expired = response.status_code in _NOT_THERE
         what = _NOT_THERE.get(response.status_code, "does not work")
         if expired or not (response.status_code >= 500 or response.status_code in _PASSING):
-            raise LinkError(f"the image link {what} (HTTP {response.status_code})", expired=expired)
+            kind = _DeniedError if response.status_code in _DENIED else LinkError
+            raise kind(f"the image link {what} (HTTP {response.status_code})", expired=expired)
         raise GatewayError(f"the image link {what} (HTTP {response.status_code})", status=response.status_code)
     hasher, size = hashlib.sha256(), 0
     with _whole_or_nothing(part) as file:
@@ -161,6 +186,15 @@ def _whole_or_nothing(part: Path) -> Iterator[BinaryIO]:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+def _origin(url: str) -> tuple[bytes, bytes, int | None] | None:
+    """The scheme, host and port that a URL is sent to; None for one that is none."""
+    try:
+        parsed = httpx.URL(url)
+    except (httpx.InvalidURL, ValueError):
+        return None
+    return parsed.raw_scheme, parsed.raw_host, parsed.port
 
 
 def _host(url: str) -> str:

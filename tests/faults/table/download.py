@@ -106,7 +106,9 @@ CELLS = [
     _once("reset in the middle", replace(PICTURE, cut=30), happens=wires.resets),
     _once("no answer in time", replace(PICTURE, wait=0.5), happens=_impatient),
     *[_once(f"{status} once", Answer(status)) for status in (202, 204, 408, 423, 425, 429, 500, 503, 520)],
-    *[_once(f"{status} once", Answer(status), polls="poll ") for status in (403, 404, 410)],
+    *[_once(f"{status} once", Answer(status), polls="poll ") for status in (404, 410)],
+    *[_once(f"{status} without the key", Answer(status)) for status in (401, 403)],
+    _once("403 once, with the key as well", Answer(403), Answer(403), polls="poll "),
     _once("all of it in turn", Answer(500), Answer(vanish=True), Answer(429), Answer(404), polls="poll×3 "),
     _once("there after half a minute", *[Answer(404)] * 5, polls="poll×5 "),
     *[
@@ -126,12 +128,19 @@ CELLS = [
     _ever("429 for ever", Answer(429), "the image link does not work (HTTP 429)"),
     _ever("500 for ever", Answer(500), "the image link does not work (HTTP 500)"),
     *[
-        _ever(f"{status} for ever", Answer(status), f"the image link {found} (HTTP {status})", GONE)
-        for status, found in ((403, LEADS_NOWHERE), (404, LEADS_NOWHERE), (410, "has expired"))
+        _ever(f"{status} for ever", Answer(status), f"the image link {found} (HTTP {status})", asked)
+        for status, found, asked in (
+            (403, LEADS_NOWHERE, "poll×5 download×12"),
+            (404, LEADS_NOWHERE, GONE),
+            (410, "has expired", GONE),
+        )
     ],
     *[
-        _ever(f"{status} for ever", Answer(status), f"the image link does not work (HTTP {status})", "download")
-        for status in (206, 304, 400, 401, 402, 416, 451)
+        _ever(f"{status} for ever", Answer(status), f"the image link does not work (HTTP {status})", asked)
+        for status, asked in (
+            *[(status, "download") for status in (206, 304, 400, 402, 416, 451)],
+            (401, "download×2"),
+        )
     ],
     Cell(
         "expired, and no poll to mend it",
