@@ -34,10 +34,12 @@ _READ_SECONDS = 60.0
 _LOCATION = "gptimage.location"
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _LONGEST_SCHEME = 10
-_PASSING = frozenset({202, 204, 408, 423, 425, 429})
-"""Answers to a download that the next try may not get."""
+_FOUND = frozenset({200, 201, 203, 206})
+"""Answers whose body may be the picture: it tells itself whether it is whole."""
 _DENIED = frozenset({401, 403})
-_NOT_THERE = {403: "has expired or leads nowhere yet", 404: "has expired or leads nowhere yet", 410: "has expired"}
+_LEADS_NOWHERE = "has expired or leads nowhere yet"
+_NOT_THERE = {401: "does not work", 403: _LEADS_NOWHERE, 404: _LEADS_NOWHERE, 410: "has expired"}
+"""Answers that speak of the link, and not of the state of its host."""
 
 
 @dataclass(frozen=True)
@@ -157,13 +159,12 @@ def _nat64(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
 
 async def _save(response: httpx.Response, part: Path) -> Downloaded:
     """Write the body of an answer to a file, hashing as it comes."""
-    if response.status_code != 200:
-        expired = response.status_code in _NOT_THERE
-        what = _NOT_THERE.get(response.status_code, "does not work")
-        if expired or not (response.status_code >= 500 or response.status_code in _PASSING):
-            kind = _DeniedError if response.status_code in _DENIED else LinkError
-            raise kind(f"the image link {what} (HTTP {response.status_code})", expired=expired)
-        raise GatewayError(f"the image link {what} (HTTP {response.status_code})", status=response.status_code)
+    status = response.status_code
+    if status in _NOT_THERE:
+        kind = _DeniedError if status in _DENIED else LinkError
+        raise kind(f"the image link {_NOT_THERE[status]} (HTTP {status})", expired=True)
+    if status not in _FOUND:
+        raise GatewayError(f"the image link does not work (HTTP {status})", status=status)
     hasher, size = hashlib.sha256(), 0
     with _whole_or_nothing(part) as file:
         try:

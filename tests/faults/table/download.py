@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +21,7 @@ BROKE_OFF = "the download from 127.0.0.1 broke off "
 NO_PICTURE = "what was downloaded is not a PNG, JPEG or WebP picture…"
 
 
+ONE_DOWNLOAD = "submit batch download"
 EVER = "poll×4 download×6"
 GONE = "poll×5 download×6"
 LEADS_NOWHERE = "has expired or leads nowhere yet"
@@ -67,17 +67,20 @@ def _redirected(to: str) -> Callable[[World], None]:
     return happens
 
 
-def _signed_anew(world: World) -> None:
-    """A link that is different each time, as signatures make it, to a picture that is not there at first."""
-    signatures = itertools.count(1)
+def _signed_anew(refusal: Answer) -> Callable[[World], None]:
+    """A link that is different each time, as signatures make it, of which the first ones do not work."""
 
-    def finished(_: Any) -> Answer:
-        number = next(signatures)
-        return says({"data": task("task_1", "completed", f"{world.service.origin}/a.png?signature={number}")})
+    def happens(world: World) -> None:
+        signatures = itertools.count(1)
 
-    world.service.batch = lambda request: says({"data": [json.loads(finished(request).body)["data"]]})
-    world.service.poll = finished
-    world.service.download = lambda request: PICTURE if request.path.endswith("=4") else Answer(404)
+        def finished() -> dict[str, Any]:
+            return task("task_1", "completed", f"{world.service.origin}/a.png?signature={next(signatures)}")
+
+        world.service.batch = lambda _: says({"data": [finished()]})
+        world.service.poll = lambda _: says({"data": finished()})
+        world.service.download = lambda request: PICTURE if request.path[-1] in "3456789" else refusal
+
+    return happens
 
 
 def _impatient(world: World) -> None:
@@ -117,9 +120,9 @@ CELLS = [
     ],
     Cell(
         "each poll gives another link, and the last one works",
-        _signed_anew,
+        _signed_anew(Answer(404)),
         MADE,
-        "submit batch poll×3 download×4",
+        "submit batch poll×2 download×3",
     ),
     _ever("closed for ever", Answer(vanish=True), f"{BROKE_OFF}(Server disconnected …)"),
     _ever("reset for ever", Answer(vanish=True), f"{BROKE_OFF}(…)", happens=wires.resets),
@@ -130,18 +133,27 @@ CELLS = [
     *[
         _ever(f"{status} for ever", Answer(status), f"the image link {found} (HTTP {status})", asked)
         for status, found, asked in (
+            (401, "does not work", "poll×5 download×12"),
             (403, LEADS_NOWHERE, "poll×5 download×12"),
             (404, LEADS_NOWHERE, GONE),
             (410, "has expired", GONE),
         )
     ],
     *[
-        _ever(f"{status} for ever", Answer(status), f"the image link does not work (HTTP {status})", asked)
-        for status, asked in (
-            *[(status, "download") for status in (206, 304, 400, 402, 416, 451)],
-            (401, "download×2"),
-        )
+        _ever(f"{status} for ever", Answer(status), f"the image link does not work (HTTP {status})")
+        for status in (204, 304, 400, 402, 416, 451)
     ],
+    *[
+        Cell(f"a whole picture with {status}", at("download", replace(PICTURE, status=status)), MADE, ONE_DOWNLOAD)
+        for status in (201, 203, 206)
+    ],
+    _once("a part with 206", Answer(206, picture()[:-20]), polls="poll "),
+    Cell(
+        "a link that has expired as Google says it",
+        _signed_anew(Answer(400)),
+        MADE,
+        "submit batch poll×2 download×4",
+    ),
     Cell(
         "expired, and no poll to mend it",
         both(at("download", Answer(410), stays=True), at("poll", fails(500, "boom"), stays=True)),
