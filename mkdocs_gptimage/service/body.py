@@ -19,7 +19,13 @@ import anyio
 import anyio.to_thread
 import httpx
 
-from mkdocs_gptimage.errors import PictureError, ResourceError, UnkeptAnswerError, UnknownOutcomeError
+from mkdocs_gptimage.errors import (
+    GatewayError,
+    PictureError,
+    ResourceError,
+    UnkeptAnswerError,
+    UnknownOutcomeError,
+)
 from mkdocs_gptimage.resources import lack_of, naming_lack
 from mkdocs_gptimage.service.inflate import TooLongError, inflated
 
@@ -55,6 +61,8 @@ class Body:
         self._limit = limit
         self._size = 0
         self._charset: str | None = None
+        self.broke_off: GatewayError | None = None
+        """Why there was no more of it, which counts when what is there cannot be read."""
         self._file = SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - closed below
         weakref.finalize(self, self._file.close)
 
@@ -104,6 +112,10 @@ class Body:
                 found = read(self._content())
         except OSError as error:
             raise _not_kept(error) from None
+        except UnknownOutcomeError:
+            if self.broke_off is None:
+                raise
+            raise self.broke_off from None
         self._file.close()
         return found
 

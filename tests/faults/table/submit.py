@@ -331,6 +331,13 @@ LABELLED = [
         for name, labelled in LABELS.items()
     ],
     _ok(
+        "a length beyond its end",
+        replace(accepts("task_1"), headers={"Content-Length": "999"}, cut=999),
+        MADE,
+        "",
+        "submit batch download",
+    ),
+    _ok(
         "words that are not UTF-8",
         Answer(body='{"code": 200, "message": "déjà", "data": [{"task_id": "task_1"}]}'.encode("latin-1")),
         MADE,
