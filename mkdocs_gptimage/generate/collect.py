@@ -125,9 +125,12 @@ class Collector:
                     downloaded = await self._download(image, part)
             except TimeoutError:
                 raise LinkError(f"the download took longer than {_DOWNLOAD_SECONDS} s") from None
-        # In a thread: decoding would hold up the loop.
-        async with self._client.memory_limiter:
-            return downloaded, await asyncio.wrap_future(self._decoder.submit(verify_image, part))
+        try:
+            # In a thread: decoding would hold up the loop.
+            async with self._client.memory_limiter:
+                return downloaded, await asyncio.wrap_future(self._decoder.submit(verify_image, part))
+        except PictureError as error:
+            raise (GatewayError(downloaded.problem) if downloaded.problem else error) from None
 
     async def _download(self, image: Image, part: Path) -> Downloaded:
         try:

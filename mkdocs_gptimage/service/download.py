@@ -22,7 +22,7 @@ from mkdocs_gptimage.resources import lack_of
 from mkdocs_gptimage.service.inflate import TooLongError, inflated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from mkdocs_gptimage.service.redact import Secret
@@ -48,6 +48,8 @@ class Downloaded:
 
     sha256: str
     bytes: int
+    problem: str = ""
+    """Why no more bytes came; they may be a whole picture all the same: a length is a label as well."""
 
 
 async def put_location_aside(response: httpx.Response) -> None:
@@ -96,16 +98,18 @@ class Downloader:
             async with self.client.stream("GET", url, headers=headers, timeout=_READ_SECONDS) as response:
                 target: str | None = response.extensions[_LOCATION]
                 if not (response.is_redirect and target):
-                    return await _save(response, part)
+                    return await _save(response, part, lambda error: self._broke_off(url, error))
                 return urljoin(url, target)
         except (httpx.HTTPError, httpx.InvalidURL, ValueError, MemoryError, RuntimeError) as error:
-            lack = lack_of(error)
-            if isinstance(error, RuntimeError) and not lack:
+            if isinstance(error, RuntimeError) and not lack_of(error):
                 raise
-            said = lack or self._secret.describe(error) or type(error).__name__
-            failure = GatewayError(f"the download from {self._secret.hide(_host(url))} broke off ({said})")
+            failure = GatewayError(self._broke_off(url, error))
         # Not inside of the handler: the errors of httpx hold the request, which may hold the key.
         raise failure
+
+    def _broke_off(self, url: str, error: Exception) -> str:
+        said = lack_of(error) or self._secret.describe(error) or type(error).__name__
+        return f"the download from {self._secret.hide(_host(url))} broke off ({said})"
 
     def _check_link(self, url: str) -> None:
         scheme = url.partition(":")[0].lower()
@@ -157,15 +161,15 @@ def _nat64(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
     return ipaddress.IPv4Address(address.packed[-4:]) if address in _NAT64 else None
 
 
-async def _save(response: httpx.Response, part: Path) -> Downloaded:
-    """Write the body of an answer to a file, hashing as it comes."""
+async def _save(response: httpx.Response, part: Path, explain: Callable[[Exception], str]) -> Downloaded:
+    """Write the body of an answer to a file, hashing as it comes; `explain` words the end of a connection."""
     status = response.status_code
     if status in _NOT_THERE:
         kind = _DeniedError if status in _DENIED else LinkError
         raise kind(f"the image link {_NOT_THERE[status]} (HTTP {status})", expired=True)
     if status not in _FOUND:
         raise GatewayError(f"the image link does not work (HTTP {status})", status=status)
-    hasher, size = hashlib.sha256(), 0
+    hasher, size, problem = hashlib.sha256(), 0, ""
     with _whole_or_nothing(part) as file:
         try:
             async with contextlib.aclosing(inflated(response, MAX_PICTURE_BYTES)) as pieces:
@@ -175,7 +179,11 @@ async def _save(response: httpx.Response, part: Path) -> Downloaded:
                     size += len(piece)
         except TooLongError:
             raise ImageLimitError(f"the picture is larger than {MAX_PICTURE_BYTES // 1024 // 1024} MiB") from None
-    return Downloaded(hasher.hexdigest(), size)
+        except (httpx.RemoteProtocolError, httpx.ReadError) as error:
+            if not size or lack_of(error):
+                raise
+            problem = explain(error)
+    return Downloaded(hasher.hexdigest(), size, problem)
 
 
 @contextlib.contextmanager

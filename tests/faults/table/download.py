@@ -167,7 +167,12 @@ CELLS = [
         MADE,
         "submit batch poll download×2",
     ),
-    _ever("too long", replace(PICTURE, headers={"Content-Length": "90000"}, cut=60_000), f"{BROKE_OFF}(peer closed …)"),
+    Cell(
+        "a length beyond its end",
+        at("download", replace(PICTURE, headers={"Content-Length": "90000"}, cut=60_000), stays=True),
+        MADE,
+        ONE_DOWNLOAD,
+    ),
     _spoiled("too short", picture()[:-20], "the picture …"),
     _spoiled("empty", b"", NO_PICTURE),
     _spoiled("HTML", b"<html>Log in</html>", NO_PICTURE),

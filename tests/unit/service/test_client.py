@@ -215,8 +215,8 @@ def test_links_that_lead_nowhere(download, link):
 @pytest.mark.parametrize(
     ("answer", "error"),
     [
-        (Answer(body=picture(), cut=30), GatewayError),
-        (Answer(body=picture(), headers={"Content-Length": "9999"}, cut=9999), GatewayError),
+        (Answer(vanish=True), GatewayError),
+        (Answer(headers={"Content-Length": "9"}, cut=9), GatewayError),
         (Answer(302, headers={"Location": "http://[::1"}), GatewayError),
         (Answer(302, headers={"Location": "http://127.0.0.1:99999/"}), LinkError),
     ],
@@ -229,6 +229,15 @@ def test_downloads_that_fail(download, service, tmp_path, answer, error):
 
     assert type(caught.value) is error
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_download_that_breaks_off_says_so(download, service, tmp_path):
+    """What had come is there to be looked at, with the reason why there is no more."""
+    service.download = Answer(body=picture(), cut=30)
+    found = download(f"{service.origin}/a.png")
+
+    assert "broke off (peer closed connection" in found.problem
+    assert (tmp_path / "part").read_bytes() == picture()[:30]
 
 
 @pytest.mark.parametrize(
