@@ -98,8 +98,7 @@ class Collector:
 
     async def _bring(self, job: Job, image: Image, part: Path) -> tuple[Downloaded, ImageInfo]:
         """Download and check a picture; for about half a minute while it is not where it should be, or damaged."""
-        assert job.submission is not None
-        source = Source(self._client, job.submission, image)
+        source = Source(self._client, job, image)
         for tries, pause in enumerate(retry.DOWNLOAD_PAUSES, 1):
             try:
                 return await self._try(source.image, part)

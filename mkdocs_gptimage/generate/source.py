@@ -8,17 +8,18 @@ from mkdocs_gptimage.errors import GatewayError, LinkError
 
 if TYPE_CHECKING:
     from mkdocs_gptimage.errors import GptImageError
-    from mkdocs_gptimage.journal.submission import Submission
+    from mkdocs_gptimage.generate.job import Job
     from mkdocs_gptimage.service.client import Client
     from mkdocs_gptimage.service.protocol import Image
 
 
 class Source:
-    """The picture of one submission: the answer of a finished task, or of the submit itself."""
+    """The picture of one job: the answer of a finished task, or of the submit itself."""
 
-    def __init__(self, client: Client, submission: Submission, image: Image) -> None:
+    def __init__(self, client: Client, job: Job, image: Image) -> None:
+        assert job.submission is not None
         self._client = client
-        self._submission = submission
+        self._submission = job.submission
         self._failure: GatewayError | None = None
         self.image = image
 
