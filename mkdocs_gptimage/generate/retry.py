@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mkdocs_gptimage.errors import BusyError, GatewayError, InProgressError
+from mkdocs_gptimage.errors import BusyError, ImageLimitError, InProgressError, LinkError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from mkdocs_gptimage.errors import GatewayError, GptImageError
 
 SUBMIT_ATTEMPTS = 6
 """Tries of one submit that was, each time, provably not accepted."""
 LACK_ATTEMPTS = 3
 """Tries to store one picture while memory, open files or threads are lacking."""
-DOWNLOAD_ATTEMPTS = 4
-"""Tries of one download."""
+DOWNLOAD_PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0)
+"""Seconds between the tries of one download: a picture may reach its host some time after its task is ready."""
 NO_SUCH_TASK = frozenset({404, 410})
 """Statuses of a poll that say that the service does not know the task."""
 DENIALS = 5
@@ -34,6 +36,16 @@ def may_repeat_submit(failure: GatewayError, attempt: int) -> bool:
     Only if the service provably accepted nothing, or if it works on the same submit, which the idempotency key tells.
     """
     return attempt < SUBMIT_ATTEMPTS and isinstance(failure, (BusyError, InProgressError))
+
+
+def may_repeat_download(failure: GptImageError) -> bool:
+    """Whether a download that failed may work later in the same run, or with a fresh link.
+
+    A picture that is not there yet is one of many errors, an empty file, or an HTML page with the status 200.
+    """
+    if isinstance(failure, LinkError):
+        return failure.expired
+    return not isinstance(failure, ImageLimitError)
 
 
 def delay(attempt: int, retry_after: float | None, jitter: float) -> float:

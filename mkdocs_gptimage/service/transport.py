@@ -149,7 +149,13 @@ class Transport:
         async with contextlib.aclosing(await client.send(request, stream=True)) as response:
             if 200 <= response.status_code < 300:
                 answer = body.Body(response.status_code, _MAX_ANSWER)
-                await answer.receive(response)
+                try:
+                    await answer.receive(response)
+                except (httpx.RemoteProtocolError, httpx.ReadError) as error:
+                    if lack_of(error):
+                        raise
+                    # It may be whole all the same: a length is a label as well.
+                    answer.broke_off = self._what_it_proves(error)
                 return answer
             said = await body.beginning(response, _MAX_ERROR_ANSWER)
             failure = self.without_key(protocol.failure(response.status_code, said, response.headers))

@@ -15,6 +15,7 @@ from scripted_service import Answer, accepts, encoded, fails, picture, says
 
 from . import wires
 from .cells import DENIED, LEFT, MADE, REFUSED, STOPPED, UNKNOWN, Cell, World, at, both, link
+from .labels import LABELS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -299,9 +300,18 @@ BODY = [
             at("download", Answer(500), stays=True),
         ),
         LEFT,
-        "submit download×4",
+        "submit download×6",
         "the image link does not work (HTTP 500)",
     ),
+    *[
+        Cell(
+            f"a link that first gives {fault}",
+            both(at("submit", lambda request: says({"data": [{"url": link(request)}]})), at("download", answer)),
+            MADE,
+            "submit download×2",
+        )
+        for fault, answer in (("404", Answer(404)), ("a cut picture", Answer(body=picture()[:-20])))
+    ],
     Cell(
         "a link that has expired",
         both(
@@ -309,9 +319,37 @@ BODY = [
             at("download", Answer(410), stays=True),
         ),
         DENIED,
-        "submit download×2",
+        "submit download×6",
         f"{SENT}the image link has expired (HTTP 410)",
     ),
 ]
 
-CELLS = [*CONNECTION, *STATUS, *BODY]
+LABELLED = [
+    *[_ok(name, labelled(accepts("task_1")), MADE, "", "submit batch download") for name, labelled in LABELS.items()],
+    *[
+        _ok(f"a refusal, {name}", labelled(fails(400, "no")), REFUSED, "HTTP 400: no")
+        for name, labelled in LABELS.items()
+    ],
+    _ok(
+        "a length beyond its end",
+        replace(accepts("task_1"), headers={"Content-Length": "999"}, cut=999),
+        MADE,
+        "",
+        "submit batch download",
+    ),
+    _ok(
+        "words that are not UTF-8",
+        Answer(body='{"code": 200, "message": "déjà", "data": [{"task_id": "task_1"}]}'.encode("latin-1")),
+        MADE,
+        "",
+        "submit batch download",
+    ),
+    _ok(
+        "a refusal in GBK",
+        Answer(400, '{"message": "余额"}'.encode("gbk"), {"Content-Type": "application/json; charset=GBK"}),
+        REFUSED,
+        "HTTP 400: 余额",
+    ),
+]
+
+CELLS = [*CONNECTION, *STATUS, *BODY, *LABELLED]
