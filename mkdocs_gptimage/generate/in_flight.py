@@ -14,6 +14,7 @@ from mkdocs_gptimage.generate.collect import Collector, why_not_stored
 from mkdocs_gptimage.generate.poll import Poller
 from mkdocs_gptimage.generate.step import Step
 from mkdocs_gptimage.service import protocol
+from mkdocs_gptimage.service.pictures import Image
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -64,7 +65,7 @@ class InFlight:
         if submission.task_id is not None:
             self.follow(job)
         else:
-            self.collect(job, protocol.Image(url=submission.link))
+            self.collect(job, Image(url=submission.link))
 
     def follow(self, job: Job) -> None:
         """Poll a job's task until it ends, unless the same task belongs to another picture."""
@@ -88,7 +89,7 @@ class InFlight:
         assert submission is not None
         try:
             if submission.task_id is None:
-                self._stored(job, await self._collector.collect(job, protocol.Image(url=submission.link), None))
+                self._stored(job, await self._collector.collect(job, Image(url=submission.link), None))
             else:
                 await self._client.poll(submission.task_id)
                 self.resume(job, submission)
@@ -102,7 +103,7 @@ class InFlight:
             raise
         return True
 
-    def collect(self, job: Job, image: protocol.Image, cost_usd: float | None = None) -> None:
+    def collect(self, job: Job, image: Image, cost_usd: float | None = None) -> None:
         """Start to download and store a job's picture."""
         self._group.start_soon(self._collect, job, image, cost_usd)
 
@@ -127,7 +128,7 @@ class InFlight:
         else:
             self._outcomes.waiting(job, reason)
 
-    async def _collect(self, job: Job, image: protocol.Image, cost_usd: float | None) -> None:
+    async def _collect(self, job: Job, image: Image, cost_usd: float | None) -> None:
         try:
             entry = await self._collector.collect(job, image, cost_usd)
         except GptImageError as error:

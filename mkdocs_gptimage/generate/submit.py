@@ -29,6 +29,7 @@ from mkdocs_gptimage.generate import retry
 from mkdocs_gptimage.generate.request_bodies import RequestBodies
 from mkdocs_gptimage.journal.submission import Stage, Submission
 from mkdocs_gptimage.service import protocol
+from mkdocs_gptimage.service.pictures import Image
 from mkdocs_gptimage.store.entry import Entry
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class Submitter:
         self.gateway_verified = anyio.Event()
         """Set once the service has accepted a submit, or has asked for patience: its address and the key are right."""
 
-    async def submit(self, job: Job) -> protocol.Image | None:
+    async def submit(self, job: Job) -> Image | None:
         """Submit a job until it is accepted; set its submission, and return the picture if it is there at once.
 
         A job may come with the submission of a submit whose outcome is unknown. Raises `RejectedError` when nothing was
@@ -104,7 +105,7 @@ class Submitter:
             self._open_at = max(self._open_at, self._clock.monotonic() + wait)
         raise AssertionError("the last attempt returns or raises")
 
-    async def _send(self, job: Job, body: Upload, unknown: Submission | None) -> protocol.Image | GatewayError | None:
+    async def _send(self, job: Job, body: Upload, unknown: Submission | None) -> Image | GatewayError | None:
         """Send a submit once; the journal knows what came of it, and of an `unknown` one before, when this returns."""
         assert job.submission is not None
         # A submit that has left is not abandoned when the run is being ended: its answer says what is paid for.
@@ -209,8 +210,8 @@ class Submitter:
             self.stopped = RejectedError(said)
 
     def _accept(
-        self, job: Job, submission: Submission, answer: protocol.Accepted | protocol.Image, unknown: Submission | None
-    ) -> protocol.Image | None:
+        self, job: Job, submission: Submission, answer: protocol.Accepted | Image, unknown: Submission | None
+    ) -> Image | None:
         self._unknown_in_a_row = 0
         if isinstance(answer, protocol.Accepted):
             # A service that repeats, for the same key, the task that it has denied gets another key the next time.
@@ -228,7 +229,7 @@ class Submitter:
         # If the journal fails now, the intent in it still prevents a second payment, and this run can collect.
         with contextlib.suppress(ConfigurationError):
             self._journal.write(job.submission)
-        return answer if isinstance(answer, protocol.Image) else None
+        return answer if isinstance(answer, Image) else None
 
     def stop(self, reason: str) -> None:
         """Submit nothing more in this run: what would be paid for could not be kept."""

@@ -25,7 +25,7 @@ from mkdocs_gptimage.resources import lack_of, naming_lack
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterator
 
-    from mkdocs_gptimage.service.protocol import Image
+    from mkdocs_gptimage.service.pictures import Image
 
 T = TypeVar("T")
 

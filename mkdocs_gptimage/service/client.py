@@ -14,6 +14,7 @@ from mkdocs_gptimage.errors import GatewayError, UnknownOutcomeError
 from mkdocs_gptimage.service import body as answers
 from mkdocs_gptimage.service import protocol
 from mkdocs_gptimage.service.download import Downloader
+from mkdocs_gptimage.service.pictures import Image
 from mkdocs_gptimage.service.transport import CONNECT_SECONDS, Request, Transport
 from mkdocs_gptimage.service.upload import Upload
 
@@ -56,7 +57,7 @@ class Client:
     async def __aexit__(self, *_: object) -> None:
         await self._transport.__aexit__()
 
-    async def submit(self, body: Upload, idempotency_key: str, seconds: float) -> protocol.Accepted | protocol.Image:
+    async def submit(self, body: Upload, idempotency_key: str, seconds: float) -> protocol.Accepted | Image:
         """Ask for a picture, once.
 
         `seconds` bounds the wait for the answer: some services draw before they answer. Raises `RejectedError` when
@@ -67,7 +68,7 @@ class Client:
         url = f"{self._base}{self._api.submit_path}"
         answer = await self._transport.send(Request(url, timeout, seconds, body, headers))
         found = await self._understood(answer, _submitted)
-        if isinstance(found, protocol.Image):
+        if isinstance(found, Image):
             self._check_secret(found.url, "the answer's image link")
             return found
         self._check_secret(found.task_id, "the answer's task id")
@@ -117,6 +118,6 @@ class Client:
         return await self._downloader.download(link, part)
 
 
-def _submitted(body: bytes) -> protocol.Accepted | protocol.Image:
+def _submitted(body: bytes) -> protocol.Accepted | Image:
     found = protocol.submitted(body)
-    return answers.spooled(found) if isinstance(found, protocol.Image) else found
+    return answers.spooled(found) if isinstance(found, Image) else found

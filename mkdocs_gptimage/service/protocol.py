@@ -1,28 +1,21 @@
 """The image API's wire format: request bodies, and responses parsed to values or errors; no I/O.
 
 Gateways contradict each other and drift; everything documented and everything seen in the wild is understood here,
-and nothing is relied on. What an answer proves about a submit decides about money: only an answer that proves it was
-not accepted is a `RejectedError`.
+and nothing is relied on.
 """
 
 from __future__ import annotations
 
 import enum
 import json
-import re
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
-from mkdocs_gptimage.errors import (
-    AccessError,
-    BalanceError,
-    BusyError,
-    GatewayError,
-    InProgressError,
-    RejectedError,
-    UnknownOutcomeError,
-)
+from mkdocs_gptimage.errors import GatewayError, UnknownOutcomeError
+from mkdocs_gptimage.service.pictures import Image, find_image
+from mkdocs_gptimage.service.refusals import REFUSALS, failure
+from mkdocs_gptimage.service.task_ids import candidates, task_id_of
+from mkdocs_gptimage.service.words import excerpt, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -30,23 +23,13 @@ if TYPE_CHECKING:
     from mkdocs_gptimage.spec.model import ImageSpec
 
 
-LONGEST_WAIT = 600.0
-"""Seconds; a longer Retry-After is cut."""
-_LONGEST_MESSAGE = 300
-_LONGEST_LINK = 8192
 _DEEPEST = 6
-"""Objects inside each other that are searched for a picture or a task."""
-# Never `.` or `..`: an id becomes a part of an address.
-_TASK_ID = re.compile(r"(?!\.+\Z)[A-Za-z0-9_.:~-]{1,200}")
+"""Objects inside each other that are searched for a task."""
 _FINISHED = frozenset({"completed", "complete", "succeeded", "success", "finished", "done", "ready"})
 _FAILED = frozenset({"failed", "failure", "cancelled", "canceled", "error"})
 _QUEUED = frozenset({"submitted", "pending", "queued", "created", "waiting"})
 # A refusal that comes with one of these, in a shape that cannot be read, proves nothing.
 _SIGNS_OF_WORK = ("data", "task_id", "taskId", "task", "tasks", "images", "result")
-_NOT_BUILT = "build_request_failed"
-_REFUSALS = frozenset({400, 401, 402, 403, 404, 422, 429})
-# Refused before anything was looked at: another address, method, size or kind of request was expected.
-_NOT_EVEN_READ = frozenset({301, 307, 308, 405, 406, 410, 411, 413, 414, 415, 417, 426, 428, 431, 451})
 
 
 class Phase(enum.Enum):
@@ -54,15 +37,6 @@ class Phase(enum.Enum):
     RUNNING = "running"
     READY = "ready"
     FAILED = "failed"
-
-
-@dataclass(frozen=True)
-class Image:
-    """Where the picture's bytes are: a link, or the bytes themselves in base64, as text or spooled to a file."""
-
-    url: str | None = None
-    base64: str | None = None
-    spooled: IO[bytes] | None = None
 
 
 @dataclass(frozen=True)
@@ -110,29 +84,29 @@ def _request(spec: ImageSpec) -> dict[str, Any]:
 
 def submitted(body: bytes) -> Accepted | Image:
     """Read the body of a 2xx answer to a submit; raise `GatewayError` for one that refuses or cannot be read."""
-    candidates = list(_candidates(_parse(body)))
-    task_id = next(filter(None, (_task_id(c, ("task_id",)) for c in candidates)), None)
+    described = list(candidates(_parse(body)))
+    task_id = next(filter(None, (task_id_of(c, ("task_id",)) for c in described)), None)
     if task_id:
         return Accepted(task_id)
     # A bare `id` beside a picture is the answer's own, and beside an error the request's.
-    image = next(filter(None, map(_image, candidates)), None)
+    image = next(filter(None, map(find_image, described)), None)
     if image:
         return image
-    bare = [c for c in candidates if "status" in c] + [c for c in candidates if not c.get("error")]
-    task_id = next(filter(None, map(_task_id, bare)), None)
+    bare = [c for c in described if "status" in c] + [c for c in described if not c.get("error")]
+    task_id = next(filter(None, map(task_id_of, bare)), None)
     if task_id:
         return Accepted(task_id)
-    code = _number(candidates[-1].get("code")) if candidates else None
-    if code in _REFUSALS and not any(map(candidates[-1].get, _SIGNS_OF_WORK)):
+    code = _number(described[-1].get("code")) if described else None
+    if code in REFUSALS and not any(map(described[-1].get, _SIGNS_OF_WORK)):
         raise failure(int(code), body, {})
-    raise _unreadable(f"the answer to the submit holds neither a task nor a picture: {_excerpt(body)}")
+    raise _unreadable(f"the answer to the submit holds neither a task nor a picture: {excerpt(body)}")
 
 
 def task(body: bytes, asked: str) -> Task:
     """Read the body of a 2xx answer to the poll of one task; raise `GatewayError` when it does not hold that one."""
     answer = _parse(body)
     holds_another = False
-    for candidate in _candidates(answer):
+    for candidate in candidates(answer):
         if "status" in candidate or "result" in candidate:
             ids = [value for key in ("task_id", "id") if isinstance(value := candidate.get(key), str) and value]
             # What is around another's task may speak of that one.
@@ -141,10 +115,10 @@ def task(body: bytes, asked: str) -> Task:
                 continue
             found = _task(candidate)
             # "status: error" around no task speaks of the poll; believing it would forget a task that is paid for.
-            if found.phase is Phase.FAILED and candidate is answer and not _task_id(candidate):
+            if found.phase is Phase.FAILED and candidate is answer and not task_id_of(candidate):
                 break
             return found
-    raise GatewayError(f"the answer to a poll holds no task: {_excerpt(body)}", status=200)
+    raise GatewayError(f"the answer to a poll holds no task: {excerpt(body)}", status=200)
 
 
 def tasks(body: bytes, asked: Iterable[str]) -> dict[str, Task]:
@@ -161,83 +135,16 @@ def tasks(body: bytes, asked: Iterable[str]) -> dict[str, Task]:
     return found
 
 
-def failure(status: int, body: bytes, headers: Mapping[str, str]) -> GatewayError:
-    """Return the error for an answer to a submit that is not 2xx, classified by what it proves."""
-    code, said = _error(body)
-    message = f"HTTP {status}: {said}" if said else f"HTTP {status}"
-    wait = retry_after(headers.get("retry-after"))
-    if status in (401, 403):
-        return AccessError(message, status=status)
-    if (status, code) != (409, "idempotency_in_progress") and _names_task(body):
-        return UnknownOutcomeError(f"{message}, and it names a task", status=status, retry_after=wait)
-    if status == 402:
-        return BalanceError(message, status=status)
-    if status == 429 or (status, code) == (503, "idempotency_unavailable"):
-        return BusyError(message, status=status, retry_after=wait)
-    if (status, code) == (409, "idempotency_in_progress"):
-        return InProgressError(message, status=status, retry_after=wait)
-    is_not_built = status == 500 and _NOT_BUILT.encode() in body and _NOT_BUILT in (code, said[: len(_NOT_BUILT)])
-    if is_not_built or status in _REFUSALS | _NOT_EVEN_READ:
-        return RejectedError(message, status=status)
-    return UnknownOutcomeError(message, status=status, retry_after=wait)
-
-
-def _names_task(body: bytes) -> bool:
-    """Whether an answer that refuses speaks of a task all the same: then it proves nothing."""
-    try:
-        return any(_task_id(candidate, ("task_id",)) for candidate in _candidates(json.loads(body)))
-    except (ValueError, RecursionError):
-        return False
-
-
-def retry_after(value: str | None) -> float | None:
-    """Return the seconds of a Retry-After header, a number or a date (relative to now); None without a usable one."""
-    if not value:
-        return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        seconds = _seconds_until(value)
-    return min(max(seconds, 0.0), LONGEST_WAIT) if seconds == seconds else None  # noqa: PLR0124 - not a number
-
-
-def _seconds_until(date: str) -> float:
-    import datetime as dt  # noqa: PLC0415 - rarely needed
-
-    try:
-        moment = parsedate_to_datetime(date)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return float("nan")
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=dt.timezone.utc)
-    return (moment - dt.datetime.now(dt.timezone.utc)).total_seconds()
-
-
 def _parse(body: bytes) -> Any:
     try:
         return json.loads(body)
     except (ValueError, RecursionError):
-        raise _unreadable(f"the answer is not JSON: {_excerpt(body)}") from None
+        raise _unreadable(f"the answer is not JSON: {excerpt(body)}") from None
 
 
 def _unreadable(message: str) -> UnknownOutcomeError:
     """The error for a 2xx answer that does not say what it should."""
     return UnknownOutcomeError(message, status=200)
-
-
-def _candidates(answer: Any) -> Iterator[dict[str, Any]]:
-    """The objects of an answer that may describe a task or a picture, the most specific first."""
-    if not isinstance(answer, dict):
-        return
-    data = answer.get("data")
-    if isinstance(data, dict):
-        inner = data.get("data")
-        yield data
-        if isinstance(inner, dict):
-            yield inner
-    if isinstance(data, list):
-        yield from (item for item in data if isinstance(item, dict))
-    yield answer
 
 
 def _listed(answer: Any, depth: int = 0) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -247,7 +154,7 @@ def _listed(answer: Any, depth: int = 0) -> Iterator[tuple[str, dict[str, Any]]]
             if isinstance(item, dict):
                 inner = item.get("data")
                 described = inner if isinstance(inner, dict) and "status" not in item else item
-                task_id = _task_id(described) or _task_id(item)
+                task_id = task_id_of(described) or task_id_of(item)
                 if task_id and ("status" in described or "result" in described):
                     yield task_id, described
     elif isinstance(answer, dict) and depth < _DEEPEST:
@@ -267,71 +174,13 @@ def _task(candidate: Mapping[str, Any]) -> Task:
     word = candidate.get("status")
     status = word.strip().lower() if isinstance(word, str) else ""
     if status in _FAILED:
-        said = _words(candidate.get("error")) or _words(candidate.get("message")) or f"'{status}', without a reason"
+        said = words(candidate.get("error")) or words(candidate.get("message")) or f"'{status}', without a reason"
         return Task(Phase.FAILED, message=said)
     if status not in _FINISHED:
         return Task(Phase.QUEUED if status in _QUEUED else Phase.RUNNING)
-    image = _image(candidate)
+    image = find_image(candidate)
     # Finished without a picture is no proof that nothing is paid: wait for the link until the deadline.
     return Task(Phase.READY, image, cost_usd=_number(candidate.get("cost"))) if image else Task(Phase.RUNNING)
-
-
-def _image(candidate: Mapping[str, Any], depth: int = 0) -> Image | None:
-    """The first picture that an object points to: itself, or in `result`, `images`, `data`."""
-    if depth > _DEEPEST:
-        return None
-    link = candidate.get("url")
-    for each in link if isinstance(link, list) else [link]:
-        if _is_link(each):
-            return Image(url=each)
-    encoded = candidate.get("b64_json")
-    if isinstance(encoded, str) and encoded:
-        return Image(base64=encoded)
-    for key in ("result", "images", "data"):
-        inner = candidate.get(key)
-        for item in inner if isinstance(inner, list) else [inner]:
-            if isinstance(item, dict):
-                found = _image(item, depth + 1)
-                if found:
-                    return found
-            elif key != "data" and _is_link(item, begins=("http://", "https://")):
-                return Image(url=item)
-    return None
-
-
-def _is_link(value: Any, begins: tuple[str, ...] = ("",)) -> bool:
-    return isinstance(value, str) and value.startswith(begins) and 0 < len(value) <= _LONGEST_LINK
-
-
-def _task_id(candidate: Mapping[str, Any], keys: tuple[str, ...] = ("task_id", "id")) -> str | None:
-    for key in keys:
-        value = candidate.get(key)
-        if isinstance(value, str) and _TASK_ID.fullmatch(value):
-            return value
-    return None
-
-
-def _error(body: bytes) -> tuple[str, str]:
-    """(code, words) of an error answer."""
-    try:
-        answer = json.loads(body)
-    except (ValueError, RecursionError):
-        return "", _excerpt(body) if body.strip() and not body.lstrip().startswith(b"<") else ""
-    if not isinstance(answer, dict):
-        return "", ""
-    error = answer.get("error")
-    code = error.get("code") if isinstance(error, dict) else answer.get("code")
-    said = next(filter(None, map(_words, (error, answer.get("message"), answer.get("msg")))), "")
-    return code if isinstance(code, str) else "", said
-
-
-def _words(value: Any) -> str:
-    """The words of an error: a string, or the message of an object; on one line, shortened."""
-    if isinstance(value, dict):
-        value = value.get("message") or value.get("code") or ""
-    text = " ".join(str(value).split()) if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
-    text = "".join(character for character in text if character.isprintable())
-    return text if len(text) <= _LONGEST_MESSAGE else text[: _LONGEST_MESSAGE - 1] + "…"
 
 
 def _number(value: Any) -> float | None:
@@ -344,7 +193,3 @@ def _number(value: Any) -> float | None:
         return None
     number = float(value) if abs(value) < 1e12 else float("inf")
     return number if 0 <= number < float("inf") else None
-
-
-def _excerpt(body: bytes) -> str:
-    return _words(body[: 4 * _LONGEST_MESSAGE].decode("utf-8", "replace")) or "an empty body"

@@ -28,7 +28,7 @@ from mkdocs_gptimage.errors import (
     UnknownOutcomeError,
 )
 from mkdocs_gptimage.resources import lack_of, raise_if_lacking
-from mkdocs_gptimage.service import body, protocol
+from mkdocs_gptimage.service import body, refusals
 from mkdocs_gptimage.service.download import MAX_PICTURE_BYTES, put_location_aside
 from mkdocs_gptimage.service.redact import LogFilter, Secret
 
@@ -152,7 +152,7 @@ class Transport:
                 await answer.receive(response)
                 return answer
             said = await body.beginning(response, _MAX_ERROR_ANSWER)
-            failure = self.without_key(protocol.failure(response.status_code, said, response.headers))
+            failure = self.without_key(refusals.failure(response.status_code, said, response.headers))
             del said
             raise failure
 

@@ -18,8 +18,9 @@ from mkdocs_gptimage.errors import (
     RejectedError,
     UnknownOutcomeError,
 )
-from mkdocs_gptimage.service import protocol
-from mkdocs_gptimage.service.protocol import Accepted, Image, Phase, Task
+from mkdocs_gptimage.service import protocol, refusals
+from mkdocs_gptimage.service.pictures import Image
+from mkdocs_gptimage.service.protocol import Accepted, Phase, Task
 from mkdocs_gptimage.spec.model import ImageSpec
 
 LINK = "https://img.example/a.png?sig=1"
@@ -329,7 +330,7 @@ def test_what_an_error_proves(status, code, message, error, shape):
     """Only answers that prove that nothing was accepted are rejections."""
     described = {"code": code, "message": message}
     answer = {"error": {**described, "type": "t", "request_id": "r"}} if shape == "error" else described
-    found = protocol.failure(status, body(answer), {"retry-after": "7"})
+    found = refusals.failure(status, body(answer), {"retry-after": "7"})
 
     assert type(found) is error
     assert found.status == status
@@ -348,14 +349,14 @@ def test_what_an_error_proves(status, code, message, error, shape):
 )
 def test_a_proof_is_taken_literally(data):
     """What only reads like a proof once it is made fit to be shown is none."""
-    assert type(protocol.failure(500, data, {})) is UnknownOutcomeError
+    assert type(refusals.failure(500, data, {})) is UnknownOutcomeError
 
 
 @pytest.mark.parametrize("status", [429, 500, 404])
 @pytest.mark.parametrize("data", [b"", b"<html><h1>Bad</h1>", b"\xff", DEEP, b"[]", b"null", b'{"error": [1]}'])
 def test_errors_without_words(status, data):
     """An error whose body says nothing readable still tells its status."""
-    assert str(protocol.failure(status, data, {})).startswith(f"HTTP {status}")
+    assert str(refusals.failure(status, data, {})).startswith(f"HTTP {status}")
 
 
 @pytest.mark.parametrize(
@@ -378,7 +379,7 @@ def test_errors_without_words(status, data):
 )
 def test_retry_after(value, seconds):
     """Retry-After is a number of seconds, a date or nothing usable, and never longer than ten minutes."""
-    assert protocol.retry_after(value) == seconds
+    assert refusals.retry_after(value) == seconds
 
 
 @pytest.mark.parametrize("zone", [dt.timezone.utc, None])
@@ -386,7 +387,7 @@ def test_retry_after_date(zone):
     """A date in Retry-After is relative to now."""
     moment = dt.datetime.now(dt.timezone.utc) + dt.timedelta(seconds=60)
 
-    assert protocol.retry_after(format_datetime(moment.replace(tzinfo=zone))) == pytest.approx(60, abs=2)
+    assert refusals.retry_after(format_datetime(moment.replace(tzinfo=zone))) == pytest.approx(60, abs=2)
 
 
 @pytest.mark.parametrize("depth", [50, 400, 900])
@@ -401,7 +402,7 @@ def test_objects_inside_each_other_end(depth):
 def test_a_refusal_that_names_a_task_proves_nothing(status):
     """An answer such as "too many requests, queued as task 7" is never followed by the same submit again."""
     for body in ({"task_id": ID}, {"data": {"task_id": ID}}, {"data": [{"task_id": ID, "status": "submitted"}]}):
-        error = protocol.failure(status, json.dumps({"error": {"message": "busy"}, **body}).encode(), {})
+        error = refusals.failure(status, json.dumps({"error": {"message": "busy"}, **body}).encode(), {})
         assert type(error) is UnknownOutcomeError
         assert error.status == status
 
