@@ -133,7 +133,7 @@ class Collector:
         if job.submission is None or job.submission.task_id is None:
             return None
         try:
-            task = await self._client.poll(job.submission.task_id)
+            task = await self._client.poll(job.submission.task_id, job.references)
         except GatewayError as error:
             raise GatewayError(f"{expired}, and no fresh one could be had: {error}", status=error.status) from None
         return task.image.url if task.image else None

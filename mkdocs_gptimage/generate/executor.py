@@ -205,7 +205,9 @@ class _Generation:
     def _go_on(self, job: Job, image: Image | None) -> None:
         """A submit was accepted."""
         assert job.submission is not None
-        self._outcomes.tell(Step.SUBMITTED, job, " ".join(filter(None, (_describe(job), job.submission.task_id))))
+        said = " ".join(filter(None, (_describe(job), job.submission.task_id)))
+        notice, self._submitter.notice = self._submitter.notice, ""
+        self._outcomes.tell(Step.SUBMITTED, job, f"{said}; {notice}" if notice else said)
         if image is None:
             self._in_flight.follow(job)
         else:

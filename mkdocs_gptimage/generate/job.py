@@ -75,10 +75,21 @@ class Job:
     """When polls, one after the other, said that the service does not know the task; monotonic clock."""
     said: str = ""
     """The last thing the service said when a poll failed."""
+    word: str = ""
+    """The last word and message of its task, when it is a word that nobody knows, or it has ended without a picture."""
+    empty_since: float | None = None
+    """Since when the service says that it has ended, and gives no picture; monotonic clock."""
 
     def advice_after(self, now: float) -> str:
         """How to give up a picture that is waited for since long ago; `now` as `since`."""
         return f"; 'gptimage forget {self.digest.short}' gives it up" if now - self.since > OLD_SECONDS else ""
+
+    @property
+    def references(self) -> frozenset[str]:
+        """Its reference images, as in the canonical form: links, and digests of bytes."""
+        references = self.request.get("references")
+        listed = references if isinstance(references, list) else []
+        return frozenset(each for each in listed if isinstance(each, str))
 
     @property
     def resolution(self) -> str:

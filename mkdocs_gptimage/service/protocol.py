@@ -6,37 +6,31 @@ and nothing is relied on.
 
 from __future__ import annotations
 
-import enum
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from mkdocs_gptimage.errors import GatewayError, UnknownOutcomeError
-from mkdocs_gptimage.service.pictures import Image, find_image
-from mkdocs_gptimage.service.refusals import REFUSALS, failure
-from mkdocs_gptimage.service.task_ids import candidates, task_id_of
-from mkdocs_gptimage.service.words import excerpt, words
+from mkdocs_gptimage.service import task_ids
+from mkdocs_gptimage.service.pictures import Image, find_image, holds_more
+from mkdocs_gptimage.service.refusals import number, refused
+from mkdocs_gptimage.service.statuses import NAMES, Phase, phase_of, word_of
+from mkdocs_gptimage.service.words import error_of, excerpt, message_of, words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from mkdocs_gptimage.spec.model import ImageSpec
 
 
+MOST_KEPT = 256 * 1024
+"""Characters of an answer that is kept because it is not understood; the rest of a longer one is cut off."""
 _DEEPEST = 6
 """Objects inside each other that are searched for a task."""
-_FINISHED = frozenset({"completed", "complete", "succeeded", "success", "finished", "done", "ready"})
-_FAILED = frozenset({"failed", "failure", "cancelled", "canceled", "error"})
-_QUEUED = frozenset({"submitted", "pending", "queued", "created", "waiting"})
-# A refusal that comes with one of these, in a shape that cannot be read, proves nothing.
-_SIGNS_OF_WORK = ("data", "task_id", "taskId", "task", "tasks", "images", "result")
-
-
-class Phase(enum.Enum):
-    QUEUED = "queued"
-    RUNNING = "running"
-    READY = "ready"
-    FAILED = "failed"
+_REDIRECTION = 300
+"""The least code, as of HTTP, that is no success."""
+_WHOLE = 100
+"""Percent."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +48,10 @@ class Task:
     image: Image | None = None
     """Only when ready."""
     message: str = ""
-    """The service's words, when it failed."""
+    """The service's words, when it failed or ended in a way that is not understood, or its word that nobody knows."""
     cost_usd: float | None = None
+    answer: str = ""
+    """The whole answer as JSON, when how the task ended is not understood."""
 
 
 def encode_request(spec: ImageSpec, image_urls: list[str]) -> list[bytes]:
@@ -82,57 +78,106 @@ def _request(spec: ImageSpec) -> dict[str, Any]:
     return body
 
 
-def submitted(body: bytes) -> Accepted | Image:
-    """Read the body of a 2xx answer to a submit; raise `GatewayError` for one that refuses or cannot be read."""
-    described = list(candidates(_parse(body)))
-    task_id = next(filter(None, (task_id_of(c, ("task_id",)) for c in described)), None)
+def submitted(body: bytes, references: Collection[str] = ()) -> Accepted | Image:
+    """Read the body of a 2xx answer to a submit; raise `GatewayError` for one that refuses or cannot be read.
+
+    `references` are those of the request, as in `find_image`.
+    """
+    answer = _parse(body)
+    described = list(task_ids.candidates(answer))
+    task_id = _first(task_ids.task_id_of(each, task_ids.EXPLICIT) for each in described)
+    task_id = task_id or _first(task_ids.task_id_of(each) for each in described if _is_under_way(each))
     if task_id:
         return Accepted(task_id)
     # A bare `id` beside a picture is the answer's own, and beside an error the request's.
-    image = next(filter(None, map(find_image, described)), None)
+    image = find_image(answer, references)
     if image:
         return image
-    bare = [c for c in described if "status" in c] + [c for c in described if not c.get("error")]
-    task_id = next(filter(None, map(task_id_of, bare)), None)
+    bare = [each for each in described if word_of(each) is not None] + [
+        each for each in described if not error_of(each)
+    ]
+    task_id = task_ids.named_id(answer) or _first(map(task_ids.task_id_of, bare))
+    refusal = refused(answer, body)
+    if not task_id and not refusal:
+        task_id = task_ids.plain_id(answer) if not _says_error(answer) else None
     if task_id:
         return Accepted(task_id)
-    code = _number(described[-1].get("code")) if described else None
-    if code in REFUSALS and not any(map(described[-1].get, _SIGNS_OF_WORK)):
-        raise failure(int(code), body, {})
-    raise _unreadable(f"the answer to the submit holds neither a task nor a picture: {excerpt(body)}")
+    if refusal:
+        raise refusal
+    failure = _unreadable(f"the answer to the submit holds neither a task nor a picture: {excerpt(body)}")
+    failure.answer = _whole(answer)
+    raise failure
 
 
-def task(body: bytes, asked: str) -> Task:
-    """Read the body of a 2xx answer to the poll of one task; raise `GatewayError` when it does not hold that one."""
+def task(body: bytes, asked: str, references: Collection[str] = ()) -> Task:
+    """Read the body of a 2xx answer to the poll of one task; raise `GatewayError` when it does not hold that one.
+
+    `references` are those of its request, as in `find_image`.
+    """
     answer = _parse(body)
-    holds_another = False
-    for candidate in candidates(answer):
-        if "status" in candidate or "result" in candidate:
-            ids = [value for key in ("task_id", "id") if isinstance(value := candidate.get(key), str) and value]
-            # What is around another's task may speak of that one.
-            if asked not in ids and (ids or holds_another):
-                holds_another = True
-                continue
-            found = _task(candidate)
-            # "status: error" around no task speaks of the poll; believing it would forget a task that is paid for.
-            if found.phase is Phase.FAILED and candidate is answer and not task_id_of(candidate):
-                break
+    described = [each for each in task_ids.candidates(answer) if word_of(each) is not None or "result" in each]
+    ours = [each for each in described if asked in task_ids.ids_of(each, asked)]
+    is_alone = not _names_another(answer, asked)
+    finished: Task | None = None
+    for candidate in (*ours, *_anonymous(described, asked)):
+        found = _task(candidate, references)
+        if is_alone and found.phase in (Phase.EMPTY, Phase.UNREADABLE):
+            found = _with_image(found, answer, candidate, references)
+        # "status: error" around no task speaks of the poll; believing it would forget a task that is paid for.
+        is_about_poll = candidate is answer and not task_ids.task_id_of(candidate)
+        if is_about_poll and (found.phase in (Phase.FAILED, Phase.EMPTY) or (found.image is None and error_of(answer))):
+            break
+        if found.phase not in (Phase.EMPTY, Phase.UNREADABLE):
             return found
+        finished = finished or replace(found, answer=_whole(answer))
+    if finished:
+        return finished
+    image = find_image(answer, references) if is_alone and not described else None
+    if image:
+        return Task(Phase.READY, image)
     raise GatewayError(f"the answer to a poll holds no task: {excerpt(body)}", status=200)
 
 
-def tasks(body: bytes, asked: Iterable[str]) -> dict[str, Task]:
+def _anonymous(described: Iterable[dict[str, Any]], asked: str) -> Iterator[dict[str, Any]]:
+    """The objects that name no task: what is around another's task may speak of that one."""
+    for candidate in described:
+        if task_ids.ids_of(candidate, asked):
+            return
+        yield candidate
+
+
+def _names_another(answer: Any, asked: str) -> bool:
+    return any(
+        (ids := task_ids.ids_of(each, asked)) and asked not in ids and each is not answer
+        for each in task_ids.candidates(answer)
+    )
+
+
+def tasks(
+    body: bytes, asked: Iterable[str], references: Mapping[str, Collection[str]] | None = None
+) -> dict[str, Task]:
     """Read the body of a 2xx answer to a batch poll: task id → task, for those asked for that it holds.
 
     Understood are a list of tasks, a mapping from id to task, and either of them under `data`, `tasks` or both. Left
-    out is a task of the status `error`, which may speak of the lookup: to believe it would forget what is paid for.
+    out is a task that is to be asked for alone: one of the status `error`, which may speak of the lookup (to believe it
+    would forget what is paid for), and one that ended without a picture. `references` are by task id.
     """
-    wanted = set(asked)
+    wanted, references = set(asked), references or {}
     found: dict[str, Task] = {}
     for task_id, candidate in _listed(_parse(body)):
         if task_id in wanted and not _is_error(candidate):
-            found[task_id] = _task(candidate)
+            described = _task(candidate, references.get(task_id, ()))
+            if described.phase not in (Phase.EMPTY, Phase.UNREADABLE):
+                found[task_id] = described
     return found
+
+
+def kept_image(answer: str, references: Collection[str] = ()) -> Image | None:
+    """The picture in an answer that an earlier version has kept because it did not understand it."""
+    try:
+        return find_image(json.loads(answer), references) if answer else None
+    except (ValueError, RecursionError):
+        return None
 
 
 def _parse(body: bytes) -> Any:
@@ -153,43 +198,80 @@ def _listed(answer: Any, depth: int = 0) -> Iterator[tuple[str, dict[str, Any]]]
         for item in answer:
             if isinstance(item, dict):
                 inner = item.get("data")
-                described = inner if isinstance(inner, dict) and "status" not in item else item
-                task_id = task_id_of(described) or task_id_of(item)
-                if task_id and ("status" in described or "result" in described):
+                described = inner if isinstance(inner, dict) and word_of(item) is None else item
+                task_id = task_ids.task_id_of(described) or task_ids.task_id_of(item)
+                if task_id and _is_described(described):
                     yield task_id, described
     elif isinstance(answer, dict) and depth < _DEEPEST:
         for key, value in answer.items():
-            if key in ("data", "tasks", "results"):
+            if key in ("data", "tasks", "results", "items", "list"):
                 yield from _listed(value, depth + 1)
-            elif isinstance(value, dict) and ("status" in value or "result" in value):
+            elif isinstance(value, dict) and _is_described(value):
                 yield key, value
 
 
+def _is_described(candidate: Mapping[str, Any]) -> bool:
+    return "result" in candidate or any(name in candidate for name in NAMES)
+
+
 def _is_error(candidate: Mapping[str, Any]) -> bool:
-    word = candidate.get("status")
-    return isinstance(word, str) and word.strip().lower() == "error"
+    return (word_of(candidate) or "").lower() == "error"
 
 
-def _task(candidate: Mapping[str, Any]) -> Task:
-    word = candidate.get("status")
-    status = word.strip().lower() if isinstance(word, str) else ""
-    if status in _FAILED:
-        said = words(candidate.get("error")) or words(candidate.get("message")) or f"'{status}', without a reason"
+def _is_under_way(candidate: Mapping[str, Any]) -> bool:
+    return phase_of(word_of(candidate) or "") in (Phase.QUEUED, Phase.RUNNING)
+
+
+def _task(candidate: Mapping[str, Any], references: Collection[str]) -> Task:
+    word = word_of(candidate)
+    phase = phase_of(word) if word else None
+    error = error_of(candidate)
+    if phase is Phase.FAILED:
+        said = error or message_of(candidate) or f"'{(word or '').lower()}', without a reason"
         return Task(Phase.FAILED, message=said)
-    if status not in _FINISHED:
-        return Task(Phase.QUEUED if status in _QUEUED else Phase.RUNNING)
-    image = find_image(candidate)
-    # Finished without a picture is no proof that nothing is paid: wait for the link until the deadline.
-    return Task(Phase.READY, image, cost_usd=_number(candidate.get("cost"))) if image else Task(Phase.RUNNING)
+    if phase in (Phase.QUEUED, Phase.RUNNING):
+        return Task(phase)
+    message = error or message_of(candidate)
+    said = words(f"'{word}'" + (f": {message}" if message else ""))
+    if word and phase is None:
+        return Task(Phase.UNREADABLE if error else Phase.RUNNING, message=said)
+    if word is not None and phase is None:  # a word that is no text
+        return Task(Phase.RUNNING)
+    image = find_image(candidate, references)
+    if image and (word or _is_whole(candidate)):
+        return Task(Phase.READY, image, cost_usd=number(candidate.get("cost")))
+    if not word:
+        return Task(Phase.RUNNING)
+    # Finished without a picture is no proof that nothing is paid.
+    if not error and not holds_more(candidate):
+        return Task(Phase.EMPTY, message=said)
+    return Task(Phase.UNREADABLE, message=said if message else words(f"'{word}': {_whole(candidate)}"))
 
 
-def _number(value: Any) -> float | None:
-    if isinstance(value, str):
-        try:
-            value = float(value)
-        except ValueError:
-            return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return None
-    number = float(value) if abs(value) < 1e12 else float("inf")
-    return number if 0 <= number < float("inf") else None
+def _with_image(found: Task, answer: Any, candidate: Mapping[str, Any], references: Collection[str]) -> Task:
+    """A task that has ended, with the picture that lies beside it in an answer about no other task."""
+    image = find_image(answer, references)
+    if image is None or phase_of(word_of(candidate) or "") is not Phase.READY:
+        return found
+    return Task(Phase.READY, image, cost_usd=number(candidate.get("cost")))
+
+
+def _is_whole(candidate: Mapping[str, Any]) -> bool:
+    """Whether an object without a word for its status may describe a finished task."""
+    progress = number(candidate.get("progress"))
+    return progress is None or progress in (1, _WHOLE)
+
+
+def _says_error(answer: Any) -> bool:
+    """Whether a text in place of a task is rather a part of what is said of an error."""
+    if not isinstance(answer, dict) or error_of(answer) or answer.get("success") is False:
+        return True
+    return (number(answer.get("code")) or 0) >= _REDIRECTION
+
+
+def _whole(answer: Any) -> str:
+    return json.dumps(answer, ensure_ascii=False)[:MOST_KEPT]
+
+
+def _first(values: Iterable[str | None]) -> str | None:
+    return next(filter(None, values), None)

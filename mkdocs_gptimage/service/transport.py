@@ -159,6 +159,7 @@ class Transport:
     def without_key(self, error: GatewayError) -> GatewayError:
         """Take the key out of an error and its causes: some services repeat it."""
         error.args = (self._secret.hide(str(error)),)
+        error.answer = self._secret.hide(error.answer)
         error.__context__ = None
         return error.with_traceback(None)
 
