@@ -39,6 +39,7 @@ class InFlight:
         self, client: Client, context: RunContext, outcomes: Outcomes, clock: Clock, on_unstorable: OnUnstorable
     ) -> None:
         self._client = client
+        self._store = context.store
         self._on_unstorable = on_unstorable
         self._outcomes = outcomes
         self._clock = clock
@@ -60,6 +61,7 @@ class InFlight:
     def resume(self, job: Job, submission: Submission) -> None:
         """Go on with a submission of an earlier run, which is free."""
         job.submission = submission
+        job.note_parents(self._store)
         # A clock that was set back would make us wait for the moment of the submit.
         job.since = self._clock.monotonic() - max(0.0, self._clock.now() - submission.submitted_at)
         self._outcomes.tell(Step.RESUMED, job, submission.task_id or "")
@@ -95,6 +97,7 @@ class InFlight:
         """
         submission = job.submission
         assert submission is not None
+        job.note_parents(self._store)
         try:
             if submission.task_id is None:
                 self._stored(job, await self._collector.collect(job, Image(url=submission.link), None))

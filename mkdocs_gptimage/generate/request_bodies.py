@@ -53,6 +53,7 @@ class RequestBodies:
         """
         spec = job.spec
         assert spec is not None
+        job.note_parents(self._store)
         if not spec.references:
             return Upload(protocol.encode_request(spec, []), on_sent, job.references)
 
