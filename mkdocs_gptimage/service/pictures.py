@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import itertools
 import json
 import re
 from collections import deque
@@ -24,7 +25,7 @@ _LONGEST_LINK = 8192
 _DEEPEST = 8
 """Objects and lists inside each other that are searched."""
 _LONGEST_JSON = 1024 * 1024
-_MOST_VALUES = 100_000
+_MOST_VALUES = 20_000
 """Values that are looked at."""
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 # A link to the task itself.
@@ -110,9 +111,10 @@ def _texts(answer: Any, *, is_echo_possible: bool) -> Iterator[_Value]:
         if value.depth >= _DEEPEST:
             continue
         if isinstance(content, list):
-            values += (replace(value, content=item, depth=value.depth + 1) for item in content)
+            first = itertools.islice(content, _MOST_VALUES - seen)
+            values += (replace(value, content=item, depth=value.depth + 1) for item in first)
         elif isinstance(content, dict):
-            for name, item in content.items():
+            for name, item in itertools.islice(content.items(), _MOST_VALUES - seen):
                 if names.is_of_request(name) or names.is_elsewhere(name):
                     continue
                 if is_echo_possible and name == _AMBIGUOUS and not value.is_output:

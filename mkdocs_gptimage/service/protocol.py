@@ -27,6 +27,8 @@ MOST_KEPT = 256 * 1024
 """Characters of an answer that is kept because it is not understood; the rest of a longer one is cut off."""
 _DEEPEST = 6
 """Objects inside each other that are searched for a task."""
+_MOST_LISTED = 10_000
+"""Tasks of one list that are looked at; a hundred are asked for at a time."""
 _REDIRECTION = 300
 """The least code, as of HTTP, that is no success."""
 _WHOLE = 100
@@ -195,7 +197,7 @@ def _unreadable(message: str) -> UnknownOutcomeError:
 def _listed(answer: Any, depth: int = 0) -> Iterator[tuple[str, dict[str, Any]]]:
     """(task id, task) pairs of a batch answer, whatever its shape."""
     if isinstance(answer, list):
-        for item in answer:
+        for item in answer[:_MOST_LISTED]:
             if isinstance(item, dict):
                 inner = item.get("data")
                 described = inner if isinstance(inner, dict) and word_of(item) is None else item
@@ -270,7 +272,13 @@ def _says_error(answer: Any) -> bool:
 
 
 def _whole(answer: Any) -> str:
-    return json.dumps(answer, ensure_ascii=False)[:MOST_KEPT]
+    pieces, size = [], 0
+    for piece in json.JSONEncoder(ensure_ascii=False).iterencode(answer):  # an answer may have 56 MB
+        pieces.append(piece[: MOST_KEPT - size])
+        size += len(pieces[-1])
+        if size == MOST_KEPT:
+            break
+    return "".join(pieces)
 
 
 def _first(values: Iterable[str | None]) -> str | None:

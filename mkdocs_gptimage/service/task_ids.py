@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import deque
 from typing import TYPE_CHECKING, Any
@@ -20,15 +21,16 @@ _LARGEST = 10**40
 _DEEPEST = 6
 _WRAPPERS = ("data", "task", "job", "output", "result", "response", "tasks")
 _WORK = names.vocabulary("task job generation prediction")
-_MOST_VALUES = 100_000
+_MOST_VALUES = 20_000
+"""Values that are looked at."""
 
 
 def candidates(answer: Any) -> Iterator[dict[str, Any]]:
     """The objects of an answer that may describe a task or a picture, the most specific first."""
     if isinstance(answer, list):
-        yield from (item for item in answer if isinstance(item, dict))
+        yield from (item for item in itertools.islice(answer, _MOST_VALUES) if isinstance(item, dict))
     elif isinstance(answer, dict):
-        yield from _inside(answer, 1)
+        yield from itertools.islice(_inside(answer, 1), _MOST_VALUES)
         yield answer
 
 
@@ -87,9 +89,9 @@ def named_id(answer: Any, *, with_errors: bool = False) -> str | None:
         if depth > _DEEPEST:
             continue
         if isinstance(content, list):
-            values += ((item, around, depth + 1) for item in content)
+            values += ((item, around, depth + 1) for item in itertools.islice(content, _MOST_VALUES - seen))
         elif isinstance(content, dict):
-            for name, item in content.items():
+            for name, item in itertools.islice(content.items(), _MOST_VALUES - seen):
                 found = as_id(item) if _names_work(name, around) else None
                 if found:
                     return found
