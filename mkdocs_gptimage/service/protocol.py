@@ -104,11 +104,16 @@ def submitted(body: bytes, references: Collection[str] = ()) -> Accepted | Image
         task_id = task_ids.plain_id(answer) if not _says_error(answer) else None
     if task_id:
         return Accepted(task_id)
-    if refusal:
-        raise refusal
-    failure = _unreadable(f"the answer to the submit holds neither a task nor a picture: {excerpt(body)}")
-    failure.answer = _whole(answer)
-    raise failure
+    try:
+        raise refusal or _not_understood(answer, body)
+    finally:
+        del refusal, answer, described, bare  # the error holds this frame, which would hold the error and the answer
+
+
+def _not_understood(answer: Any, body: bytes) -> UnknownOutcomeError:
+    error = _unreadable(f"the answer to the submit holds neither a task nor a picture: {excerpt(body)}")
+    error.answer = _whole(answer)
+    return error
 
 
 def task(body: bytes, asked: str, references: Collection[str] = ()) -> Task:
