@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from mkdocs_gptimage.generate.job import Clock, Job
     from mkdocs_gptimage.generate.workspace import RunContext
     from mkdocs_gptimage.service.client import Client
-    from mkdocs_gptimage.service.protocol import Image
+    from mkdocs_gptimage.service.pictures import Image
     from mkdocs_gptimage.store.entry import Entry
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from mkdocs_gptimage.generate.job import Outcome, Watcher
     from mkdocs_gptimage.journal.journal import Journal
+    from mkdocs_gptimage.journal.submission import Submission
     from mkdocs_gptimage.service.redact import Secret
     from mkdocs_gptimage.settings import Settings
 
@@ -40,6 +41,8 @@ def run_plan(
     submitted again. Without a `watcher`, progress is shown in the terminal.
     """
     settings, store = workspace.settings, workspace.store
+    if settings.has_key(workspace.environment):
+        plan = with_denied_in_flight(plan, _is_understood_now)
     if retry_unknown:
         plan = with_unknown_as_missing(plan, settings.prices)
     if settings.has_key(workspace.environment):
@@ -64,6 +67,15 @@ def run_plan(
         raise
     store.check_writable()
     return RunResult(plan, tuple(_generate(plan, workspace, key, watcher)))
+
+
+def _is_understood_now(submission: Submission) -> bool:
+    """Whether the picture lies in an answer that an earlier version did not understand."""
+    if not submission.answer:
+        return False
+    from mkdocs_gptimage.service.protocol import kept_image  # noqa: PLC0415 - rarely needed
+
+    return kept_image(submission.answer) is not None
 
 
 def _generate(plan: Plan, workspace: Workspace, key: Secret, watcher: Watcher | None) -> list[Outcome]:

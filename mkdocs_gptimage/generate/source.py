@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from mkdocs_gptimage.errors import GptImageError
     from mkdocs_gptimage.generate.job import Job
     from mkdocs_gptimage.service.client import Client
-    from mkdocs_gptimage.service.protocol import Image
+    from mkdocs_gptimage.service.pictures import Image
 
 
 class Source:
@@ -20,6 +20,7 @@ class Source:
         assert job.submission is not None
         self._client = client
         self._submission = job.submission
+        self._references = job.references
         self._failure: GatewayError | None = None
         self.image = image
 
@@ -38,7 +39,7 @@ class Source:
         if self._submission.task_id is None:
             return False
         try:
-            task = await self._client.poll(self._submission.task_id)
+            task = await self._client.poll(self._submission.task_id, self._references)
         except GatewayError as error:
             self._failure = error
             return False

@@ -196,6 +196,7 @@ def _from_text(text: Any) -> Submission | None:
         submission.where,
         submission.reason,
         submission.run,
+        submission.answer,
     )
     targets = (submission.task_id, submission.link)
     is_ours = (

@@ -32,7 +32,7 @@ from mkdocs_gptimage.service.inflate import TooLongError, inflated
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from mkdocs_gptimage.service.protocol import Image
+    from mkdocs_gptimage.service.pictures import Image
 
 T = TypeVar("T")
 
