@@ -112,12 +112,13 @@ class Body:
                 found = read(self._content())
         except OSError as error:
             raise _not_kept(error) from None
-        except UnknownOutcomeError:
-            if self.broke_off is None:
-                raise
-            raise self.broke_off from None
-        self._file.close()
-        return found
+        except GatewayError as error:
+            failure = (isinstance(error, UnknownOutcomeError) and self.broke_off) or error
+        else:
+            self._file.close()
+            return found
+        # Its frames hold the answer, parsed, which takes far more memory than the body.
+        raise failure.with_traceback(None) from None
 
     def _content(self) -> bytes:
         self._file.seek(0)

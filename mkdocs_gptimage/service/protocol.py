@@ -104,10 +104,7 @@ def submitted(body: bytes, references: Collection[str] = ()) -> Accepted | Image
         task_id = task_ids.plain_id(answer) if not _says_error(answer) else None
     if task_id:
         return Accepted(task_id)
-    try:
-        raise refusal or _not_understood(answer, body)
-    finally:
-        del refusal, answer, described, bare  # the error holds this frame, which would hold the error and the answer
+    raise refusal or _not_understood(answer, body)
 
 
 def _not_understood(answer: Any, body: bytes) -> UnknownOutcomeError:
@@ -278,7 +275,8 @@ def _says_error(answer: Any) -> bool:
 
 def _whole(answer: Any) -> str:
     pieces, size = [], 0
-    for piece in json.JSONEncoder(ensure_ascii=False).iterencode(answer):  # an answer may have 56 MB
+    # Bit by bit, as an answer may have 56 MB; with a check for circles, an encoder that is not used up keeps it alive.
+    for piece in json.JSONEncoder(ensure_ascii=False, check_circular=False).iterencode(answer):
         pieces.append(piece[: MOST_KEPT - size])
         size += len(pieces[-1])
         if size == MOST_KEPT:
