@@ -94,8 +94,8 @@ class Downloader:
 
     async def _ask(self, url: str, part: Path, headers: dict[str, str]) -> Downloaded | str:
         failure: GatewayError
-        check = {"trace": _ConnectionCheck(url, self._require_public).trace}
         try:
+            check = {"trace": _ConnectionCheck(url, self._require_public).trace}
             async with self.client.stream(
                 "GET", url, headers=headers, timeout=_READ_SECONDS, extensions=check
             ) as response:
