@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import codecs
+import itertools
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from mkdocs_gptimage.fs import read_regular_file
+from mkdocs_gptimage.fs import existing_spelling, read_regular_file
 from mkdocs_gptimage.git import GitUnavailableError, listed_files, repository_root
 from mkdocs_gptimage.resources import raise_if_lacking
 from mkdocs_gptimage.text import quote
@@ -110,14 +111,24 @@ def _existing(folder: Path) -> Path:
 
 def _walk(top: Path, found: FoundConfigurations) -> Iterator[Path]:
     """Yield files named like configurations below a folder; note the folder when there are too many to look into."""
-    left = _MAX_FOLDERS
-    for folder, names, files in os.walk(top):
-        names[:] = [name for name in names if not name.startswith(".") and name not in _FOREIGN]
+    for number, (folder, _, files) in enumerate(_folders(top), 1):
         yield from (Path(folder, name) for name in files if name.endswith((".yml", ".yaml")))
-        left -= 1
-        if left == 0:
+        if number == _MAX_FOLDERS:
             found.unsearched = top
-            return
+
+
+def walk_folders(top: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Yield the folders below one, and the names of all folders in each; hidden and foreign ones are not entered."""
+    for folder, names, _ in _folders(top):
+        yield Path(folder), names
+
+
+def _folders(top: Path) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Walk at most so many folders: path, names of folders, names of files."""
+    for folder, names, files in itertools.islice(os.walk(top), _MAX_FOLDERS):
+        all_names = list(names)
+        names[:] = [name for name in names if not name.startswith(".") and name not in _FOREIGN]
+        yield folder, all_names, files
 
 
 def read_configuration(path: Path) -> SiteConfiguration | None:
@@ -129,7 +140,7 @@ def read_configuration(path: Path) -> SiteConfiguration | None:
     docs = next((values["docs_dir"] for _, values in chain if "docs_dir" in values), "docs")
 
     def folder(value: Any, default: str) -> Path:
-        return (path.parent / (value if isinstance(value, str) else default)).resolve()
+        return existing_spelling(path.parent / (value if isinstance(value, str) else default)).resolve()
 
     return SiteConfiguration(
         path,

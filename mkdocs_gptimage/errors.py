@@ -74,13 +74,15 @@ class LinkError(GptImageError):
 class GatewayError(GptImageError):
     """An error of the image API.
 
-    `status` is the HTTP status, None without an answer; `retry_after` is the requested wait in seconds.
+    `status` is the HTTP status, None without an answer; `retry_after` is the requested wait in seconds. `answer` is the
+    whole answer as JSON, when it could not be understood.
     """
 
     def __init__(self, message: str, *, status: int | None = None, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.status = status
         self.retry_after = retry_after
+        self.answer = ""
 
 
 class RejectedError(GatewayError):

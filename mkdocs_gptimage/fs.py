@@ -15,8 +15,10 @@ import shutil
 import stat
 import tempfile
 import time
+import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -207,3 +209,28 @@ def _require_regular(found: os.stat_result) -> None:
     if not stat.S_ISREG(found.st_mode):
         kind = next((kind for is_kind, kind in _KINDS if is_kind(found.st_mode)), "a device")
         raise IrregularFileError(f"is {kind}, expected a file")
+
+
+def existing_spelling(path: Path) -> Path:
+    """Return a path as it is spelt on the disk, where that is another Unicode form, or decodes `%20` and the like.
+
+    A path that is there, or that nothing there is meant by, is returned as it is.
+    """
+    try:
+        if os.path.lexists(path):
+            return path
+        found = Path(path.anchor)
+        for part in path.parts[1:] if path.anchor else path.parts:
+            name = part if os.path.lexists(found / part) else _name_meant(part, found)
+            if name is None:
+                return path
+            found /= name
+    except (OSError, ValueError):
+        return path
+    return found
+
+
+def _name_meant(name: str, folder: Path) -> str | None:
+    """The name in a folder that another spelling of it means; None without one."""
+    meant = {unicodedata.normalize("NFC", each) for each in (name, unquote(name))}
+    return next((each for each in sorted(os.listdir(folder)) if unicodedata.normalize("NFC", each) in meant), None)  # noqa: PTH208

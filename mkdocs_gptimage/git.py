@@ -8,6 +8,8 @@ from pathlib import Path
 
 from mkdocs_gptimage.resources import raise_if_lacking
 
+BRANCHES = "refs/heads/"
+"""What the whole name of a branch begins with."""
 _MAY_READ = "safe.directory"
 # A folder that comes with a clone may look like a repository without a work tree, and its settings name a program that
 # git runs when it lists files.
@@ -80,3 +82,29 @@ def listed_files(root: Path, *patterns: str) -> list[Path]:
     new = run_git(root, "ls-files", "-z", "--others", "--exclude-standard", "--", *patterns)
     names = f"{tracked.stdout}\0{new.stdout}".split("\0")
     return [root / name for name in dict.fromkeys(names) if name]
+
+
+def work_trees(root: Path) -> list[Path]:
+    """Return the top folders of all work trees of a repository."""
+    listed = run_git(root, "worktree", "list", "--porcelain", "-z").stdout.split("\0")
+    return [Path(line.removeprefix("worktree ")) for line in listed if line.startswith("worktree ")]
+
+
+def head_of(folder: Path) -> str:
+    """Return what is checked out: a branch as `refs/heads/…`, or the commit of a detached HEAD; empty without git."""
+    try:
+        branch = run_git(folder, "symbolic-ref", "--quiet", "HEAD")
+        is_detached = branch.returncode == 1
+        found = run_git(folder, "rev-parse", "--verify", "--quiet", "HEAD^{commit}") if is_detached else branch
+    except GitUnavailableError:
+        return ""
+    return found.stdout.strip() if found.returncode == 0 else ""
+
+
+def has_branch(folder: Path, branch: str) -> bool | None:
+    """Whether the repository around a folder has a branch, given as `refs/heads/…`; None where that is not known."""
+    try:
+        found = run_git(folder, "show-ref", "--verify", "--quiet", "--", branch)
+    except GitUnavailableError:
+        return None
+    return {0: True, 1: False}.get(found.returncode)

@@ -12,6 +12,7 @@ from mkdocs_gptimage.errors import ConfigurationError
 from mkdocs_gptimage.journal.journal import open_journal, read_submissions
 from mkdocs_gptimage.maintenance.forget import forget as forget_submissions
 from mkdocs_gptimage.maintenance.forget import select_submissions
+from mkdocs_gptimage.plan.in_flight import read_others
 from mkdocs_gptimage.report.as_text import submission_line
 from mkdocs_gptimage.text import counted
 
@@ -29,7 +30,9 @@ def forget(names: tuple[str, ...], config_file: str, yes: bool) -> None:
     """
     site = common.read_site(config_file)
     settings = site.settings
-    chosen = select_submissions(names, read_submissions(settings.journal), site.catalog)
+    others = read_others(settings, site.catalog.pictures.keys())
+    elsewhere = {digest: each.submission for digest, each in others.items()}
+    chosen = select_submissions(names, {**elsewhere, **read_submissions(settings.journal)}, site.catalog)
     for submission in chosen:
         common.echo(submission_line(submission), err=True)
     question = f"Give up {counted(len(chosen), 'picture')}? The next build that needs them pays again"
@@ -38,6 +41,7 @@ def forget(names: tuple[str, ...], config_file: str, yes: bool) -> None:
     if not yes and not click.confirm(question, err=True):
         common.echo("Nothing was given up.", err=True)
         sys.exit(EXIT_INCOMPLETE)
-    with open_journal(settings.journal) as journal:
-        forget_submissions(chosen, journal, settings.journal)
+    for home in dict.fromkeys((settings.journal, *(each.store.journal for each in others.values()))):
+        with open_journal(home) as journal:
+            forget_submissions(chosen, journal, home)
     common.echo(f"Gave up {counted(len(chosen), 'picture')}")

@@ -63,8 +63,13 @@ def schema(of: str) -> None:
 )
 @click.option("--speed", default=1.0, show_default=True, help="How many times faster than the real service.")
 @click.option("--key", default=None, help="Accept only this key instead of any.")
+@click.option(
+    "--synchronous",
+    is_flag=True,
+    help="Answer /images/generations with the picture, as some gateways do, and only .../async with a task.",
+)
 @common.with_exit_codes
-def emulator(host: str, port: int, speed: float, key: str | None) -> None:
+def emulator(host: str, port: int, speed: float, key: str | None, synchronous: bool) -> None:
     """Run the image API on this machine: free, offline, until Ctrl-C.
 
     Set api.base_url to the address it prints, and the key's environment variable to anything.
@@ -75,7 +80,7 @@ def emulator(host: str, port: int, speed: float, key: str | None) -> None:
         raise click.BadParameter("expected a number above 0", param_hint="--speed")
     try:
         service.run(
-            service.Settings(speed=speed, key=key),
+            service.Settings(speed=speed, key=key, synchronous=synchronous),
             host=host,
             port=port,
             ready=lambda url: common.echo(f"The emulator listens on {url} (Ctrl-C ends it)"),

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mkdocs_gptimage.hosts.site import Site
     from mkdocs_gptimage.maintenance.prune import Pruning
     from mkdocs_gptimage.plan.orphans import Orphan
+    from mkdocs_gptimage.plan.status import SiteStatus
     from mkdocs_gptimage.spec.digest import Digest
 
 
@@ -68,21 +69,17 @@ def prune(  # noqa: PLR0913 - one for each option
         sys.exit(EXIT_INCOMPLETE)
     users = find_users(site.settings, [each.settings.origin for each in (site, *others)])
     of_branches = (stored_at(ref, site.settings.store, site.settings.project) for ref in refs)
-    kept = set(site.drafts).union(users.needed, *(each.needed for each in others), *of_branches)
+    also_needed = set(site.drafts).union(*(each.needed for each in others), *of_branches)
+    kept = also_needed | users.needed
     found = _find(site, kept, users)
     if is_now:
         found = replace(found, orphans=[*found.orphans, *found.young], young=())
     survey = common.site_status(common.plan_site(site), site, kept)
     if not as_json:
-        for orphan in found.orphans:
-            common.echo(_line(orphan, survey.state_of_orphan(orphan)))
-        for orphan in found.young:
-            common.echo(f"{_line(orphan, survey.state_of_orphan(orphan))}  (younger than an hour: stays)")
-        for orphan in found.later:
-            common.echo(
-                f"{_line(orphan, survey.state_of_orphan(orphan))}  (stored since another configuration of the store "
-                "was built, which may need it: stays)"
-            )
+        _list(found, survey)
+        for orphan in find_orphans(site.store, {*site.needed, *also_needed}):
+            if orphan.digest in users.branches:
+                common.echo(f"{_line(orphan, 'kept')}  ({users.branches[orphan.digest]} needs it: stays)")
     doubt = _doubt([site, *others], users)
     if doubt:
         common.echo(
@@ -103,6 +100,15 @@ def _doubt(sites: Sequence[Site], users: StoreUsers) -> str:
     if warned:
         return f"a page may lack some of its text, because of this warning: {warned[0]}; mend it first"
     return users.doubt
+
+
+def _list(found: Pruning, survey: SiteStatus) -> None:
+    """Print the unused pictures, and why some of them stay."""
+    later = "stored since another configuration of the store was built, which may need it"
+    for orphans, why in ((found.orphans, ""), (found.young, "younger than an hour"), (found.later, later)):
+        for orphan in orphans:
+            line = _line(orphan, survey.state_of_orphan(orphan))
+            common.echo(f"{line}  ({why}: stays)" if why else line)
 
 
 def _line(orphan: Orphan, state: str) -> str:

@@ -70,7 +70,7 @@ def regenerate(  # noqa: PLR0913 - one for each option
     if not common.may_pay(plan, site.settings, environment, yes=yes):
         common.echo("Nothing was submitted.", err=True)
         sys.exit(EXIT_INCOMPLETE)
-    result = run_plan(plan, Workspace(site.settings, site.store, environment, log))
+    result = run_plan(plan, Workspace(site.settings, site.store, environment, log, run.objection))
     made = {outcome.digest for outcome in result.outcomes if outcome.entry is not None}
     ends = finish_regeneration(run, made, site.store, site.settings.cache)
     children = pictures_drawn_from(ends, site.catalog, site.store)

@@ -15,6 +15,10 @@ A prompt can ask for an error:
 ``[429]``          the first submit of this prompt is refused with ``Retry-After: 1``; the next is accepted
 =================  ======================================================================================
 
+Programs that others wrote for the service find what they use as well: ``POST /images/generations/async``,
+``GET /tasks/ID?model=MODEL``, ``GET /models``, and, with `Settings.synchronous`, pictures in the answers of
+``POST /images/generations``.
+
 ``GET /files/NAME`` downloads a picture without a key. ``GET /stats`` yields the counters of `stats.Stats`, for tests
 and benchmarks that run in another process.
 """

@@ -18,7 +18,7 @@ from starlette.routing import Route
 from mkdocs_gptimage.emulator.errors import ApiError, invalid, not_found, unauthorized
 from mkdocs_gptimage.emulator.links import Links
 from mkdocs_gptimage.emulator.references import MOST_BYTES_TOGETHER
-from mkdocs_gptimage.emulator.requests import read_generation, read_ids
+from mkdocs_gptimage.emulator.requests import MODEL, read_generation, read_ids
 from mkdocs_gptimage.emulator.stats import Stats
 from mkdocs_gptimage.emulator.studio import Studio
 from mkdocs_gptimage.emulator.tasks import Ledger
@@ -39,6 +39,8 @@ MOST_SUBMITTED_BYTES = MOST_BYTES_TOGETHER // 3 * 4 + 1024 * 1024
 MOST_POLLED_BYTES = 1024 * 1024
 MOST_BYTES_AT_ONCE = 64 * 1024
 """Larger bodies are hashed and read in a thread."""
+SHORTEST_PAUSE = 0.02
+"""Seconds between two looks at a picture that is being drawn."""
 
 KINDS = ((b"\x89PNG", ".png", "image/png"), (b"\xff\xd8\xff", ".jpg", "image/jpeg"), (b"RIFF", ".webp", "image/webp"))
 
@@ -54,7 +56,9 @@ def create_app(settings: Settings) -> Starlette:
 
     app = Starlette(
         routes=[
-            Route("/v1/images/generations", service.submit, methods=["POST"]),
+            Route("/v1/images/generations", service.generate, methods=["POST"]),
+            Route("/v1/images/generations/async", service.submit, methods=["POST"]),
+            Route("/v1/models", service.models, methods=["GET"]),
             Route("/v1/tasks/batch", service.poll_many, methods=["POST"]),
             Route("/v1/tasks/{task_id}", service.poll, methods=["GET"]),
             Route("/files/{name}", service.download, methods=["GET"]),
@@ -83,14 +87,28 @@ class Service:
         self.suffix, self.media_type = _kind(self.settings.picture)
         self.links = Links(self.settings.link_seconds, self.suffix)
 
+    async def generate(self, request: Request) -> Response:
+        """A submit to the route that some gateways answer with a task, and others with the picture."""
+        if not self.settings.synchronous:
+            return await self.submit(request)
+        with self.stats.submitting():
+            task = await self._accept(request)
+            shown = await self._finished(task, request)
+        if "error" in shown:
+            code, message = shown["error"]["code"], shown["error"]["message"]
+            raise ApiError(400 if code == "moderation_blocked" else 500, code, message)
+        images = [{"url": link} for image in shown["result"]["images"] for link in image["url"]]
+        return JSONResponse({"created": task.created, "data": images})
+
     async def submit(self, request: Request) -> Response:
         with self.stats.submitting():
-            account = self._account(request)
-            self.ledger.admit()
-            body = await _body(request, MOST_SUBMITTED_BYTES)
-            task = await self._task(body, _scoped(account, request.headers.get("idempotency-key")))
-            await self._delay()
+            task = await self._accept(request)
         return JSONResponse({"code": 200, "data": [{"status": "submitted", "task_id": task.id}]})
+
+    async def models(self, request: Request) -> Response:
+        self._account(request)
+        model = {"id": MODEL, "object": "model", "created": 0, "owned_by": "emulator"}
+        return JSONResponse({"object": "list", "data": [model]})
 
     async def poll(self, request: Request) -> Response:
         self._account(request)
@@ -138,11 +156,28 @@ class Service:
                 self.studio.start(task.request.picture)
         return task
 
-    async def _delay(self) -> None:
+    async def _accept(self, request: Request) -> Task:
+        """The task of a submit."""
+        account = self._account(request)
+        self.ledger.admit()
+        body = await _body(request, MOST_SUBMITTED_BYTES)
+        task = await self._task(body, _scoped(account, request.headers.get("idempotency-key")))
         if self.settings.submit_seconds:
-            waiting = asyncio.ensure_future(self.closing.wait())
-            await asyncio.wait({waiting}, timeout=self.settings.submit_seconds)
-            waiting.cancel()
+            await self._pause(self.settings.submit_seconds)
+        return task
+
+    async def _finished(self, task: Task, request: Request) -> dict[str, Any]:
+        """The JSON of a task, once it has ended. Raises ApiError (503) when the server shuts down before."""
+        while (shown := self._describe(task, request))["status"] not in {"completed", "failed"}:
+            if self.closing.is_set():
+                raise ApiError(503, "shutting_down", "The emulator was ended before the picture was ready.")
+            await self._pause(max(SHORTEST_PAUSE, task.due - self.ledger.clock()))
+        return shown
+
+    async def _pause(self, seconds: float) -> None:
+        waiting = asyncio.ensure_future(self.closing.wait())
+        await asyncio.wait({waiting}, timeout=seconds)
+        waiting.cancel()
 
     def _describe(self, task: Task, request: Request) -> dict[str, Any]:
         """The JSON of a task: completed when its time is over and its picture is drawn."""

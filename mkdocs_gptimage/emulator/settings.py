@@ -25,6 +25,8 @@ class Settings:
     """An image file that every task yields instead of a drawing, for benchmarks."""
     submit_seconds: float = 0
     """Delay of the answer to an accepted submit, in seconds; the task runs meanwhile."""
+    synchronous: bool = False
+    """Whether `/images/generations` answers with the picture, as some gateways do; its `/async` does not."""
     seed: int | None = None
     """Makes pictures repeatable: the n-th task of a prompt yields the same one. None is a random seed at each start."""
 

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.to_thread
 
-from mkdocs_gptimage.errors import ConfigurationError, GatewayError, LinkError, PictureError
+from mkdocs_gptimage.errors import ConfigurationError, GatewayError, ImageLimitError, LinkError, PictureError
 from mkdocs_gptimage.fs import check_room
 from mkdocs_gptimage.generate import retry
+from mkdocs_gptimage.generate.source import Source
 from mkdocs_gptimage.imagefile.verify import ImageInfo, verify_image
 from mkdocs_gptimage.owned_folder import PARTS, make_subfolder, sweep_parts
 from mkdocs_gptimage.resources import lack_of, raise_if_lacking
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from mkdocs_gptimage.generate.job import Clock, Job
     from mkdocs_gptimage.generate.workspace import RunContext
     from mkdocs_gptimage.service.client import Client
-    from mkdocs_gptimage.service.protocol import Image
+    from mkdocs_gptimage.service.pictures import Image
     from mkdocs_gptimage.store.entry import Entry
 
 
@@ -85,11 +86,8 @@ class Collector:
         # Runs in containers that share a cache may have the same process id.
         part = self._parts / f"{job.digest}-{secrets.token_hex(8)}"
         try:
-            async with self._limiter:
-                downloaded = await self._bring(job, image, part)
-            # In threads: decoding and fsync would hold up the loop.
-            async with self._client.memory_limiter:
-                info = await asyncio.wrap_future(self._decoder.submit(verify_image, part))
+            downloaded, info = await self._bring(job, image, part)
+            # In a thread: fsync would hold up the loop.
             entry = await anyio.to_thread.run_sync(self._keep, job, part, downloaded, info, cost_usd)
         finally:
             part.unlink(missing_ok=True)
@@ -98,45 +96,50 @@ class Collector:
             self._journal.forget(job.submission)
         return entry
 
-    async def _bring(self, job: Job, image: Image, part: Path) -> Downloaded:
+    async def _bring(self, job: Job, image: Image, part: Path) -> tuple[Downloaded, ImageInfo]:
+        """Download and check a picture; for about half a minute while it is not where it should be, or damaged."""
+        source = Source(self._client, job, image)
+        for tries, pause in enumerate(retry.DOWNLOAD_PAUSES, 1):
+            try:
+                return await self._try(source.image, part)
+            except (LinkError, PictureError, GatewayError) as error:
+                if not (retry.may_repeat_download(error) and source.may_change(error)):
+                    raise
+                is_passing = isinstance(error, GatewayError)
+            # A link that was given some time ago may just have expired: a fresh one needs no pause.
+            if tries == 1 and not is_passing and await source.ask_again():
+                continue
+            await self._clock.sleep(pause)
+            if tries > 1:
+                await source.ask_again()
+        try:
+            return await self._try(source.image, part)
+        except LinkError as error:
+            raise source.explained(error) from None
+
+    async def _try(self, image: Image, part: Path) -> tuple[Downloaded, ImageInfo]:
+        async with self._limiter:
+            try:
+                with anyio.fail_after(_DOWNLOAD_SECONDS):
+                    downloaded = await self._download(image, part)
+            except TimeoutError:
+                raise LinkError(f"the download took longer than {_DOWNLOAD_SECONDS} s") from None
+        try:
+            # In a thread: decoding would hold up the loop.
+            async with self._client.memory_limiter:
+                return downloaded, await asyncio.wrap_future(self._decoder.submit(verify_image, part))
+        except PictureError as error:
+            raise (GatewayError(downloaded.problem) if downloaded.problem else error) from None
+
+    async def _download(self, image: Image, part: Path) -> Downloaded:
         try:
             # The cache may have been deleted while the picture was made.
             make_subfolder(self._parts.parent, PARTS)
-            return await self._fetch(job, image, part)
+            if image.spooled is not None:
+                return await asyncio.wrap_future(self._decoder.submit(_save_base64, image, part))
+            return await self._client.download(image.url or "", part)
         except OSError as error:
             raise OSError(error.errno, f"{error.strerror or error}, in the cache '{self._parts}'") from error
-
-    async def _fetch(self, job: Job, image: Image, part: Path) -> Downloaded:
-        if image.spooled is not None:
-            return await asyncio.wrap_future(self._decoder.submit(_save_base64, image, part))
-        link = image.url or ""
-        refreshed, attempt = False, 1
-        while True:
-            try:
-                with anyio.fail_after(_DOWNLOAD_SECONDS):
-                    return await self._client.download(link, part)
-            except LinkError as error:
-                if not error.expired or refreshed:
-                    raise
-                link = await self._fresh_link(job, error) or link
-                refreshed = True
-            except TimeoutError:
-                raise GatewayError(f"the download took longer than {_DOWNLOAD_SECONDS} s") from None
-            except GatewayError:
-                if attempt == retry.DOWNLOAD_ATTEMPTS:
-                    raise
-                await self._clock.sleep(retry.delay(attempt, None, self._clock.jitter()))
-                attempt += 1
-
-    async def _fresh_link(self, job: Job, expired: LinkError) -> str | None:
-        """Ask for the task once more: an expired link is mended by one poll."""
-        if job.submission is None or job.submission.task_id is None:
-            return None
-        try:
-            task = await self._client.poll(job.submission.task_id)
-        except GatewayError as error:
-            raise GatewayError(f"{expired}, and no fresh one could be had: {error}", status=error.status) from None
-        return task.image.url if task.image else None
 
     def _keep(self, job: Job, part: Path, downloaded: Downloaded, info: ImageInfo, cost_usd: float | None) -> Entry:
         facts = ImageFacts(
@@ -172,7 +175,7 @@ def _save_base64(image: Image, part: Path) -> Downloaded:
             size += len(piece)
             if size > MAX_PICTURE_BYTES:
                 most = MAX_PICTURE_BYTES // 1024 // 1024
-                raise PictureError(f"the picture is larger than {most} MiB")
+                raise ImageLimitError(f"the picture is larger than {most} MiB")
             hasher.update(piece)
             file.write(piece)
     return Downloaded(hasher.hexdigest(), size)

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from mkdocs_gptimage.generate.workspace import RunContext
     from mkdocs_gptimage.journal.submission import Submission
     from mkdocs_gptimage.plan.plan import Plan
-    from mkdocs_gptimage.service import protocol
+    from mkdocs_gptimage.service.pictures import Image
     from mkdocs_gptimage.spec.digest import Digest
 
 
@@ -202,10 +202,12 @@ class _Generation:
             self._outcomes.refused(Step.SKIPPED, job, f"it could not be asked for before ({error})")
             return False
 
-    def _go_on(self, job: Job, image: protocol.Image | None) -> None:
+    def _go_on(self, job: Job, image: Image | None) -> None:
         """A submit was accepted."""
         assert job.submission is not None
-        self._outcomes.tell(Step.SUBMITTED, job, " ".join(filter(None, (_describe(job), job.submission.task_id))))
+        said = " ".join(filter(None, (_describe(job), job.submission.task_id)))
+        notice, self._submitter.notice = self._submitter.notice, ""
+        self._outcomes.tell(Step.SUBMITTED, job, f"{said}; {notice}" if notice else said)
         if image is None:
             self._in_flight.follow(job)
         else:

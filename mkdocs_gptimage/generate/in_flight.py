@@ -13,7 +13,8 @@ from mkdocs_gptimage.generate import retry
 from mkdocs_gptimage.generate.collect import Collector, why_not_stored
 from mkdocs_gptimage.generate.poll import Poller
 from mkdocs_gptimage.generate.step import Step
-from mkdocs_gptimage.service import protocol
+from mkdocs_gptimage.service.pictures import Image
+from mkdocs_gptimage.service.statuses import Phase
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from mkdocs_gptimage.generate.workspace import RunContext
     from mkdocs_gptimage.journal.submission import Submission
     from mkdocs_gptimage.service.client import Client
+    from mkdocs_gptimage.service.protocol import Task
     from mkdocs_gptimage.store.entry import Entry
 
 
@@ -37,6 +39,7 @@ class InFlight:
         self, client: Client, context: RunContext, outcomes: Outcomes, clock: Clock, on_unstorable: OnUnstorable
     ) -> None:
         self._client = client
+        self._store = context.store
         self._on_unstorable = on_unstorable
         self._outcomes = outcomes
         self._clock = clock
@@ -58,13 +61,19 @@ class InFlight:
     def resume(self, job: Job, submission: Submission) -> None:
         """Go on with a submission of an earlier run, which is free."""
         job.submission = submission
+        job.note_parents(self._store)
         # A clock that was set back would make us wait for the moment of the submit.
         job.since = self._clock.monotonic() - max(0.0, self._clock.now() - submission.submitted_at)
         self._outcomes.tell(Step.RESUMED, job, submission.task_id or "")
-        if submission.task_id is not None:
+        kept = self._client.kept_image(submission.answer, job.references)
+        if kept is not None:
+            self.collect(job, kept)
+        elif submission.task_id is not None:
             self.follow(job)
+        elif submission.link is None:  # its only picture was a reference image of the request
+            self._outcomes.unknown(job)
         else:
-            self.collect(job, protocol.Image(url=submission.link))
+            self.collect(job, Image(url=submission.link))
 
     def follow(self, job: Job) -> None:
         """Poll a job's task until it ends, unless the same task belongs to another picture."""
@@ -81,16 +90,21 @@ class InFlight:
     async def ask_again(self, job: Job) -> bool:
         """Ask once more for a submission that the service has denied; False if it denies it again.
 
+        So is one that has ended, and how is not understood.
+
         Else the picture is stored, or its task is followed. Raises `GptImageError` and `OSError` if that cannot be
         known.
         """
         submission = job.submission
         assert submission is not None
+        job.note_parents(self._store)
         try:
             if submission.task_id is None:
-                self._stored(job, await self._collector.collect(job, protocol.Image(url=submission.link), None))
+                self._stored(job, await self._collector.collect(job, Image(url=submission.link), None))
             else:
-                await self._client.poll(submission.task_id)
+                task = await self._client.poll(submission.task_id, job.references)
+                if task.phase in (Phase.EMPTY, Phase.UNREADABLE):
+                    return False
                 self.resume(job, submission)
         except LinkError as error:
             if error.expired:
@@ -102,19 +116,22 @@ class InFlight:
             raise
         return True
 
-    def collect(self, job: Job, image: protocol.Image, cost_usd: float | None = None) -> None:
+    def collect(self, job: Job, image: Image, cost_usd: float | None = None) -> None:
         """Start to download and store a job's picture."""
         self._group.start_soon(self._collect, job, image, cost_usd)
 
-    async def _on_task(self, job: Job, task: protocol.Task) -> None:
+    async def _on_task(self, job: Job, task: Task) -> None:
         assert job.submission is not None
         if job.submission.is_denied:
             job.submission = dataclasses.replace(job.submission, is_denied=False)
-        if task.phase is protocol.Phase.RUNNING and not job.is_running:
+        if task.phase is Phase.RUNNING and not job.is_running:
             job.is_running = True
             self._outcomes.tell(Step.RUNNING, job)
-        elif task.phase is protocol.Phase.FAILED:
+        elif task.phase is Phase.FAILED:
             self._outcomes.failed(job, task.message)
+        elif task.phase in (Phase.EMPTY, Phase.UNREADABLE):
+            reason = f"the service says {task.message}, and gives no picture that this version understands"
+            self._outcomes.unreadable(job, reason, task.answer)
         elif task.image is not None:
             self.collect(job, task.image, task.cost_usd)
 
@@ -127,7 +144,7 @@ class InFlight:
         else:
             self._outcomes.waiting(job, reason)
 
-    async def _collect(self, job: Job, image: protocol.Image, cost_usd: float | None) -> None:
+    async def _collect(self, job: Job, image: Image, cost_usd: float | None) -> None:
         try:
             entry = await self._collector.collect(job, image, cost_usd)
         except GptImageError as error:

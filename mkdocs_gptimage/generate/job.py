@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mkdocs_gptimage.generate.retry import OLD_SECONDS
+from mkdocs_gptimage.spec.digest import Digest, is_digest
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -15,9 +16,9 @@ if TYPE_CHECKING:
     from mkdocs_gptimage.catalog.catalog import Picture
     from mkdocs_gptimage.generate.step import Step
     from mkdocs_gptimage.journal.submission import Submission
-    from mkdocs_gptimage.spec.digest import Digest
     from mkdocs_gptimage.spec.model import ImageSpec
     from mkdocs_gptimage.store.entry import Entry
+    from mkdocs_gptimage.store.store import Store
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,8 @@ class Job:
     submission: Submission | None = None
     parents: Mapping[Digest, str] = field(default_factory=dict)
     """Digests of the pictures that it is drawn from, and the page and line that ask for them."""
+    parent_hashes: frozenset[str] = frozenset()
+    """Of the bytes of those pictures, `sha256:HEX`."""
     since: float = 0.0
     """When it was submitted, in seconds of the run's monotonic clock."""
     is_running: bool = False
@@ -75,10 +78,27 @@ class Job:
     """When polls, one after the other, said that the service does not know the task; monotonic clock."""
     said: str = ""
     """The last thing the service said when a poll failed."""
+    word: str = ""
+    """The last word and message of its task, when it is a word that nobody knows, or it has ended without a picture."""
+    empty_since: float | None = None
+    """Since when the service says that it has ended, and gives no picture; monotonic clock."""
 
     def advice_after(self, now: float) -> str:
         """How to give up a picture that is waited for since long ago; `now` as `since`."""
         return f"; 'gptimage forget {self.digest.short}' gives it up" if now - self.since > OLD_SECONDS else ""
+
+    @property
+    def references(self) -> frozenset[str]:
+        """Its reference images, as in the canonical form: links, and `sha256:HEX` of bytes."""
+        references = self.request.get("references")
+        listed = references if isinstance(references, list) else []
+        return self.parent_hashes | {each for each in listed if isinstance(each, str)}
+
+    def note_parents(self, store: Store) -> None:
+        """Look up the bytes of the pictures that it is drawn from: a service may repeat them in its answers."""
+        digests = (each.partition(":")[2] for each in self.references if each.startswith("spec:"))
+        parents = (store.entry(Digest(digest)) for digest in digests if is_digest(digest))
+        self.parent_hashes = frozenset(f"sha256:{parent.image.sha256}" for parent in parents if parent is not None)
 
     @property
     def resolution(self) -> str:

@@ -88,6 +88,12 @@ class Outcomes:
         job.submission = dataclasses.replace(job.submission, is_denied=True)
         self.unknown(job, reason)
 
+    def unreadable(self, job: Job, reason: str, answer: str) -> None:
+        """It has ended, and how is not understood: the answer is kept, and the next run asks once more, for free."""
+        assert job.submission is not None
+        job.submission = dataclasses.replace(job.submission, is_denied=True, answer=answer)
+        self.unknown(job, reason)
+
     def _let_go(self, job: Job, submission: Submission) -> bool:
         """This run does nothing more for a picture: another one need not wait for it; whether that is written down."""
         job.submission = dataclasses.replace(submission, run="")

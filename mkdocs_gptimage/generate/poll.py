@@ -13,7 +13,8 @@ import anyio
 from mkdocs_gptimage.errors import AccessError
 from mkdocs_gptimage.generate import retry
 from mkdocs_gptimage.generate.task_query import TaskQuery
-from mkdocs_gptimage.service import protocol
+from mkdocs_gptimage.service.protocol import Task
+from mkdocs_gptimage.service.statuses import Phase
 
 if TYPE_CHECKING:
     from mkdocs_gptimage.errors import GatewayError
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 _SHORTEST_PAUSE = 0.05
-OnTask = Callable[["Job", protocol.Task], Awaitable[None]]
+OnTask = Callable[["Job", Task], Awaitable[None]]
 OnGivenUp = Callable[["Job", str, bool], None]
 """Called with the job, the reason, and whether the service has lost the task."""
 
@@ -69,8 +70,9 @@ class Poller:
     def _due_at(self) -> float:
         return min(job.since for job in self._jobs.values()) + self._api.first_poll
 
-    def _due(self, now: float) -> list[str]:
-        return [task_id for task_id, job in self._jobs.items() if now - job.since >= self._api.first_poll]
+    def _due(self, now: float) -> dict[str, frozenset[str]]:
+        due = {each: job for each, job in self._jobs.items() if now - job.since >= self._api.first_poll}
+        return {task_id: job.references for task_id, job in due.items()}
 
     def _pause(self, started: float, failure: GatewayError | None) -> float:
         """Seconds until the next poll: the interval from start to start, longer while polls fail."""
@@ -92,12 +94,19 @@ class Poller:
             job.said = str(error)
         return True
 
-    async def _tell(self, task_id: str, task: protocol.Task) -> None:
+    async def _tell(self, task_id: str, task: Task) -> None:
         job = self._jobs.get(task_id)
         if job is None:
             return
         job.denials.clear()
-        if task.phase in (protocol.Phase.READY, protocol.Phase.FAILED):
+        job.word = task.message
+        if task.phase is Phase.EMPTY:
+            job.empty_since = job.empty_since or self._clock.monotonic()
+            if self._clock.monotonic() - job.empty_since < retry.EMPTY_SECONDS:
+                return
+        else:
+            job.empty_since = None
+        if task.phase in (Phase.READY, Phase.FAILED, Phase.EMPTY, Phase.UNREADABLE):
             del self._jobs[task_id]
         await self._on_task(job, task)
 
@@ -122,8 +131,11 @@ class Poller:
                 reason = self._advise(failure)
             elif self._is_denied(job):
                 reason = f"the service no longer knows the task {task_id} ({job.said})"
+            elif failure is not None and retry.is_too_long(failure):
+                reason = retry.explain_wait(failure, self._clock.now())
             elif self._is_late(job, now):
                 reason = f"not finished {now - job.since:.0f} s after its submit"
+                reason += f"; the service's last word was {job.word}" if job.word else ""
                 reason += f"; the last poll said: {failure}" if failure else ""
                 reason += job.advice_after(now)
             if reason:

@@ -53,8 +53,9 @@ class RequestBodies:
         """
         spec = job.spec
         assert spec is not None
+        job.note_parents(self._store)
         if not spec.references:
-            return Upload(protocol.encode_request(spec, []), on_sent)
+            return Upload(protocol.encode_request(spec, []), on_sent, job.references)
 
         def stored(parent: ImageSpec) -> bytes:
             return read_parent(parent.digest, job.parents[parent.digest], self._store)
@@ -64,7 +65,8 @@ class RequestBodies:
 
         with naming_lack("the reference images cannot be encoded"):
             # In a thread, one at a time: files are read, hashed and encoded, which takes several times their memory.
-            return Upload(await anyio.to_thread.run_sync(encode, limiter=self._limiter), on_sent)
+            pieces = await anyio.to_thread.run_sync(encode, limiter=self._limiter)
+            return Upload(pieces, on_sent, job.references)
 
 
 def parent_name(digest: Digest, where: str) -> str:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from mkdocs_gptimage.generate.job import Outcome, Watcher
     from mkdocs_gptimage.journal.journal import Journal
+    from mkdocs_gptimage.journal.submission import Submission
     from mkdocs_gptimage.service.redact import Secret
     from mkdocs_gptimage.settings import Settings
 
@@ -40,6 +41,8 @@ def run_plan(
     submitted again. Without a `watcher`, progress is shown in the terminal.
     """
     settings, store = workspace.settings, workspace.store
+    if settings.has_key(workspace.environment):
+        plan = with_denied_in_flight(plan, _is_understood_now)
     if retry_unknown:
         plan = with_unknown_as_missing(plan, settings.prices)
     if settings.has_key(workspace.environment):
@@ -66,12 +69,24 @@ def run_plan(
     return RunResult(plan, tuple(_generate(plan, workspace, key, watcher)))
 
 
+def _is_understood_now(submission: Submission) -> bool:
+    """Whether the picture lies in an answer that an earlier version did not understand."""
+    if not submission.answer:
+        return False
+    from mkdocs_gptimage.service.protocol import kept_image  # noqa: PLC0415 - rarely needed
+
+    return kept_image(submission.answer) is not None
+
+
 def _generate(plan: Plan, workspace: Workspace, key: Secret, watcher: Watcher | None) -> list[Outcome]:
     """Execute a plan, with the journal and the service open meanwhile."""
     # Slow to import, and needed only now.
     from mkdocs_gptimage.generate import progress  # noqa: PLC0415
     from mkdocs_gptimage.generate.executor import execute  # noqa: PLC0415
+    from mkdocs_gptimage.generate.other_stores import take_from_other_stores  # noqa: PLC0415
     from mkdocs_gptimage.journal.journal import open_journal  # noqa: PLC0415
+    from mkdocs_gptimage.journal.roots import leave_root  # noqa: PLC0415
+    from mkdocs_gptimage.plan.other_stores import note_store  # noqa: PLC0415
 
     settings, log = workspace.settings, workspace.log
     total = len(plan.only(*RUNNABLE)) + len(plan.unclaimed)
@@ -82,12 +97,16 @@ def _generate(plan: Plan, workspace: Workspace, key: Secret, watcher: Watcher | 
         _service(settings) as base_url,
         contextlib.nullcontext(watcher.tell) if watcher else progress.reporting(log, total) as report,
     ):
+        # Before anything is paid for: a run that is killed leaves its pictures where they are found again.
+        note_store(settings)
+        leave_root(settings.store, settings.origin, [row.digest for row in plan.all_rows], is_whole=False)
         take_along(plan, workspace, journal)
+        take_from_other_stores(plan, workspace, journal)
         _forget_what_is_over(journal, workspace)
         gateway = EMULATOR if settings.api.emulated else urlsplit(base_url).hostname or base_url
         if not settings.api.emulated:
             log.info("The key in %s is sent to %s", settings.api.key_env, urlsplit(base_url).netloc)
-        context = RunContext(settings, workspace.store, journal, base_url, gateway, key)
+        context = RunContext(settings, workspace.store, journal, base_url, gateway, key, workspace.objection)
         try:
             return execute(plan, context, report=report, is_cancelled=watcher.is_cancelled if watcher else None)
         except (KeyboardInterrupt, SystemExit):

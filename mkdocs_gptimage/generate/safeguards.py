@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mkdocs_gptimage.errors import ConfigurationError, MissingPicturesError
+from mkdocs_gptimage.plan.other_stores import stored_elsewhere
 from mkdocs_gptimage.plan.plan import check_budget
 from mkdocs_gptimage.plan.states import State
 from mkdocs_gptimage.store.committed import find_committed
@@ -34,3 +35,10 @@ def check_payment(plan: Plan, settings: Settings) -> None:
     if committed is not None:
         count = "The store" if not committed.digests else f"{counted(len(committed.digests), 'picture')} of the store"
         raise MissingPicturesError(f"{count} {committed.reason}; nothing was submitted. {committed.remedy}")
+    others = stored_elsewhere(missing, settings)
+    if others:
+        folder = next(iter(others.values()))
+        raise MissingPicturesError(
+            f"{counted(len(others), 'picture')} of the store {'is' if len(others) == 1 else 'are'} in another folder, "
+            f"'{folder}'; nothing was submitted. Set the option 'store' to that folder, or copy its files"
+        )

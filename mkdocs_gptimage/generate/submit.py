@@ -27,8 +27,10 @@ from mkdocs_gptimage.errors import (
 )
 from mkdocs_gptimage.generate import retry
 from mkdocs_gptimage.generate.request_bodies import RequestBodies
+from mkdocs_gptimage.generate.route import NOT_FOUND_THERE, SubmitRoute
 from mkdocs_gptimage.journal.submission import Stage, Submission
 from mkdocs_gptimage.service import protocol
+from mkdocs_gptimage.service.pictures import Image
 from mkdocs_gptimage.store.entry import Entry
 
 if TYPE_CHECKING:
@@ -44,8 +46,6 @@ _LOOK_AGAIN = 5.0
 _GRACE = 0.8
 """Seconds that a run which is being ended waits for the answers to submits that have left."""
 _CONFLICT = 409
-_NOT_FOUND_THERE = frozenset({301, 307, 308, 404, 405, 410})
-"""Answers to a submit that was sent to a wrong address."""
 
 
 class ClaimedError(GptImageError):
@@ -65,15 +65,19 @@ class Submitter:
         self._api = context.settings.api
         self._clock = clock
         self._store = context.store
+        self._objection = context.objection
         self._open_at = 0.0
         self._unknown_in_a_row = 0
         self._bodies = RequestBodies(client, context.store)
         self._sending: set[anyio.CancelScope] = set()
+        self.route = SubmitRoute(self._api.submit_path)
+        self.notice = ""
+        """What is to be said of the service, once."""
         self.stopped: RejectedError | None = None
         self.gateway_verified = anyio.Event()
         """Set once the service has accepted a submit, or has asked for patience: its address and the key are right."""
 
-    async def submit(self, job: Job) -> protocol.Image | None:
+    async def submit(self, job: Job) -> Image | None:
         """Submit a job until it is accepted; set its submission, and return the picture if it is there at once.
 
         A job may come with the submission of a submit whose outcome is unknown. Raises `RejectedError` when nothing was
@@ -85,26 +89,33 @@ class Submitter:
         # A repeated submit with the same key is the same generation, for a service that understands keys.
         repeated = job.submission if job.submission is not None and not job.submission.is_key_spent else None
         key = (repeated.idempotency_key if repeated else "") or str(uuid.uuid4())
-        for attempt in range(1, retry.SUBMIT_ATTEMPTS + 1):
+        attempt, waited = 1, 0.0
+        while True:
             await self._wait_until_open()
+            path = self.route.path
             free_memory = await self._bodies.reserve(job)
             try:
                 body = await self._bodies.encode(job, free_memory)
                 await self._wait_until_open()
                 unknown = job.submission
                 self._intend(job, key)
-                answer = await self._send(job, body, unknown)
+                answer = await self._send(job, body, unknown, path)
             finally:
                 free_memory()
             if not isinstance(answer, GatewayError):
                 return answer
+            if self.route.note_failure(path, answer.status) and isinstance(answer, RejectedError):
+                continue
             if not retry.may_repeat_submit(answer, attempt):
+                raise answer
+            if retry.is_too_long(answer, waited):
+                answer.args = (retry.explain_wait(answer, self._clock.now()),)
                 raise answer
             wait = retry.delay(attempt, answer.retry_after, self._clock.jitter())
             self._open_at = max(self._open_at, self._clock.monotonic() + wait)
-        raise AssertionError("the last attempt returns or raises")
+            attempt, waited = attempt + 1, waited + wait
 
-    async def _send(self, job: Job, body: Upload, unknown: Submission | None) -> protocol.Image | GatewayError | None:
+    async def _send(self, job: Job, body: Upload, unknown: Submission | None, path: str) -> Image | GatewayError | None:
         """Send a submit once; the journal knows what came of it, and of an `unknown` one before, when this returns."""
         assert job.submission is not None
         # A submit that has left is not abandoned when the run is being ended: its answer says what is paid for.
@@ -112,7 +123,7 @@ class Submitter:
             self._sending.add(scope)
             try:
                 seconds = self._api.timeout[job.resolution]
-                answer = await self._client.submit(body, job.submission.idempotency_key, seconds)
+                answer = await self._client.submit(body, job.submission.idempotency_key, seconds, path)
             except RejectedError as error:
                 self._verify_gateway_if(isinstance(error, BusyError) and error.status is not None)
                 self._take_back(job, job.submission, unknown, is_key_spent=error.status == _CONFLICT)
@@ -123,6 +134,9 @@ class Submitter:
                 return error
             else:
                 self._verify_gateway_if(True)
+                self.route.note_accepted(path)
+                if isinstance(answer, Image):
+                    self.notice = self.notice or self.route.note_picture(path)
                 return self._accept(job, job.submission, answer, unknown)
             finally:
                 self._sending.discard(scope)
@@ -174,6 +188,10 @@ class Submitter:
         if found is not None:
             self._take_back(job, claimed, job.submission, is_key_spent=False)
             raise MissingPicturesError(f"it has come into the store meanwhile, and {found.reason}. {found.remedy}")
+        objection = self._objection(job.request)
+        if objection:
+            self._take_back(job, claimed, job.submission, is_key_spent=False)
+            raise MissingPicturesError(objection)
 
     def _take_back(self, job: Job, submission: Submission, unknown: Submission | None, *, is_key_spent: bool) -> None:
         """Nothing was accepted this time; that proves nothing about a submit before, whose outcome is unknown."""
@@ -194,6 +212,7 @@ class Submitter:
             submission,
             stage=Stage.UNKNOWN,
             reason=str(error),
+            answer=error.answer,
             run=submission.run if is_asked_again else "",
             is_key_spent=error.status == _CONFLICT and not is_asked_again,
         )
@@ -209,8 +228,8 @@ class Submitter:
             self.stopped = RejectedError(said)
 
     def _accept(
-        self, job: Job, submission: Submission, answer: protocol.Accepted | protocol.Image, unknown: Submission | None
-    ) -> protocol.Image | None:
+        self, job: Job, submission: Submission, answer: protocol.Accepted | Image, unknown: Submission | None
+    ) -> Image | None:
         self._unknown_in_a_row = 0
         if isinstance(answer, protocol.Accepted):
             # A service that repeats, for the same key, the task that it has denied gets another key the next time.
@@ -228,7 +247,7 @@ class Submitter:
         # If the journal fails now, the intent in it still prevents a second payment, and this run can collect.
         with contextlib.suppress(ConfigurationError):
             self._journal.write(job.submission)
-        return answer if isinstance(answer, protocol.Image) else None
+        return answer if isinstance(answer, Image) else None
 
     def stop(self, reason: str) -> None:
         """Submit nothing more in this run: what would be paid for could not be kept."""
@@ -252,6 +271,6 @@ def explain_refusal(error: GptImageError, api: Api) -> str:
         return f"{error}; check the key in {api.key_env}"
     if isinstance(error, BusyError) and error.status is None and not isinstance(error, ExhaustedError):
         return f"{error}; check the network and api.base_url"
-    if isinstance(error, RejectedError) and error.status in _NOT_FOUND_THERE:
+    if isinstance(error, RejectedError) and error.status in NOT_FOUND_THERE:
         return f"{error}; check api.base_url and api.submit_path"
     return str(error)

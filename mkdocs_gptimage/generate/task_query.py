@@ -6,12 +6,14 @@ no batch polls.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import itertools
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import TYPE_CHECKING
 
 import anyio
 
 from mkdocs_gptimage.errors import AccessError, BusyError, GatewayError
+from mkdocs_gptimage.generate import retry
 from mkdocs_gptimage.service import protocol
 from mkdocs_gptimage.service.client import TASKS_PER_BATCH
 
@@ -40,31 +42,38 @@ class TaskQuery:
         self._has_batch = True
         self._limiter = anyio.CapacityLimiter(max_requests)
 
-    async def ask(self, task_ids: list[str]) -> GatewayError | None:
-        """Ask for these tasks; return the failure of a request, a refused key before any other, if one failed."""
+    async def ask(self, tasks: Mapping[str, Collection[str]]) -> GatewayError | None:
+        """Ask for these tasks, by id with the references of each.
+
+        Return the failure of a request, a refused key before any other, if one failed.
+        """
         failures: list[GatewayError] = []
         async with anyio.create_task_group() as group:
             if self._has_batch:
-                size = TASKS_PER_BATCH
-                for start in range(0, len(task_ids), size):
-                    group.start_soon(self._poll_batch, task_ids[start : start + size], failures)
+                for start in range(0, len(tasks), TASKS_PER_BATCH):
+                    batch = dict(itertools.islice(tasks.items(), start, start + TASKS_PER_BATCH))
+                    group.start_soon(self._poll_batch, batch, failures)
             else:
-                for task_id in task_ids:
-                    group.start_soon(self._poll_one, task_id, failures)
+                for task_id, references in tasks.items():
+                    group.start_soon(self._poll_one, task_id, references, failures)
         self.failures = self.failures + 1 if failures else 0
         refused = [failure for failure in failures if isinstance(failure, AccessError)]
         return next(iter([*refused, *failures]), None)
 
-    async def _poll_batch(self, task_ids: list[str], failures: list[GatewayError]) -> None:
+    async def _poll_batch(self, tasks: Mapping[str, Collection[str]], failures: list[GatewayError]) -> None:
         try:
             async with self._limiter:
-                found = await self._client.poll_many(task_ids)
+                found = await self._client.poll_many(tasks)
         except GatewayError as error:
             is_passing = _is_passing(error.status)
             # 403 may mean a single one of the tasks, and a path that a service does not know may be answered with 500,
             # or not at all.
             is_about_batches = not isinstance(error, (AccessError, BusyError))
-            is_telling = error.status == 403 or (is_about_batches and self.failures + 1 >= _BATCH_FAILURES)
+            is_telling = (
+                error.status == 403
+                or retry.is_too_long(error)
+                or (is_about_batches and self.failures + 1 >= _BATCH_FAILURES)
+            )
             if is_passing and not is_telling:
                 failures.append(error)
                 return
@@ -73,14 +82,14 @@ class TaskQuery:
         for task_id, task in found.items():
             await self._on_answer(task_id, task)
         async with anyio.create_task_group() as group:
-            for task_id in task_ids:
+            for task_id, references in tasks.items():
                 if task_id not in found:
-                    group.start_soon(self._poll_one, task_id, failures)
+                    group.start_soon(self._poll_one, task_id, references, failures)
 
-    async def _poll_one(self, task_id: str, failures: list[GatewayError]) -> None:
+    async def _poll_one(self, task_id: str, references: Collection[str], failures: list[GatewayError]) -> None:
         try:
             async with self._limiter:
-                task = await self._client.poll(task_id)
+                task = await self._client.poll(task_id, references)
         except GatewayError as error:
             if not self._on_single_failure(task_id, error):
                 failures.append(error)

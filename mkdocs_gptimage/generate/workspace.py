@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import logging
-    from collections.abc import Mapping
 
     from mkdocs_gptimage.journal.journal import Journal
     from mkdocs_gptimage.service.redact import Secret
     from mkdocs_gptimage.settings import Settings
     from mkdocs_gptimage.store.store import Store
+
+
+Objection = Callable[[Mapping[str, Any]], str]
+"""Says why a request must not be submitted, asked once it is claimed; empty when it may."""
+
+
+def no_objection(_: Mapping[str, Any]) -> str:
+    """Have everything that is claimed submitted."""
+    return ""
 
 
 @dataclass(frozen=True)
@@ -24,6 +33,7 @@ class Workspace:
     environment: Mapping[str, str] = field(repr=False)
     """Variables of the process, the API key among them."""
     log: logging.Logger
+    objection: Objection = no_objection
 
 
 @dataclass(frozen=True)
@@ -38,3 +48,4 @@ class RunContext:
     gateway: str
     """The service's name in records: its host, or `emulator`."""
     key: Secret
+    objection: Objection = no_objection

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from urllib.parse import urlsplit
 
 from mkdocs_gptimage.addresses import is_private_connection
 from mkdocs_gptimage.errors import ConfigurationError
+from mkdocs_gptimage.fs import existing_spelling
 from mkdocs_gptimage.hosts.folders import SiteFolders, cache_folder, folder_problems
 from mkdocs_gptimage.settings import EMULATOR, KEY_SUFFIX, Api, Budget, Output, Settings, avif_quality
 from mkdocs_gptimage.spec import sizes
@@ -57,6 +59,7 @@ def settings_from(options: Mapping[str, Any], surroundings: Surroundings) -> Set
     `options` are nested mappings with a value of the right type for every option, defaults filled in.
     """
     project = surroundings.project
+    options = {**options, "store": _store_as_spelt(options["store"], project)}
     resolver = ReferenceResolver(project, surroundings.docs)
     styles = read_styles(options["styles"], lambda entry: resolver.resolve(entry, project))
     wrong = [*_problems(options, surroundings), *styles.problems]
@@ -142,6 +145,12 @@ def _is_pattern(pattern: str) -> bool:
     parts = Path(pattern).parts
     is_below = bool(pattern.strip() and parts) and not Path(pattern).anchor and ".." not in parts
     return is_below and not any("**" in part and part != "**" for part in parts)
+
+
+def _store_as_spelt(option: str, project: Path) -> str:
+    """The option `store` as its folder is spelt on the disk: a store that is taken for missing is paid for again."""
+    found = existing_spelling(project / option)
+    return option if found == project / option else os.path.relpath(found, project)
 
 
 def _folder_problems(options: Mapping[str, Any], surroundings: Surroundings) -> list[str]:

@@ -25,6 +25,7 @@ from mkdocs_gptimage.errors import ConfigurationError
 from mkdocs_gptimage.fs import atomic_write, stat_regular_file
 from mkdocs_gptimage.journal.lease import hold_lease
 from mkdocs_gptimage.journal.rows import read_rows, require_plain_tables
+from mkdocs_gptimage.journal.schema import require_library_schema
 from mkdocs_gptimage.journal.submission import Stage, Submission
 from mkdocs_gptimage.owned_folder import claim_folder, make_subfolder, require_plain_files
 from mkdocs_gptimage.resources import lack_of, lack_of_files, resource_error
@@ -195,6 +196,7 @@ def _from_text(text: Any) -> Submission | None:
         submission.where,
         submission.reason,
         submission.run,
+        submission.answer,
     )
     targets = (submission.task_id, submission.link)
     is_ours = (
@@ -253,12 +255,16 @@ def _database(folder: Path) -> Iterator[Any]:
     if os.path.expandvars(inner) != os.fspath(inner):  # diskcache puts the values in, of which one may be a key
         raise ConfigurationError(f"the journal '{inner}': the path names a variable; choose one without '$' and '%'")
     _require_plain_database(inner / DATABASE)
-    _try_lock(inner / DATABASE)
-    database = diskcache.Cache(str(inner), disk=_TextDisk, eviction_policy="none", timeout=_LOCK_SECONDS)
+    _check(inner / DATABASE)
+    database = _open(str(inner))
     try:
         yield database
     finally:
         database.close()
+
+
+def _open(folder: str) -> Any:
+    return diskcache.Cache(folder, disk=_TextDisk, eviction_policy="none", timeout=_LOCK_SECONDS)
 
 
 def _require_plain_database(path: Path) -> None:
@@ -266,14 +272,15 @@ def _require_plain_database(path: Path) -> None:
     require_plain_files(path.with_name(f"{path.name}{ending}") for ending in ("", "-wal", "-shm", "-journal"))
 
 
-def _try_lock(path: Path) -> None:
-    """Raise `sqlite3.Error` for a database that another process does not let go of: diskcache waits for minutes.
+def _check(path: Path) -> None:
+    """Raise `ConfigurationError` for a database with anything in it that diskcache did not make.
 
-    Also for one with columns that are computed.
+    Raises `sqlite3.Error` for one that another process does not let go of: diskcache waits for minutes.
     """
     if path.exists():
         with contextlib.closing(sqlite3.connect(path, timeout=_LOCK_SECONDS, isolation_level=None)) as connection:
             require_plain_tables(connection)
+            require_library_schema(connection, path, _open)
             connection.execute("BEGIN IMMEDIATE")
             connection.execute("ROLLBACK")
 

@@ -1,4 +1,4 @@
-"""Roots of a store: each configuration that uses it says which pictures it needs, and when it said so.
+"""Roots of a store: each configuration that uses it says which pictures it needs on which branch, and when it said so.
 
 A root is one small JSON file in the store's journal folder. Untrusted input: a file that is no root is reported.
 """
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from mkdocs_gptimage.errors import ConfigurationError
 from mkdocs_gptimage.fs import atomic_write, read_regular_file
+from mkdocs_gptimage.git import BRANCHES, head_of
 from mkdocs_gptimage.owned_folder import JOURNAL, folder_fault, make_subfolder, own_files
 from mkdocs_gptimage.resources import raise_if_lacking
 from mkdocs_gptimage.spec.digest import Digest, is_digest
@@ -32,19 +33,30 @@ _MAX_BYTES = 8 * 1024 * 1024
 """A hundred thousand pictures. More is not written: a planted file takes 25 times its size in memory."""
 _FILE = re.compile(r"[0-9a-f]{16}\.json")
 """The name of a root."""
+_BRANCH = re.compile(rf"|[0-9a-f]{{40,64}}|{BRANCHES}[^\x00-\x20\x7f]{{1,1000}}")
+"""What git has checked out, as far as it can be given back to git."""
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
 @dataclass(frozen=True)
 class Root:
-    """What one configuration needs of a store."""
+    """What one configuration needs of a store, as it is on one branch of its repository."""
 
     configuration: Path
     """Its file, absolute."""
+    branch: str
+    """What was checked out, as `git.head_of`; empty without git, and in roots of earlier versions."""
     digests: frozenset[Digest]
     at: float
     """When it said so, in seconds since the epoch."""
     file: Path
+
+    @property
+    def branch_name(self) -> str:
+        """What was checked out, for messages; empty as above."""
+        if self.branch.startswith(BRANCHES):
+            return f"the branch '{self.branch.removeprefix(BRANCHES)}'"
+        return self.branch and f"the commit {self.branch[:12]}"
 
     @property
     def age(self) -> float:
@@ -69,8 +81,8 @@ def leave_root(store: Path, configuration: Path, digests: Collection[Digest], *,
     """
     if not store.is_dir():
         return
-    name = _name(store, configuration)
-    file = _file(store, name)
+    name, branch = _name(store, configuration), head_of(configuration.parent)
+    file = _file(store, name, branch)
     with contextlib.suppress(OSError, ConfigurationError):
         known = _read(file, store)
         needed = frozenset(digests) if is_whole or known is None else known.digests.union(digests)
@@ -79,6 +91,7 @@ def leave_root(store: Path, configuration: Path, digests: Collection[Digest], *,
         record = {
             "v": _VERSION,
             "configuration": name,
+            "branch": branch,
             "at": dt.datetime.now(dt.timezone.utc).strftime(_TIME),
             "digests": sorted(needed),
         }
@@ -108,8 +121,9 @@ def _name(store: Path, configuration: Path) -> str:
     return (configuration.relative_to(home) if configuration.is_relative_to(home) else configuration).as_posix()
 
 
-def _file(store: Path, name: str) -> Path:
-    return store / JOURNAL / FOLDER / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.json"
+def _file(store: Path, name: str, branch: str) -> Path:
+    key = f"{name}\n{branch}" if branch else name
+    return store / JOURNAL / FOLDER / f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.json"
 
 
 def _read(file: Path, store: Path) -> Root | None:
@@ -125,6 +139,8 @@ def _read(file: Path, store: Path) -> Root | None:
 def _root(record: Any, file: Path, store: Path) -> Root:
     digests = frozenset(Digest(each) for each in record["digests"] if is_digest(each))
     moment = dt.datetime.strptime(record["at"], _TIME).replace(tzinfo=dt.timezone.utc)
-    if record["v"] != _VERSION or len(digests) != len(record["digests"]) or "\0" in record["configuration"]:
+    name, branch = record["configuration"], record.get("branch", "")
+    is_whole = record["v"] == _VERSION and len(digests) == len(record["digests"])
+    if not is_whole or "\0" in name or not _BRANCH.fullmatch(branch):
         raise ValueError("not a root")
-    return Root(store.resolve().parent / Path(record["configuration"]), digests, moment.timestamp(), file)
+    return Root(store.resolve().parent / Path(name), branch, digests, moment.timestamp(), file)

@@ -42,9 +42,14 @@ def _query(address: str, seconds: float) -> list[tuple[str, str]]:
 
 
 def require_plain_tables(connection: sqlite3.Connection) -> None:
-    """Raise `sqlite3.DatabaseError` for a database with columns that are computed: a small one may yield gigabytes."""
-    tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-    for table in tables:
+    """Raise `sqlite3.DatabaseError` for a database whose tables are more than rows.
+
+    Columns that are computed may yield gigabytes from a small file, and virtual tables are read by code.
+    """
+    tables = list(connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'"))
+    for table, sql in tables:
+        if not str(sql).upper().startswith("CREATE TABLE"):
+            raise sqlite3.DatabaseError(f"its table {table} is a virtual one, which no journal has")
         # The last value is 2 or 3 for a column that is computed.
         if any(column[-1] for column in connection.execute(f"PRAGMA table_xinfo({_quoted(table)})")):
             raise sqlite3.DatabaseError("it has computed columns, which no journal has")

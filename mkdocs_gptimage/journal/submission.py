@@ -64,7 +64,10 @@ class Submission:
     is_key_spent: bool = False
     """Whether the service said that the idempotency key stands for nothing that can be had."""
     is_denied: bool = False
-    """Whether the service said, several times, that there is no such task, or the link has expired."""
+    """Whether no picture is expected there: several times, the service said that there is no such task, the link has
+    expired, or how the task ended was not understood."""
+    answer: str = ""
+    """The whole answer, as JSON without the key, that was not understood: a later version may."""
 
     @property
     def has_target(self) -> bool:

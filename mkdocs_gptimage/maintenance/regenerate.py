@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mkdocs_gptimage.catalog.catalog import Catalog
 from mkdocs_gptimage.errors import MissingPicturesError
@@ -14,10 +14,11 @@ from mkdocs_gptimage.plan.orphans import find_orphans, parse_candidate
 from mkdocs_gptimage.plan.plan import make_plan
 from mkdocs_gptimage.store.entry import Entry
 from mkdocs_gptimage.store.snapshot import StoreSnapshot
+from mkdocs_gptimage.store.store import Store
 from mkdocs_gptimage.text import one_line_each
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
     from mkdocs_gptimage.catalog.catalog import Picture
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from mkdocs_gptimage.plan.plan import Plan
     from mkdocs_gptimage.settings import Settings
     from mkdocs_gptimage.spec.digest import Digest
-    from mkdocs_gptimage.store.store import Store
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,19 @@ class Regeneration:
     """The stored pictures that are drawn anew."""
     keeps: bool
     """Whether the candidates are kept for a later decision."""
+    shown: Mapping[Digest, Entry | None]
+    """Each picture as it was when this was planned."""
+    folder: Path
+    """The store."""
+
+    def objection(self, request: Mapping[str, Any]) -> str:
+        """Why the candidate of this request must not be paid for: somebody has drawn its picture since the plan."""
+        candidate = parse_candidate(request)
+        if candidate is None or candidate[1] not in self.shown:
+            return ""
+        if Store(self.folder).entry(candidate[1]) == self.shown[candidate[1]]:
+            return ""
+        return f"the picture {candidate[1].short} has been replaced meanwhile; nothing is paid, look at it first"
 
 
 @dataclass(frozen=True)
@@ -86,7 +99,8 @@ def prepare_regeneration(
             _add_after_parents(candidate_picture(picture, number), wanted)
     if problems:
         raise MissingPicturesError(one_line_each(problems))
-    return Regeneration(make_plan(wanted, StoreSnapshot(store), settings), pictures, keeps)
+    shown = {picture.spec.digest: store.entry(picture.spec.digest) for picture in pictures}
+    return Regeneration(make_plan(wanted, StoreSnapshot(store), settings), pictures, keeps, shown, store.root)
 
 
 def finish_regeneration(
@@ -123,9 +137,10 @@ def pictures_drawn_from(results: Sequence[RegenerationResult], catalog: Catalog,
 
 def _submissions(settings: Settings, digests: Collection[Digest]) -> list[Submission]:
     from mkdocs_gptimage.journal.journal import read_submissions  # noqa: PLC0415 - slow to import
-    from mkdocs_gptimage.plan.in_flight import read_earlier  # noqa: PLC0415 - as above
+    from mkdocs_gptimage.plan.in_flight import read_earlier, read_others  # noqa: PLC0415 - as above
 
-    return list({**read_earlier(settings, digests), **read_submissions(settings.journal)}.values())
+    others = {digest: each.submission for digest, each in read_others(settings, digests).items()}
+    return list({**others, **read_earlier(settings, digests), **read_submissions(settings.journal)}.values())
 
 
 def _is_free(picture: Picture, store: Store, number: int) -> bool:

@@ -1,4 +1,4 @@
-"""Reads what is in flight for a site: the journal of its store, and what an earlier version left in the cache folder.
+"""Reads what is in flight for a site: the journals of its store and of others, and what an earlier version left.
 
 Configurations that share a cache shared the earlier journal, whatever their stores: a submission in it that a site does
 not know is left to the configuration that does.
@@ -13,12 +13,14 @@ from mkdocs_gptimage.journal.journal import read_submissions
 from mkdocs_gptimage.journal.lease import is_held
 from mkdocs_gptimage.journal.snapshot import JournalSnapshot
 from mkdocs_gptimage.plan.orphans import parse_candidate
+from mkdocs_gptimage.plan.other_stores import read_other_stores
 from mkdocs_gptimage.settings import EMULATOR
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from mkdocs_gptimage.journal.submission import Submission
+    from mkdocs_gptimage.plan.other_stores import FoundSubmission
     from mkdocs_gptimage.settings import Settings
     from mkdocs_gptimage.spec.digest import Digest
 
@@ -30,16 +32,24 @@ def read_in_flight(settings: Settings, digests: Collection[Digest]) -> JournalSn
     """
     submissions = read_submissions(settings.journal)
     earlier = read_earlier(settings, digests)
+    others = read_others(settings, digests)
     homes = {**dict.fromkeys(earlier, settings.cache), **dict.fromkeys(submissions, settings.journal)}
-    submissions = {**earlier, **submissions}
-    alive = frozenset(each.run for digest, each in submissions.items() if is_held(homes[digest], each.run))
+    alive = {each.run for digest, each in {**earlier, **submissions}.items() if is_held(homes[digest], each.run)}
+    # A task can be collected by several runs; one that is about to be submitted elsewhere is waited for.
+    alive.update(each.submission.run for each in others.values() if each.is_leased and not each.submission.has_target)
+    submissions = {**{digest: each.submission for digest, each in others.items()}, **earlier, **submissions}
     # The built-in emulator forgets its tasks when a build ends, and nothing was paid for them.
     active = {
         digest: submission
         for digest, submission in submissions.items()
         if submission.base_url != EMULATOR or submission.run in alive
     }
-    return JournalSnapshot(active, alive)
+    return JournalSnapshot(active, frozenset(alive))
+
+
+def read_others(settings: Settings, digests: Collection[Digest]) -> Mapping[Digest, FoundSubmission]:
+    """Return what other stores have in flight for a site that asks for these digests; raise `ConfigurationError`."""
+    return read_other_stores(settings, lambda submission: _asks_for(digests, submission))
 
 
 def read_earlier(settings: Settings, digests: Collection[Digest]) -> Mapping[Digest, Submission]:

@@ -160,11 +160,18 @@ def with_unknown_as_missing(plan: Plan, prices: Mapping[str, float]) -> Plan:
     return replace(plan, all_rows=tuple(rows))
 
 
-def with_denied_in_flight(plan: Plan) -> Plan:
-    """Return the plan that asks once more for the pictures of unknown outcome that the service can be asked for."""
+def _has_target(submission: Submission) -> bool:
+    return submission.has_target
+
+
+def with_denied_in_flight(plan: Plan, is_chosen: Callable[[Submission], bool] = _has_target) -> Plan:
+    """Return the plan that asks once more for the pictures of unknown outcome that the service can be asked for.
+
+    Or for those `is_chosen` chooses.
+    """
     rows = (
         replace(row, state=State.IN_FLIGHT, detail=row.submission.task_id or "")
-        if row.state is State.UNKNOWN and row.submission is not None and row.submission.has_target
+        if row.state is State.UNKNOWN and row.submission is not None and is_chosen(row.submission)
         else row
         for row in plan.all_rows
     )

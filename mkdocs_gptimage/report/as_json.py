@@ -97,6 +97,7 @@ def _picture(row: Row) -> dict[str, Any]:
         "resolution": spec.resolution,
         "price_usd": row.price,
         "uses": [{"page": use.source.name, "line": use.line} for use in row.picture.uses],
+        **({"answer": row.submission.answer} if row.submission is not None and row.submission.answer else {}),
     }
 
 

@@ -9,9 +9,9 @@ import base64
 import binascii
 import contextlib
 import dataclasses
+import json
 import string
 import weakref
-import zlib
 from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING, TypeVar
 
@@ -19,13 +19,20 @@ import anyio
 import anyio.to_thread
 import httpx
 
-from mkdocs_gptimage.errors import PictureError, ResourceError, UnkeptAnswerError, UnknownOutcomeError
+from mkdocs_gptimage.errors import (
+    GatewayError,
+    PictureError,
+    ResourceError,
+    UnkeptAnswerError,
+    UnknownOutcomeError,
+)
 from mkdocs_gptimage.resources import lack_of, naming_lack
+from mkdocs_gptimage.service.inflate import TooLongError, inflated
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Iterator
+    from collections.abc import Callable, Iterator
 
-    from mkdocs_gptimage.service.protocol import Image
+    from mkdocs_gptimage.service.pictures import Image
 
 T = TypeVar("T")
 
@@ -39,46 +46,11 @@ _MOST_VALUES = 1_400_000
 _PAUSES = (0.5, 2.0, 5.0)
 """Seconds after which an answer is read again that could not be for a lack of memory."""
 _STEP = 256 * 1024  # a multiple of four: base64 is decoded in steps
-_GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 _URLSAFE = bytes.maketrans(b"-_", b"+/")
 _NOT_BASE64 = bytes(set(range(256)) - set(f"{string.ascii_letters}{string.digits}+/-_".encode()))
 _NON_ASCII = bytes(range(128, 256))
-
-
-class TooLongError(Exception):
-    """A body has more bytes than allowed, as sent or inflated."""
-
-
-async def inflated(response: httpx.Response, limit: int) -> AsyncGenerator[bytes, None]:
-    """Yield the body in small pieces, at most `limit` bytes; raise `TooLongError`, or `httpx.DecodingError`.
-
-    Compression is never asked for, but some hosts store their files that way.
-    """
-    encoding = response.headers.get("content-encoding", "").strip().lower()
-    if encoding not in ("", "identity", "gzip", "x-gzip", "deflate"):
-        raise httpx.DecodingError("it is compressed, which was not asked for")
-    inflater = zlib.decompressobj(_GZIP_OR_ZLIB) if encoding not in ("", "identity") else None
-    sent = size = 0
-    async for chunk in response.aiter_raw():
-        sent += len(chunk)
-        if sent > limit:
-            raise TooLongError
-        for piece in _pieces(inflater, chunk) if inflater else (chunk,):
-            size += len(piece)
-            if size > limit:
-                raise TooLongError
-            yield piece
-    if inflater and not inflater.eof:
-        raise httpx.DecodingError("its compressed data break off")
-
-
-def _pieces(inflater: zlib._Decompress, chunk: bytes) -> Iterator[bytes]:
-    try:
-        while chunk and not inflater.eof:
-            yield inflater.decompress(chunk, _STEP)
-            chunk = inflater.unconsumed_tail
-    except zlib.error:
-        raise httpx.DecodingError("its compressed data are damaged") from None
+_CHARSETS = frozenset({"big5", "euc-jp", "euc-kr", "gb18030", "gb2312", "gbk", "iso-8859-1", "shift_jis"})
+"""Of answers that are not in Unicode."""
 
 
 class Body:
@@ -88,11 +60,15 @@ class Body:
         self._status = status
         self._limit = limit
         self._size = 0
+        self._charset: str | None = None
+        self.broke_off: GatewayError | None = None
+        """Why there was no more of it, which counts when what is there cannot be read."""
         self._file = SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - closed below
         weakref.finalize(self, self._file.close)
 
     async def receive(self, response: httpx.Response) -> None:
         """Take in a whole response; raise `UnknownOutcomeError`, or as httpx does."""
+        self._charset = response.charset_encoding
         try:
             async with contextlib.aclosing(inflated(response, self._limit)) as pieces:
                 async for piece in pieces:
@@ -136,8 +112,13 @@ class Body:
                 found = read(self._content())
         except OSError as error:
             raise _not_kept(error) from None
-        self._file.close()
-        return found
+        except GatewayError as error:
+            failure = (isinstance(error, UnknownOutcomeError) and self.broke_off) or error
+        else:
+            self._file.close()
+            return found
+        # Its frames hold the answer, parsed, which takes far more memory than the body.
+        raise failure.with_traceback(None) from None
 
     def _content(self) -> bytes:
         self._file.seek(0)
@@ -145,7 +126,16 @@ class Body:
         if content.count(b",") + content.count(b":") > _MOST_VALUES:
             raise UnknownOutcomeError(f"the answer holds more than {_MOST_VALUES:,} values", status=self._status)
         # It holds a picture. One emoji beside it, and Python would keep its text with four bytes per character.
-        return content.translate(None, _NON_ASCII) if len(content) > MAX_JSON else content
+        return content.translate(None, _NON_ASCII) if len(content) > MAX_JSON else _unicode(content, self._charset)
+
+
+def _unicode(content: bytes, charset: str | None) -> bytes:
+    """Return a text in Unicode as it is, and another one in UTF-8: by its label, else with its words replaced."""
+    with contextlib.suppress(UnicodeDecodeError):
+        content.decode(json.detect_encoding(content), "surrogatepass")
+        return content
+    label = (charset or "").lower()
+    return content.decode(label if label in _CHARSETS else "utf-8", "replace").encode()
 
 
 def _not_kept(error: OSError) -> UnkeptAnswerError:
@@ -160,7 +150,7 @@ async def beginning(response: httpx.Response, limit: int) -> bytes:
         async with contextlib.aclosing(inflated(response, limit)) as pieces:
             async for piece in pieces:
                 body += piece
-    return bytes(body)
+    return _unicode(bytes(body), response.charset_encoding)
 
 
 def spooled(image: Image) -> Image:

@@ -14,11 +14,12 @@ from mkdocs_gptimage.errors import GatewayError, UnknownOutcomeError
 from mkdocs_gptimage.service import body as answers
 from mkdocs_gptimage.service import protocol
 from mkdocs_gptimage.service.download import Downloader
+from mkdocs_gptimage.service.pictures import Image
 from mkdocs_gptimage.service.transport import CONNECT_SECONDS, Request, Transport
 from mkdocs_gptimage.service.upload import Upload
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Mapping
     from pathlib import Path
 
     from mkdocs_gptimage.service.download import Downloaded
@@ -56,37 +57,44 @@ class Client:
     async def __aexit__(self, *_: object) -> None:
         await self._transport.__aexit__()
 
-    async def submit(self, body: Upload, idempotency_key: str, seconds: float) -> protocol.Accepted | protocol.Image:
-        """Ask for a picture, once.
+    async def submit(
+        self, body: Upload, idempotency_key: str, seconds: float, path: str = ""
+    ) -> protocol.Accepted | Image:
+        """Ask for a picture, once, at the configured path or another.
 
         `seconds` bounds the wait for the answer: some services draw before they answer. Raises `RejectedError` when
         nothing was accepted, `UnknownOutcomeError` when that cannot be known.
         """
         timeout = httpx.Timeout(seconds, connect=CONNECT_SECONDS, write=_UPLOAD_SECONDS, pool=None)
         headers = {"Idempotency-Key": idempotency_key}
-        url = f"{self._base}{self._api.submit_path}"
+        url = f"{self._base}{path or self._api.submit_path}"
         answer = await self._transport.send(Request(url, timeout, seconds, body, headers))
-        found = await self._understood(answer, _submitted)
-        if isinstance(found, protocol.Image):
+        found = await self._understood(answer, lambda content: _submitted(content, body.references))
+        if isinstance(found, Image):
+            found = found.resolved(self._base)
             self._check_secret(found.url, "the answer's image link")
             return found
         self._check_secret(found.task_id, "the answer's task id")
         return found
 
-    async def poll(self, task_id: str) -> protocol.Task:
-        """Ask for one task; raise `GatewayError`, with the HTTP status if there is one."""
+    async def poll(self, task_id: str, references: Collection[str] = ()) -> protocol.Task:
+        """Ask for one task; raise `GatewayError`, with the HTTP status if there is one.
+
+        `references` are those of its request, which are never taken for its picture.
+        """
         if not task_id.strip("."):
             raise GatewayError(f"'{task_id}' is no task id")  # it would leave its place in the path
         answer = await self._ask(f"{self._base}/tasks/{quote(task_id, safe='')}")
-        return await self._understood(answer, lambda body: self._clean(protocol.task(body, task_id)))
+        return await self._understood(answer, lambda body: self._clean(protocol.task(body, task_id, references)))
 
-    async def poll_many(self, task_ids: Iterable[str]) -> dict[str, protocol.Task]:
-        """Ask for up to 100 tasks in one request; tasks that the service leaves out are left out here."""
-        wanted = list(task_ids)
+    async def poll_many(self, references: Mapping[str, Collection[str]]) -> dict[str, protocol.Task]:
+        """Ask for up to 100 tasks in one request, by id, with the references of each; not all may be answered for."""
+        wanted = list(references)
         content = Upload([json.dumps({"task_ids": wanted}).encode()])
         answer = await self._ask(f"{self._base}/tasks/batch", content)
         return await self._understood(
-            answer, lambda body: {task_id: self._clean(task) for task_id, task in protocol.tasks(body, wanted).items()}
+            answer,
+            lambda body: {each: self._clean(task) for each, task in protocol.tasks(body, wanted, references).items()},
         )
 
     async def _ask(self, url: str, content: Upload | None = None) -> answers.Body:
@@ -103,9 +111,15 @@ class Client:
         raise failure
 
     def _clean(self, task: protocol.Task) -> protocol.Task:
-        """Return a task without the key in its words, and with its picture out of memory."""
-        image = answers.spooled(task.image) if task.image else None
-        return dataclasses.replace(task, message=self._secret.hide(task.message), image=image)
+        """Return a task without the key in its words, and with its picture out of memory and its link made absolute."""
+        image = answers.spooled(task.image.resolved(self._base)) if task.image else None
+        message, answer = self._secret.hide(task.message), self._secret.hide(task.answer)
+        return dataclasses.replace(task, message=message, answer=answer, image=image)
+
+    def kept_image(self, answer: str, references: Collection[str]) -> Image | None:
+        """The picture in an answer that an earlier version has kept because it did not understand it."""
+        image = protocol.kept_image(answer, references)
+        return answers.spooled(image.resolved(self._base)) if image else None
 
     def _check_secret(self, text: str | None, what: str) -> None:
         """Refuse what would be written down, or sent to others."""
@@ -117,6 +131,6 @@ class Client:
         return await self._downloader.download(link, part)
 
 
-def _submitted(body: bytes) -> protocol.Accepted | protocol.Image:
-    found = protocol.submitted(body)
-    return answers.spooled(found) if isinstance(found, protocol.Image) else found
+def _submitted(body: bytes, references: Collection[str]) -> protocol.Accepted | Image:
+    found = protocol.submitted(body, references)
+    return answers.spooled(found) if isinstance(found, Image) else found

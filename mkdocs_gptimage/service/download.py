@@ -1,4 +1,7 @@
-"""Downloads images to files: checks links and redirects, sends no key, uses bounded memory."""
+"""Downloads images to files: checks links and redirects, uses bounded memory.
+
+The key goes to the API's own origin alone, and only once it has refused a download without it.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +10,19 @@ import hashlib
 import ipaddress
 import socket
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import urljoin, urlsplit
 
 import anyio
 import httpx
 
-from mkdocs_gptimage.errors import GatewayError, LinkError, PictureError
+from mkdocs_gptimage.errors import GatewayError, ImageLimitError, LinkError
 from mkdocs_gptimage.imagefile.verify import MAX_BYTES
 from mkdocs_gptimage.resources import lack_of
-from mkdocs_gptimage.service import body
+from mkdocs_gptimage.service.inflate import TooLongError, inflated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Awaitable, Callable, Iterator
     from pathlib import Path
 
     from mkdocs_gptimage.service.redact import Secret
@@ -31,8 +34,12 @@ _READ_SECONDS = 60.0
 _LOCATION = "gptimage.location"
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _LONGEST_SCHEME = 10
-_PASSING = frozenset({408, 425, 429})
-"""Answers to a download that the next try may not get."""
+_FOUND = frozenset({200, 201, 203, 206})
+"""Answers whose body may be the picture: it tells itself whether it is whole."""
+_DENIED = frozenset({401, 403})
+_LEADS_NOWHERE = "has expired or leads nowhere yet"
+_NOT_THERE = {401: "does not work", 403: _LEADS_NOWHERE, 404: _LEADS_NOWHERE, 410: "has expired"}
+"""Answers that speak of the link, and not of the state of its host."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +48,17 @@ class Downloaded:
 
     sha256: str
     bytes: int
+    problem: str = ""
+    """Why no more bytes came; they may be a whole picture all the same: a length is a label as well."""
 
 
 async def put_location_aside(response: httpx.Response) -> None:
     """Keep where an answer redirects to from httpx, which parses it even when it is not to follow, and fails."""
     response.extensions[_LOCATION] = response.headers.pop("location", None)
+
+
+class _DeniedError(LinkError):
+    """The host of a picture does not give it to everybody."""
 
 
 class Downloader:
@@ -59,26 +72,47 @@ class Downloader:
 
     async def download(self, link: str, part: Path) -> Downloaded:
         """Stream a picture into the file `part`; raise `LinkError`, `PictureError` or `GatewayError`."""
-        url = link
+        url, is_own = link, True
         for _ in range(MAX_REDIRECTS + 1):
             self._check_link(url)
             await self._check_host(url)
-            failure: GatewayError
-            try:
-                async with self.client.stream("GET", url, timeout=_READ_SECONDS) as response:
-                    target = response.extensions[_LOCATION]
-                    if not (response.is_redirect and target):
-                        return await _save(response, part)
-                    url = urljoin(url, target)
-                    continue
-            except (httpx.HTTPError, httpx.InvalidURL, ValueError, MemoryError, RuntimeError) as error:
-                lack = lack_of(error)
-                if isinstance(error, RuntimeError) and not lack:
-                    raise
-                said = lack or self._secret.describe(error) or type(error).__name__
-                failure = GatewayError(f"the download from {self._secret.hide(_host(url))} broke off ({said})")
-            raise failure
+            # Once a redirect has led elsewhere, none leads back to where the key is sent.
+            is_own = is_own and _origin(url) == _origin(self._base_url)
+            found = await self._get(url, part, is_own=is_own)
+            if isinstance(found, Downloaded):
+                return found
+            url = found
         raise LinkError(f"the image link is redirected more than {MAX_REDIRECTS} times")
+
+    async def _get(self, url: str, part: Path, *, is_own: bool) -> Downloaded | str:
+        """Download, or return where the link redirects to; the API itself is asked once more with the key."""
+        if is_own:
+            with contextlib.suppress(_DeniedError):
+                return await self._ask(url, part, {})
+            return await self._ask(url, part, {"Authorization": self._secret.bearer})
+        return await self._ask(url, part, {})
+
+    async def _ask(self, url: str, part: Path, headers: dict[str, str]) -> Downloaded | str:
+        failure: GatewayError
+        try:
+            check = {"trace": _ConnectionCheck(url, self._require_public).trace}
+            async with self.client.stream(
+                "GET", url, headers=headers, timeout=_READ_SECONDS, extensions=check
+            ) as response:
+                target: str | None = response.extensions[_LOCATION]
+                if not (response.is_redirect and target):
+                    return await _save(response, part, lambda error: self._broke_off(url, error))
+                return urljoin(url, target)
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError, MemoryError, RuntimeError) as error:
+            if isinstance(error, RuntimeError) and not lack_of(error):
+                raise
+            failure = GatewayError(self._broke_off(url, error))
+        # Not inside of the handler: the errors of httpx hold the request, which may hold the key.
+        raise failure
+
+    def _broke_off(self, url: str, error: Exception) -> str:
+        said = lack_of(error) or self._secret.describe(error) or type(error).__name__
+        return f"the download from {self._secret.hide(_host(url))} broke off ({said})"
 
     def _check_link(self, url: str) -> None:
         scheme = url.partition(":")[0].lower()
@@ -96,15 +130,44 @@ class Downloader:
         """Refuse a link into this machine or its network, unless the service itself is there."""
         host = _host(url)
         if await self._is_private(host) and not await self._is_private(_host(self._base_url)):
-            raise LinkError(
-                f"the image link leads to a private address, {self._secret.hide(host)}; it is not followed, as the "
-                "service has a public one"
-            )
+            raise self._leads_inside(host)
+
+    async def _require_public(self, host: str, address: str) -> None:
+        """Refuse a connection as above: a name may have another address now than when it was checked."""
+        if _is_private(address) and not await self._is_private(_host(self._base_url)):
+            raise self._leads_inside(host)
+
+    def _leads_inside(self, host: str) -> LinkError:
+        return LinkError(
+            f"the image link leads to a private address, {self._secret.hide(host)}; it is not followed, as the service "
+            "has a public one"
+        )
 
     async def _is_private(self, host: str) -> bool:
         if host not in self._private_hosts:
             self._private_hosts[host] = any(map(_is_private, await _addresses(host)))
         return self._private_hosts[host]
+
+
+class _ConnectionCheck:
+    """Looks at the address that a download has connected to, before anything is sent; a proxy is not looked at."""
+
+    def __init__(self, url: str, require: Callable[[str, str], Awaitable[None]]) -> None:
+        self._host = httpx.URL(url).raw_host.decode()
+        self._require = require
+        self._connecting_to = ""
+
+    async def trace(self, event: str, info: Any) -> None:
+        """Take what httpcore has done; https://www.encode.io/httpcore/extensions/#trace."""
+        if event == "connection.connect_tcp.started":
+            self._connecting_to = info["host"]
+        elif event == "connection.connect_tcp.complete" and self._connecting_to == self._host:
+            stream = info["return_value"]
+            try:
+                await self._require(self._host, str(stream.get_extra_info("server_addr")[0]))
+            except LinkError:
+                await stream.aclose()
+                raise
 
 
 async def _addresses(host: str) -> list[str]:
@@ -130,25 +193,29 @@ def _nat64(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
     return ipaddress.IPv4Address(address.packed[-4:]) if address in _NAT64 else None
 
 
-async def _save(response: httpx.Response, part: Path) -> Downloaded:
-    """Write the body of an answer to a file, hashing as it comes."""
-    if response.status_code != 200:
-        expired = response.status_code in (403, 404, 410)
-        what = "has expired" if expired else "does not work"
-        if expired or not (response.status_code >= 500 or response.status_code in _PASSING):
-            raise LinkError(f"the image link {what} (HTTP {response.status_code})", expired=expired)
-        raise GatewayError(f"the image link {what} (HTTP {response.status_code})", status=response.status_code)
-    hasher, size = hashlib.sha256(), 0
+async def _save(response: httpx.Response, part: Path, explain: Callable[[Exception], str]) -> Downloaded:
+    """Write the body of an answer to a file, hashing as it comes; `explain` words the end of a connection."""
+    status = response.status_code
+    if status in _NOT_THERE:
+        kind = _DeniedError if status in _DENIED else LinkError
+        raise kind(f"the image link {_NOT_THERE[status]} (HTTP {status})", expired=True)
+    if status not in _FOUND:
+        raise GatewayError(f"the image link does not work (HTTP {status})", status=status)
+    hasher, size, problem = hashlib.sha256(), 0, ""
     with _whole_or_nothing(part) as file:
         try:
-            async with contextlib.aclosing(body.inflated(response, MAX_PICTURE_BYTES)) as pieces:
+            async with contextlib.aclosing(inflated(response, MAX_PICTURE_BYTES)) as pieces:
                 async for piece in pieces:
                     hasher.update(piece)
                     file.write(piece)
                     size += len(piece)
-        except body.TooLongError:
-            raise PictureError(f"the picture is larger than {MAX_PICTURE_BYTES // 1024 // 1024} MiB") from None
-    return Downloaded(hasher.hexdigest(), size)
+        except TooLongError:
+            raise ImageLimitError(f"the picture is larger than {MAX_PICTURE_BYTES // 1024 // 1024} MiB") from None
+        except (httpx.RemoteProtocolError, httpx.ReadError) as error:
+            if not size or lack_of(error):
+                raise
+            problem = explain(error)
+    return Downloaded(hasher.hexdigest(), size, problem)
 
 
 @contextlib.contextmanager
@@ -160,6 +227,15 @@ def _whole_or_nothing(part: Path) -> Iterator[BinaryIO]:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+def _origin(url: str) -> tuple[bytes, bytes, int | None] | None:
+    """The scheme, host and port that a URL is sent to; None for one that is none."""
+    try:
+        parsed = httpx.URL(url)
+    except (httpx.InvalidURL, ValueError):
+        return None
+    return parsed.raw_scheme, parsed.raw_host, parsed.port
 
 
 def _host(url: str) -> str:

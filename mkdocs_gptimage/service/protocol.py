@@ -1,68 +1,38 @@
 """The image API's wire format: request bodies, and responses parsed to values or errors; no I/O.
 
 Gateways contradict each other and drift; everything documented and everything seen in the wild is understood here,
-and nothing is relied on. What an answer proves about a submit decides about money: only an answer that proves it was
-not accepted is a `RejectedError`.
+and nothing is relied on.
 """
 
 from __future__ import annotations
 
-import enum
 import json
-import re
-from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
-from typing import IO, TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
-from mkdocs_gptimage.errors import (
-    AccessError,
-    BalanceError,
-    BusyError,
-    GatewayError,
-    InProgressError,
-    RejectedError,
-    UnknownOutcomeError,
-)
+from mkdocs_gptimage.errors import GatewayError, UnknownOutcomeError
+from mkdocs_gptimage.service import task_ids
+from mkdocs_gptimage.service.pictures import Image, find_image, holds_more
+from mkdocs_gptimage.service.refusals import number, refused
+from mkdocs_gptimage.service.statuses import NAMES, Phase, phase_of, word_of
+from mkdocs_gptimage.service.words import error_of, excerpt, message_of, words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from mkdocs_gptimage.spec.model import ImageSpec
 
 
-LONGEST_WAIT = 600.0
-"""Seconds; a longer Retry-After is cut."""
-_LONGEST_MESSAGE = 300
-_LONGEST_LINK = 8192
+MOST_KEPT = 256 * 1024
+"""Characters of an answer that is kept because it is not understood; the rest of a longer one is cut off."""
 _DEEPEST = 6
-"""Objects inside each other that are searched for a picture or a task."""
-# Never `.` or `..`: an id becomes a part of an address.
-_TASK_ID = re.compile(r"(?!\.+\Z)[A-Za-z0-9_.:~-]{1,200}")
-_FINISHED = frozenset({"completed", "complete", "succeeded", "success", "finished", "done", "ready"})
-_FAILED = frozenset({"failed", "failure", "cancelled", "canceled", "error"})
-_QUEUED = frozenset({"submitted", "pending", "queued", "created", "waiting"})
-# A refusal that comes with one of these, in a shape that cannot be read, proves nothing.
-_SIGNS_OF_WORK = ("data", "task_id", "taskId", "task", "tasks", "images", "result")
-_NOT_BUILT = "build_request_failed"
-_REFUSALS = frozenset({400, 401, 402, 403, 404, 422, 429})
-# Refused before anything was looked at: another address, method, size or kind of request was expected.
-_NOT_EVEN_READ = frozenset({301, 307, 308, 405, 406, 410, 411, 413, 414, 415, 417, 426, 428, 431, 451})
-
-
-class Phase(enum.Enum):
-    QUEUED = "queued"
-    RUNNING = "running"
-    READY = "ready"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True)
-class Image:
-    """Where the picture's bytes are: a link, or the bytes themselves in base64, as text or spooled to a file."""
-
-    url: str | None = None
-    base64: str | None = None
-    spooled: IO[bytes] | None = None
+"""Objects inside each other that are searched for a task."""
+_MOST_LISTED = 10_000
+"""Tasks of one list that are looked at; a hundred are asked for at a time."""
+_REDIRECTION = 300
+"""The least code, as of HTTP, that is no success."""
+_WHOLE = 100
+"""Percent."""
 
 
 @dataclass(frozen=True)
@@ -80,8 +50,10 @@ class Task:
     image: Image | None = None
     """Only when ready."""
     message: str = ""
-    """The service's words, when it failed."""
+    """The service's words, when it failed or ended in a way that is not understood, or its word that nobody knows."""
     cost_usd: float | None = None
+    answer: str = ""
+    """The whole answer as JSON, when how the task ended is not understood."""
 
 
 def encode_request(spec: ImageSpec, image_urls: list[str]) -> list[bytes]:
@@ -108,116 +80,115 @@ def _request(spec: ImageSpec) -> dict[str, Any]:
     return body
 
 
-def submitted(body: bytes) -> Accepted | Image:
-    """Read the body of a 2xx answer to a submit; raise `GatewayError` for one that refuses or cannot be read."""
-    candidates = list(_candidates(_parse(body)))
-    task_id = next(filter(None, (_task_id(c, ("task_id",)) for c in candidates)), None)
+def submitted(body: bytes, references: Collection[str] = ()) -> Accepted | Image:
+    """Read the body of a 2xx answer to a submit; raise `GatewayError` for one that refuses or cannot be read.
+
+    `references` are those of the request, as in `find_image`.
+    """
+    answer = _parse(body)
+    described = list(task_ids.candidates(answer))
+    task_id = _first(task_ids.task_id_of(each, task_ids.EXPLICIT) for each in described)
+    task_id = task_id or _first(task_ids.task_id_of(each) for each in described if _is_under_way(each))
     if task_id:
         return Accepted(task_id)
     # A bare `id` beside a picture is the answer's own, and beside an error the request's.
-    image = next(filter(None, map(_image, candidates)), None)
+    image = find_image(answer, references)
     if image:
         return image
-    bare = [c for c in candidates if "status" in c] + [c for c in candidates if not c.get("error")]
-    task_id = next(filter(None, map(_task_id, bare)), None)
+    bare = [each for each in described if word_of(each) is not None] + [
+        each for each in described if not error_of(each)
+    ]
+    task_id = task_ids.named_id(answer) or _first(map(task_ids.task_id_of, bare))
+    refusal = refused(answer, body)
+    if not task_id and not refusal:
+        task_id = task_ids.plain_id(answer) if not _says_error(answer) else None
     if task_id:
         return Accepted(task_id)
-    code = _number(candidates[-1].get("code")) if candidates else None
-    if code in _REFUSALS and not any(map(candidates[-1].get, _SIGNS_OF_WORK)):
-        raise failure(int(code), body, {})
-    raise _unreadable(f"the answer to the submit holds neither a task nor a picture: {_excerpt(body)}")
+    raise refusal or _not_understood(answer, body)
 
 
-def task(body: bytes, asked: str) -> Task:
-    """Read the body of a 2xx answer to the poll of one task; raise `GatewayError` when it does not hold that one."""
+def _not_understood(answer: Any, body: bytes) -> UnknownOutcomeError:
+    error = _unreadable(f"the answer to the submit holds neither a task nor a picture: {excerpt(body)}")
+    error.answer = _whole(answer)
+    return error
+
+
+def task(body: bytes, asked: str, references: Collection[str] = ()) -> Task:
+    """Read the body of a 2xx answer to the poll of one task; raise `GatewayError` when it does not hold that one.
+
+    `references` are those of its request, as in `find_image`.
+    """
     answer = _parse(body)
-    holds_another = False
-    for candidate in _candidates(answer):
-        if "status" in candidate or "result" in candidate:
-            ids = [value for key in ("task_id", "id") if isinstance(value := candidate.get(key), str) and value]
-            # What is around another's task may speak of that one.
-            if asked not in ids and (ids or holds_another):
-                holds_another = True
-                continue
-            found = _task(candidate)
-            # "status: error" around no task speaks of the poll; believing it would forget a task that is paid for.
-            if found.phase is Phase.FAILED and candidate is answer and not _task_id(candidate):
-                break
+    described = [each for each in task_ids.candidates(answer) if word_of(each) is not None or "result" in each]
+    ours = [each for each in described if asked in task_ids.ids_of(each, asked)]
+    is_alone = not _names_another(answer, asked)
+    finished: Task | None = None
+    for candidate in (*ours, *_anonymous(described, asked)):
+        found = _task(candidate, references)
+        if is_alone and found.phase in (Phase.EMPTY, Phase.UNREADABLE):
+            found = _with_image(found, answer, candidate, references)
+        # "status: error" around no task speaks of the poll; believing it would forget a task that is paid for.
+        is_about_poll = candidate is answer and not task_ids.task_id_of(candidate)
+        if is_about_poll and (found.phase in (Phase.FAILED, Phase.EMPTY) or (found.image is None and error_of(answer))):
+            break
+        if found.phase not in (Phase.EMPTY, Phase.UNREADABLE):
             return found
-    raise GatewayError(f"the answer to a poll holds no task: {_excerpt(body)}", status=200)
+        finished = finished or replace(found, answer=_whole(answer))
+    if finished:
+        return finished
+    image = find_image(answer, references) if is_alone and not described else None
+    if image:
+        return Task(Phase.READY, image)
+    raise GatewayError(f"the answer to a poll holds no task: {excerpt(body)}", status=200)
 
 
-def tasks(body: bytes, asked: Iterable[str]) -> dict[str, Task]:
+def _anonymous(described: Iterable[dict[str, Any]], asked: str) -> Iterator[dict[str, Any]]:
+    """The objects that name no task: what is around another's task may speak of that one."""
+    for candidate in described:
+        if task_ids.ids_of(candidate, asked):
+            return
+        yield candidate
+
+
+def _names_another(answer: Any, asked: str) -> bool:
+    return any(
+        (ids := task_ids.ids_of(each, asked)) and asked not in ids and each is not answer
+        for each in task_ids.candidates(answer)
+    )
+
+
+def tasks(
+    body: bytes, asked: Iterable[str], references: Mapping[str, Collection[str]] | None = None
+) -> dict[str, Task]:
     """Read the body of a 2xx answer to a batch poll: task id → task, for those asked for that it holds.
 
     Understood are a list of tasks, a mapping from id to task, and either of them under `data`, `tasks` or both. Left
-    out is a task of the status `error`, which may speak of the lookup: to believe it would forget what is paid for.
+    out is a task that is to be asked for alone: one of the status `error`, which may speak of the lookup (to believe it
+    would forget what is paid for), and one that ended without a picture. `references` are by task id.
     """
-    wanted = set(asked)
+    wanted, references = set(asked), references or {}
     found: dict[str, Task] = {}
     for task_id, candidate in _listed(_parse(body)):
         if task_id in wanted and not _is_error(candidate):
-            found[task_id] = _task(candidate)
+            described = _task(candidate, references.get(task_id, ()))
+            if described.phase not in (Phase.EMPTY, Phase.UNREADABLE):
+                found[task_id] = described
     return found
 
 
-def failure(status: int, body: bytes, headers: Mapping[str, str]) -> GatewayError:
-    """Return the error for an answer to a submit that is not 2xx, classified by what it proves."""
-    code, said = _error(body)
-    message = f"HTTP {status}: {said}" if said else f"HTTP {status}"
-    wait = retry_after(headers.get("retry-after"))
-    if status in (401, 403):
-        return AccessError(message, status=status)
-    if (status, code) != (409, "idempotency_in_progress") and _names_task(body):
-        return UnknownOutcomeError(f"{message}, and it names a task", status=status, retry_after=wait)
-    if status == 402:
-        return BalanceError(message, status=status)
-    if status == 429 or (status, code) == (503, "idempotency_unavailable"):
-        return BusyError(message, status=status, retry_after=wait)
-    if (status, code) == (409, "idempotency_in_progress"):
-        return InProgressError(message, status=status, retry_after=wait)
-    is_not_built = status == 500 and _NOT_BUILT.encode() in body and _NOT_BUILT in (code, said[: len(_NOT_BUILT)])
-    if is_not_built or status in _REFUSALS | _NOT_EVEN_READ:
-        return RejectedError(message, status=status)
-    return UnknownOutcomeError(message, status=status, retry_after=wait)
-
-
-def _names_task(body: bytes) -> bool:
-    """Whether an answer that refuses speaks of a task all the same: then it proves nothing."""
+def kept_image(answer: str, references: Collection[str] = ()) -> Image | None:
+    """The picture in an answer that an earlier version has kept because it did not understand it."""
     try:
-        return any(_task_id(candidate, ("task_id",)) for candidate in _candidates(json.loads(body)))
+        return find_image(json.loads(answer), references) if answer else None
     except (ValueError, RecursionError):
-        return False
-
-
-def retry_after(value: str | None) -> float | None:
-    """Return the seconds of a Retry-After header, a number or a date (relative to now); None without a usable one."""
-    if not value:
         return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        seconds = _seconds_until(value)
-    return min(max(seconds, 0.0), LONGEST_WAIT) if seconds == seconds else None  # noqa: PLR0124 - not a number
-
-
-def _seconds_until(date: str) -> float:
-    import datetime as dt  # noqa: PLC0415 - rarely needed
-
-    try:
-        moment = parsedate_to_datetime(date)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return float("nan")
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=dt.timezone.utc)
-    return (moment - dt.datetime.now(dt.timezone.utc)).total_seconds()
 
 
 def _parse(body: bytes) -> Any:
     try:
         return json.loads(body)
     except (ValueError, RecursionError):
-        raise _unreadable(f"the answer is not JSON: {_excerpt(body)}") from None
+        raise _unreadable(f"the answer is not JSON: {excerpt(body)}") from None
 
 
 def _unreadable(message: str) -> UnknownOutcomeError:
@@ -225,126 +196,93 @@ def _unreadable(message: str) -> UnknownOutcomeError:
     return UnknownOutcomeError(message, status=200)
 
 
-def _candidates(answer: Any) -> Iterator[dict[str, Any]]:
-    """The objects of an answer that may describe a task or a picture, the most specific first."""
-    if not isinstance(answer, dict):
-        return
-    data = answer.get("data")
-    if isinstance(data, dict):
-        inner = data.get("data")
-        yield data
-        if isinstance(inner, dict):
-            yield inner
-    if isinstance(data, list):
-        yield from (item for item in data if isinstance(item, dict))
-    yield answer
-
-
 def _listed(answer: Any, depth: int = 0) -> Iterator[tuple[str, dict[str, Any]]]:
     """(task id, task) pairs of a batch answer, whatever its shape."""
     if isinstance(answer, list):
-        for item in answer:
+        for item in answer[:_MOST_LISTED]:
             if isinstance(item, dict):
                 inner = item.get("data")
-                described = inner if isinstance(inner, dict) and "status" not in item else item
-                task_id = _task_id(described) or _task_id(item)
-                if task_id and ("status" in described or "result" in described):
+                described = inner if isinstance(inner, dict) and word_of(item) is None else item
+                task_id = task_ids.task_id_of(described) or task_ids.task_id_of(item)
+                if task_id and _is_described(described):
                     yield task_id, described
     elif isinstance(answer, dict) and depth < _DEEPEST:
         for key, value in answer.items():
-            if key in ("data", "tasks", "results"):
+            if key in ("data", "tasks", "results", "items", "list"):
                 yield from _listed(value, depth + 1)
-            elif isinstance(value, dict) and ("status" in value or "result" in value):
+            elif isinstance(value, dict) and _is_described(value):
                 yield key, value
 
 
+def _is_described(candidate: Mapping[str, Any]) -> bool:
+    return "result" in candidate or any(name in candidate for name in NAMES)
+
+
 def _is_error(candidate: Mapping[str, Any]) -> bool:
-    word = candidate.get("status")
-    return isinstance(word, str) and word.strip().lower() == "error"
+    return (word_of(candidate) or "").lower() == "error"
 
 
-def _task(candidate: Mapping[str, Any]) -> Task:
-    word = candidate.get("status")
-    status = word.strip().lower() if isinstance(word, str) else ""
-    if status in _FAILED:
-        said = _words(candidate.get("error")) or _words(candidate.get("message")) or f"'{status}', without a reason"
+def _is_under_way(candidate: Mapping[str, Any]) -> bool:
+    return phase_of(word_of(candidate) or "") in (Phase.QUEUED, Phase.RUNNING)
+
+
+def _task(candidate: Mapping[str, Any], references: Collection[str]) -> Task:
+    word = word_of(candidate)
+    phase = phase_of(word) if word else None
+    error = error_of(candidate)
+    if phase is Phase.FAILED:
+        said = error or message_of(candidate) or f"'{(word or '').lower()}', without a reason"
         return Task(Phase.FAILED, message=said)
-    if status not in _FINISHED:
-        return Task(Phase.QUEUED if status in _QUEUED else Phase.RUNNING)
-    image = _image(candidate)
-    # Finished without a picture is no proof that nothing is paid: wait for the link until the deadline.
-    return Task(Phase.READY, image, cost_usd=_number(candidate.get("cost"))) if image else Task(Phase.RUNNING)
+    if phase in (Phase.QUEUED, Phase.RUNNING):
+        return Task(phase)
+    message = error or message_of(candidate)
+    said = words(f"'{word}'" + (f": {message}" if message else ""))
+    if word and phase is None:
+        return Task(Phase.UNREADABLE if error else Phase.RUNNING, message=said)
+    if word is not None and phase is None:  # a word that is no text
+        return Task(Phase.RUNNING)
+    image = find_image(candidate, references)
+    if image and (word or _is_whole(candidate)):
+        return Task(Phase.READY, image, cost_usd=number(candidate.get("cost")))
+    if not word:
+        return Task(Phase.RUNNING)
+    # Finished without a picture is no proof that nothing is paid.
+    if not error and not holds_more(candidate):
+        return Task(Phase.EMPTY, message=said)
+    return Task(Phase.UNREADABLE, message=said if message else words(f"'{word}': {_whole(candidate)}"))
 
 
-def _image(candidate: Mapping[str, Any], depth: int = 0) -> Image | None:
-    """The first picture that an object points to: itself, or in `result`, `images`, `data`."""
-    if depth > _DEEPEST:
-        return None
-    link = candidate.get("url")
-    for each in link if isinstance(link, list) else [link]:
-        if _is_link(each):
-            return Image(url=each)
-    encoded = candidate.get("b64_json")
-    if isinstance(encoded, str) and encoded:
-        return Image(base64=encoded)
-    for key in ("result", "images", "data"):
-        inner = candidate.get(key)
-        for item in inner if isinstance(inner, list) else [inner]:
-            if isinstance(item, dict):
-                found = _image(item, depth + 1)
-                if found:
-                    return found
-            elif key != "data" and _is_link(item, begins=("http://", "https://")):
-                return Image(url=item)
-    return None
+def _with_image(found: Task, answer: Any, candidate: Mapping[str, Any], references: Collection[str]) -> Task:
+    """A task that has ended, with the picture that lies beside it in an answer about no other task."""
+    image = find_image(answer, references)
+    if image is None or phase_of(word_of(candidate) or "") is not Phase.READY:
+        return found
+    return Task(Phase.READY, image, cost_usd=number(candidate.get("cost")))
 
 
-def _is_link(value: Any, begins: tuple[str, ...] = ("",)) -> bool:
-    return isinstance(value, str) and value.startswith(begins) and 0 < len(value) <= _LONGEST_LINK
+def _is_whole(candidate: Mapping[str, Any]) -> bool:
+    """Whether an object without a word for its status may describe a finished task."""
+    progress = number(candidate.get("progress"))
+    return progress is None or progress in (1, _WHOLE)
 
 
-def _task_id(candidate: Mapping[str, Any], keys: tuple[str, ...] = ("task_id", "id")) -> str | None:
-    for key in keys:
-        value = candidate.get(key)
-        if isinstance(value, str) and _TASK_ID.fullmatch(value):
-            return value
-    return None
+def _says_error(answer: Any) -> bool:
+    """Whether a text in place of a task is rather a part of what is said of an error."""
+    if not isinstance(answer, dict) or error_of(answer) or answer.get("success") is False:
+        return True
+    return (number(answer.get("code")) or 0) >= _REDIRECTION
 
 
-def _error(body: bytes) -> tuple[str, str]:
-    """(code, words) of an error answer."""
-    try:
-        answer = json.loads(body)
-    except (ValueError, RecursionError):
-        return "", _excerpt(body) if body.strip() and not body.lstrip().startswith(b"<") else ""
-    if not isinstance(answer, dict):
-        return "", ""
-    error = answer.get("error")
-    code = error.get("code") if isinstance(error, dict) else answer.get("code")
-    said = next(filter(None, map(_words, (error, answer.get("message"), answer.get("msg")))), "")
-    return code if isinstance(code, str) else "", said
+def _whole(answer: Any) -> str:
+    pieces, size = [], 0
+    # Bit by bit, as an answer may have 56 MB; with a check for circles, an encoder that is not used up keeps it alive.
+    for piece in json.JSONEncoder(ensure_ascii=False, check_circular=False).iterencode(answer):
+        pieces.append(piece[: MOST_KEPT - size])
+        size += len(pieces[-1])
+        if size == MOST_KEPT:
+            break
+    return "".join(pieces)
 
 
-def _words(value: Any) -> str:
-    """The words of an error: a string, or the message of an object; on one line, shortened."""
-    if isinstance(value, dict):
-        value = value.get("message") or value.get("code") or ""
-    text = " ".join(str(value).split()) if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
-    text = "".join(character for character in text if character.isprintable())
-    return text if len(text) <= _LONGEST_MESSAGE else text[: _LONGEST_MESSAGE - 1] + "…"
-
-
-def _number(value: Any) -> float | None:
-    if isinstance(value, str):
-        try:
-            value = float(value)
-        except ValueError:
-            return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return None
-    number = float(value) if abs(value) < 1e12 else float("inf")
-    return number if 0 <= number < float("inf") else None
-
-
-def _excerpt(body: bytes) -> str:
-    return _words(body[: 4 * _LONGEST_MESSAGE].decode("utf-8", "replace")) or "an empty body"
+def _first(values: Iterable[str | None]) -> str | None:
+    return next(filter(None, values), None)

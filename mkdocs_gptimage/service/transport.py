@@ -28,7 +28,7 @@ from mkdocs_gptimage.errors import (
     UnknownOutcomeError,
 )
 from mkdocs_gptimage.resources import lack_of, raise_if_lacking
-from mkdocs_gptimage.service import body, protocol
+from mkdocs_gptimage.service import body, refusals
 from mkdocs_gptimage.service.download import MAX_PICTURE_BYTES, put_location_aside
 from mkdocs_gptimage.service.redact import LogFilter, Secret
 
@@ -149,16 +149,23 @@ class Transport:
         async with contextlib.aclosing(await client.send(request, stream=True)) as response:
             if 200 <= response.status_code < 300:
                 answer = body.Body(response.status_code, _MAX_ANSWER)
-                await answer.receive(response)
+                try:
+                    await answer.receive(response)
+                except (httpx.RemoteProtocolError, httpx.ReadError) as error:
+                    if lack_of(error):
+                        raise
+                    # It may be whole all the same: a length is a label as well.
+                    answer.broke_off = self._what_it_proves(error)
                 return answer
             said = await body.beginning(response, _MAX_ERROR_ANSWER)
-            failure = self.without_key(protocol.failure(response.status_code, said, response.headers))
+            failure = self.without_key(refusals.failure(response.status_code, said, response.headers))
             del said
             raise failure
 
     def without_key(self, error: GatewayError) -> GatewayError:
         """Take the key out of an error and its causes: some services repeat it."""
         error.args = (self._secret.hide(str(error)),)
+        error.answer = self._secret.hide(error.answer)
         error.__context__ = None
         return error.with_traceback(None)
 

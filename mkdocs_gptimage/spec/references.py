@@ -6,17 +6,19 @@ import base64
 import binascii
 import dataclasses
 import hashlib
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mkdocs_gptimage.errors import ConfigurationError
+from mkdocs_gptimage.fs import existing_spelling
 from mkdocs_gptimage.imagefile.sniff import MEDIA_TYPES, sniff
 from mkdocs_gptimage.resources import raise_if_lacking
 from mkdocs_gptimage.spec.model import BY_ID, ImageSpec, Reference, UnusableReferenceError
-from mkdocs_gptimage.text import printable, quote
+from mkdocs_gptimage.text import nearest, printable, quote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from pathlib import Path
 
 
 MAX_REFERENCE_BYTES = 20 * 1024 * 1024
@@ -25,6 +27,8 @@ MAX_TOTAL_BYTES = 256 * 1024 * 1024
 """The service's limit for all reference images of one request."""
 _LONGEST_PATH = 200
 """Characters of a path or URL that a message shows."""
+_MOST_NAMES = 2000
+"""Files beside a missing one that are compared with it."""
 
 
 class ReferenceResolver:
@@ -52,7 +56,7 @@ class ReferenceResolver:
     def _from_file(self, entry: str, shown: str, folder: Path) -> Reference:
         path = self._docs / entry.lstrip("/") if entry.startswith("/") else folder / entry
         try:
-            path = path.resolve()
+            path = existing_spelling(path).resolve()
         except (OSError, ValueError, RuntimeError) as error:
             raise_if_lacking(error, f"{shown} cannot be looked up")
             raise UnusableReferenceError(f"{shown} is not a path") from None
@@ -61,7 +65,8 @@ class ReferenceResolver:
         try:
             status = path.stat()
         except (FileNotFoundError, NotADirectoryError):
-            raise UnusableReferenceError(f"{shown} does not exist; looked for {self._relative(path)}") from None
+            missing = f"{shown} does not exist; looked for {self._relative(path)}"
+            raise UnusableReferenceError(f"{missing}{_nearest_name(path)}") from None
         except OSError as error:
             raise_if_lacking(error, f"{shown} cannot be read")
             raise UnusableReferenceError(f"{shown} cannot be read: {error.strerror}") from None
@@ -75,6 +80,16 @@ class ReferenceResolver:
 
     def _relative(self, path: Path) -> str:
         return printable(path.relative_to(self._project).as_posix())[:_LONGEST_PATH]
+
+
+def _nearest_name(path: Path) -> str:
+    """The end of a message about a missing file: the one beside it that may be meant."""
+    try:
+        names = {Path(name).stem: name for name in sorted(os.listdir(path.parent))[:_MOST_NAMES]}  # noqa: PTH208 - names
+    except OSError:
+        return ""
+    best = nearest(path.stem, names) if names else None
+    return f"; did you mean {quote(names[best], _LONGEST_PATH)}?" if best else ""
 
 
 def encode_references(spec: ImageSpec, stored: Callable[[ImageSpec], bytes]) -> list[str]:

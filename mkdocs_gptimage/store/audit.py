@@ -5,18 +5,20 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from mkdocs_gptimage.spec.digest import Digest
+from mkdocs_gptimage.store.conflict import commands_for, conflicting_records
 from mkdocs_gptimage.store.entry import Damage, Entry, Leftover
 from mkdocs_gptimage.store.layout import is_in_place, misplaced_reason, part_files, picture_files
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from mkdocs_gptimage.spec.digest import Digest
     from mkdocs_gptimage.store.store import Store
 
 
 _READERS = 8
 """Pictures in memory at a time."""
+_EQUAL = "has the conflict markers of a merge; both sides are the same picture, so it is used"
 _UNFINISHED = "is being written, or was left by a run that was killed; delete it when no build runs"
 
 
@@ -36,6 +38,8 @@ def verify_all(store: Store, digests: Iterable[Digest]) -> dict[Digest, Entry | 
 def find_leftovers(store: Store, used: Collection[Digest]) -> list[Leftover]:
     """Return the files that belong to no picture; damage of `used` digests is reported elsewhere and left out."""
     found = [Leftover(part, _UNFINISHED) for part in part_files(store.root)]
+    conflicts = (record for record in conflicting_records(store.root) if store.entry(Digest(record.stem)) is not None)
+    found.extend(Leftover(record, f"{_EQUAL}. {commands_for(record)}") for record in conflicts)
     reported = {digest for digest in used if store.entry(digest) is None}
     for path, digest in picture_files(store.root):
         if digest in reported:

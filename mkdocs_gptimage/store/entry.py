@@ -45,6 +45,8 @@ class DamageKind(enum.Enum):
     UNREADABLE = "unreadable"
     RECORD = "record"
     """The record is invalid, or another picture's."""
+    CONFLICT = "conflict"
+    """The record has the conflict markers of a merge."""
     OVER_LIMIT = "over-limit"
     """Decoding it would take more time or memory than is sensible."""
     MISMATCH = "mismatch"

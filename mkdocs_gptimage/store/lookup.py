@@ -14,7 +14,7 @@ from mkdocs_gptimage.imagefile.sniff import LFS_POINTER
 from mkdocs_gptimage.resources import raise_if_lacking
 from mkdocs_gptimage.store.entry import Damage, DamageKind, Entry, damage_of, lfs_pointer
 from mkdocs_gptimage.store.layout import DirectoryIndex, entry_name, entry_path, misplaced_reason
-from mkdocs_gptimage.store.record import FORMATS, MAX_RECORD_BYTES, RecordError, decode_record
+from mkdocs_gptimage.store.record import FORMATS, MAX_RECORD_BYTES, RecordConflictError, RecordError, decode_record
 from mkdocs_gptimage.store.verify import damage_of_bytes, require_limits
 
 if TYPE_CHECKING:
@@ -71,6 +71,9 @@ class Lookup:
             return self._without_record(digest)
         except OSError as error:
             return damage_of(digest, Path(record), error)
+        except RecordConflictError:
+            reason = f"the record {os.path.basename(record)} has the conflict markers of a merge"  # noqa: PTH119 - as above
+            return Damage(digest, reason, DamageKind.CONFLICT, Path(record))
         except RecordError as error:
             reason = f"the record {os.path.basename(record)} is not one ({error})"  # noqa: PTH119 - as above
             return Damage(digest, reason, DamageKind.RECORD, Path(record))

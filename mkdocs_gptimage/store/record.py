@@ -20,11 +20,16 @@ VERSION = 1
 FORMATS = ("png", "jpg", "webp")
 MAX_RECORD_BYTES = 4 * 1024 * 1024
 """The largest valid record: a prompt of 32,000 characters and sixteen URLs of limited length fit well."""
+_MARKER = re.compile(rb"^(?:<{7,}|\|{7,}|={7,}|>{7,})(?=[ \r\n]|$)", re.MULTILINE)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class RecordError(ValueError):
     """A text that is not the record of its picture; the message says what was found and what was expected."""
+
+
+class RecordConflictError(RecordError):
+    """A record that git could not merge: two branches drew different pictures for the same request."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,10 @@ def decode_request(data: bytes, digest: Digest) -> dict[str, Any]:
 def _parse(data: bytes, digest: Digest) -> dict[str, Any]:
     if len(data) > MAX_RECORD_BYTES:
         raise RecordError(f"more than {MAX_RECORD_BYTES // 1024 // 1024} MiB")
+    return _merged(data, digest) if has_conflict(data) else _read(data, digest)
+
+
+def _read(data: bytes, digest: Digest) -> dict[str, Any]:
     try:
         record = json.loads(data.decode())
         _check(record, digest)
@@ -89,6 +98,39 @@ def _parse(data: bytes, digest: Digest) -> dict[str, Any]:
     except ValueError as error:
         raise RecordError(str(error)) from None
     return cast("dict[str, Any]", record)
+
+
+def has_conflict(data: bytes) -> bool:
+    """Whether a record has the conflict markers of a merge; no line of a record begins like them."""
+    return bool(_MARKER.search(data))
+
+
+def _merged(data: bytes, digest: Digest) -> dict[str, Any]:
+    """Read a record with conflict markers whose two sides describe the same picture: the side that was made first."""
+    try:
+        sides = [_read(side, digest) for side in _sides(data)]
+    except RecordError:
+        sides = []
+    if not sides or sides[0].get("image") != sides[1].get("image"):
+        raise RecordConflictError("it has the conflict markers of a merge")
+    for side in sides:
+        _part(side, "made", _MADE)
+    return min(sides, key=lambda side: str(side["made"]["at"]))
+
+
+def _sides(data: bytes) -> tuple[bytes, bytes]:
+    """Return the two texts that a merge could not bring together; what both have in common is in each."""
+    ours, theirs = list[bytes](), list[bytes]()
+    both = (ours, theirs)
+    targets: tuple[list[bytes], ...] = both
+    for line in data.splitlines(keepends=True):
+        marker = _MARKER.match(line)
+        if marker is not None:
+            targets = {b"<": (ours,), b"|": (), b"=": (theirs,), b">": both}[marker[0][:1]]
+            continue
+        for target in targets:
+            target.append(line)
+    return b"".join(ours), b"".join(theirs)
 
 
 def _check(record: Any, digest: Digest) -> None:

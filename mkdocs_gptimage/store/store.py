@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from mkdocs_gptimage.errors import ConfigurationError
 from mkdocs_gptimage.fs import check_room, read_regular_file, remove_file, sweep_unfinished
 from mkdocs_gptimage.resources import raise_if_lacking
+from mkdocs_gptimage.store.conflict import commands_for
 from mkdocs_gptimage.store.entry import Damage, DamageKind, Entry
 from mkdocs_gptimage.store.interrupted import CandidateIndex
 from mkdocs_gptimage.store.landing import land_pair, require_shard
@@ -99,7 +100,9 @@ class Store:
         return self._with_advice(found) if isinstance(found, Damage) else found
 
     def _with_advice(self, damage: Damage) -> Damage:
-        """Say what completes a replacement that was cut off; thread-safe."""
+        """Say what completes a replacement that was cut off, and what ends a conflict; thread-safe."""
+        if damage.kind is DamageKind.CONFLICT and damage.path is not None:
+            return dataclasses.replace(damage, advice=commands_for(damage.path))
         if damage.kind not in (DamageKind.MISMATCH, DamageKind.INCOMPLETE, DamageKind.DUPLICATE):
             return damage
         candidate = self._candidates.taken_by_half(damage.digest)

@@ -71,6 +71,41 @@ def test_submit_answers_with_a_task_id(client):
     assert re.fullmatch(r"task_[0-9A-HJKMNP-TV-Z]{26}", task_id)
 
 
+def test_the_second_route_for_submits(client):
+    """What is submitted to `/images/generations/async` is a task like any other, also when it is asked for by model."""
+    answer = client.post("images/generations/async", json=request_of()).raise_for_status().json()
+    task_id = answer["data"][0]["task_id"]
+    finished(client, task_id)
+    task = client.get(f"tasks/{task_id}", params={"model": "gpt-image-2"}).raise_for_status().json()["data"]
+
+    assert answer == {"code": 200, "data": [{"status": "submitted", "task_id": task_id}]}
+    assert task["status"] == "completed"
+
+
+def test_the_models_are_listed(client):
+    """The list of models names the only one there is."""
+    answer = client.get("models").raise_for_status().json()
+
+    assert (answer["object"], [model["id"] for model in answer["data"]]) == ("list", ["gpt-image-2"])
+
+
+def test_a_synchronous_answer_holds_the_picture():
+    """With `synchronous`, a submit is answered when its picture is ready; the other route still answers with a task."""
+    with serving(replace(FAST, synchronous=True)) as base_url, client_of(base_url) as client:
+        answer = client.post("images/generations", json=request_of()).raise_for_status().json()
+        again = client.post("images/generations/async", json=request_of()).raise_for_status().json()
+        refusals = [client.post("images/generations", json=request_of(prompt)) for prompt in ("[moderation]", "[fail]")]
+        stats = server_stats(client)
+        content = client.get(answer["data"][0]["url"]).raise_for_status().content
+
+    assert list(answer) == ["created", "data"]
+    assert Image.open(io.BytesIO(content)).size == (16, 16)
+    assert list(again["data"][0]) == ["status", "task_id"]
+    assert [refusal.status_code for refusal in refusals] == [400, 500]
+    assert [refusal.json()["error"]["code"] for refusal in refusals] == ["moderation_blocked", "generation_failed"]
+    assert stats["accepted"] == 4
+
+
 def test_completed_task_has_the_documented_shape(client):
     """A completed task carries its times, its cost and a link in a list."""
     task = finished(client, submit(client, "shape"))
@@ -305,10 +340,12 @@ def test_good_fields_are_accepted(client, fields):
 
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Basic sk-test", "sk-test"])
-@pytest.mark.parametrize("path", ["images/generations", "tasks/batch", "tasks/task_NONE"])
+@pytest.mark.parametrize(
+    "path", ["images/generations", "images/generations/async", "models", "tasks/batch", "tasks/task_NONE"]
+)
 def test_no_key_is_401(client, header, path):
     """Without a Bearer key every call of the API is 401."""
-    method = "GET" if path == "tasks/task_NONE" else "POST"
+    method = "GET" if path in {"models", "tasks/task_NONE"} else "POST"
     answer = client.request(method, path, headers={"Authorization": header})
 
     assert answer.status_code == 401

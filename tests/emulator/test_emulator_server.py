@@ -39,21 +39,26 @@ def test_shutdown_does_not_wait_for_kept_connections():
     assert took < 1.5
 
 
-def test_shutdown_releases_a_submit_that_is_held_back():
-    """A submit that waits for its answer gets it when the server goes down."""
+@pytest.mark.parametrize(
+    ("settings", "status"),
+    [(Settings(submit_seconds=60), 200), (Settings(synchronous=True, latency=(60, 60)), 503)],
+    ids=["held back", "synchronous"],
+)
+def test_shutdown_releases_a_submit_that_is_held_back(settings, status):
+    """A submit that waits for its answer gets one when the server goes down."""
     answers = []
 
     def submit(base_url: str) -> None:
         answers.append(httpx.post(f"{base_url}/images/generations", json=BODY, headers=KEY, timeout=30))
 
-    with serving(Settings(submit_seconds=60)) as base_url:
+    with serving(settings) as base_url:
         thread = threading.Thread(target=submit, args=(base_url,))
         thread.start()
         while httpx.get(base_url.replace("/v1", "/stats")).json()["accepted"] == 0:
             time.sleep(0.01)
     thread.join(5)
 
-    assert [answer.status_code for answer in answers] == [200]
+    assert [answer.status_code for answer in answers] == [status]
 
 
 def test_submit_is_held_back_after_it_was_accepted():

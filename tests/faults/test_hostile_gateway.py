@@ -94,12 +94,13 @@ ANSWERS = {
     ),
     "nested": (Answer(body=DEEP), "not JSON"),
     "nested in an object": (Answer(body=b'{"data":' + DEEP + b"}"), "not JSON"),
-    "compressed, who knows how": (Answer(body=b"?", headers={"Content-Encoding": "br"}), "cannot be read"),
+    "compressed, who knows how": (Answer(body=b"\x1b\0", headers={"Content-Encoding": "br"}), "cannot be read"),
     "compressed, and cut": (Answer(body=gzip.compress(b"{}")[:-9], headers={"Content-Encoding": "gzip"}), "break off"),
-    "a number for an id": (says({"data": [{"task_id": 5, "status": "submitted"}]}), NEITHER),
+    "a fraction for an id": (says({"data": [{"task_id": 5.5, "status": "submitted"}]}), NEITHER),
+    "a truth for an id": (says({"data": [{"task_id": True, "status": "submitted"}]}), NEITHER),
     "an endless number": (Answer(body=b'{"data":[{"task_id":' + b"9" * 9999 + b"}]}"), "not JSON"),
     "an id that climbs": (accepts("../../v2/keys"), NEITHER),
-    "numbers for all": (says({"data": [{"url": 1, "b64_json": 2, "id": 3, "status": 4}]}), NEITHER),
+    "numbers for all": (says({"data": [{"url": 1, "b64_json": 2, "id": 3.5, "status": 4}]}), NEITHER),
 }
 SAID_OF_SUBMITS = {
     **dict.fromkeys(BODIES, r"the answer is longer than 5\d MiB"),
@@ -310,7 +311,7 @@ DOWNLOADS = {
     **dict.fromkeys(SLOW, "the download took longer than"),
     "endless headers": "the download from 127.0.0.1 broke off",
     "a picture, and more without end": TOO_LARGE,
-    "compressed, who knows how": r"broke off \(it is compressed, which was not asked for\)",
+    "compressed, who knows how": r"broke off \(it is compressed as 'br', which was not asked for\)",
     "compressed, and cut": r"broke off \(its compressed data break off\)",
     "redirects without end": "redirected more than 3 times",
     "redirects between hosts": "redirected more than 3 times",
@@ -320,7 +321,6 @@ DOWNLOADS = {
 LINKS = {
     "file:///etc/passwd": "not https but 'file:'",
     "ftp://{host}/a.png": "not https but 'ftp:'",
-    "data:image/png;base64,AAAA": "not https but 'data:'",
     "javascript:alert(1)": "not https but 'javascript:'",
     "http://user:password@{host}/a.png": "holds a user name or password",
     "http://{host}@127.0.0.1:1/a.png": "holds a user name or password",
@@ -328,6 +328,8 @@ LINKS = {
 FROM_LINKS = {
     **{f"link: {target}": said for target, said in LINKS.items()},
     **{f"redirect: {target}": said for target, said in LINKS.items()},
+    "link: data:image/png;base64,AAAA": "not a PNG, JPEG or WebP picture",
+    "redirect: data:image/png;base64,AAAA": "not https but 'data:'",
 }
 
 

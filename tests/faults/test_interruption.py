@@ -130,6 +130,20 @@ def test_ctrl_c_ends_as_sigterm_does(service, site, command):
     assert "Traceback" not in said
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_the_link_of_a_synchronous_answer_survives(service, site, number):
+    """A picture that the service gave at once and that was not stored is downloaded by the next build, for free."""
+    service.submit = lambda request: says({"data": [{"url": f"{service.origin}/{request.json['prompt'][-3:]}.png"}]})
+    service.download = Answer(404)
+    interrupted(site, number, lambda: len(service.of("submit")) == 3 and len(service.of("download")) > 3)
+    service.requests.clear()
+    service.download = Answer(body=picture())
+    again = site.build(env={"APIMASTER_API_KEY": KEY})
+
+    assert again.code == 0, again.err
+    assert service.counts() == {"download": 3}
+
+
 SLOW_NAMES = """
 import socket, time, pathlib
 def slow(*_, **__):

@@ -140,7 +140,7 @@ def call(base_url, use):
 USES = {
     "submit": lambda client: client.submit(Upload([b'{"prompt": "a cat"}']), "k", 1.0),
     "poll": lambda client: client.poll("t"),
-    "poll_many": lambda client: client.poll_many(["t"]),
+    "poll_many": lambda client: client.poll_many({"t": ()}),
 }
 REPEATING = {
     "an error": fails(400, f"{KEY} is wrong", **ECHO),

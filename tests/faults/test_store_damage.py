@@ -32,6 +32,7 @@ DATA = scripted_service.picture()
 RESTORE = "Restore its files from version control, or delete both of them to have it made anew"
 REMEDIES = {
     "lfs-pointer": "git lfs pull",
+    "conflict": "checkout --ours -- ",
     "duplicate": "which the record describes; delete {}.",
     "misplaced": "Move both of its files there",
 }
@@ -205,7 +206,7 @@ ROWS = {
     "endless": Row(lambda pair: os.truncate(pair.record, 100_000_000), "record", "more than 4 MiB", RECORD),
     "not-utf-8": Row(write(b"\xff\xfe{}"), "record", "can't decode", RECORD),
     "empty-record": Row(write(""), "record", "the record {}.json is not one", RECORD),
-    "conflict": Row(write("<<<<<<< HEAD\n{}"), "record", "the record {}.json is not one", RECORD),
+    "conflict": Row(write("<<<<<<< HEAD\n{}"), "conflict", "{}.json has the conflict markers of a merge", RECORD),
     "picture-is-folder": Row(instead(Path.mkdir, of="image"), "not-a-file", "{}.png is a folder, expected a file"),
     "record-is-folder": Row(instead(Path.mkdir, of="record"), "not-a-file", "{}.json is a folder", RECORD),
     "picture-is-pipe": Row(instead(os.mkfifo, of="image"), "not-a-file", "{}.png is a named pipe"),

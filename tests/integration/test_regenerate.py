@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import os
+import pty
 import re
 import subprocess
 import sys
@@ -355,3 +358,30 @@ def await_lines(process, words):
     while words not in (line := process.stderr.readline()):
         assert line
         assert time.monotonic() < until
+
+
+@pytest.mark.parametrize("arguments", [[], ["--keep"], ["--candidates", "2"]])
+def test_one_that_waits_at_its_question_does_not_pay_again(site, service, arguments):
+    """When the picture was drawn anew while a second command asked whether to, the answer yes pays for nothing."""
+    controller, terminal = pty.openpty()
+    command = [sys.executable, "-c", "from mkdocs_gptimage.cli import main; main()", "regenerate", *arguments, "cat"]
+    with subprocess.Popen(
+        command, cwd=site.root, env=environment(ENV), stdin=terminal, stdout=terminal, stderr=terminal
+    ) as waiting_one:
+        os.close(terminal)
+        said = b""
+        while b"[y/N]" not in said:
+            said += os.read(controller, 4096)
+        assert site.gptimage("regenerate", "cat", env=ENV).code == 0
+        drawn = sha256_of(site)
+        os.write(controller, b"y\n")
+        with contextlib.suppress(OSError):  # the terminal is closed
+            while more := os.read(controller, 4096):
+                said += more
+    os.close(controller)
+
+    assert waiting_one.returncode == 1
+    assert len(service.of("submit")) == 1
+    assert b"has been replaced meanwhile; nothing is paid, look at it first" in said
+    assert sha256_of(site) == drawn
+    assert waiting(site) == []

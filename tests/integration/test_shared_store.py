@@ -49,9 +49,108 @@ def age(root_file, days):
     root_file.write_text(json.dumps({**record, "at": moment.strftime("%Y-%m-%dT%H:%M:%SZ")}))
 
 
-def root_of(tmp_path, configuration):
-    files = (tmp_path / "pictures/.journal/roots").glob("*.json")
-    return next(each for each in files if json.loads(each.read_text())["configuration"] == configuration)
+def root_of(tmp_path, configuration, branch=None):
+    for each in (tmp_path / "pictures/.journal/roots").glob("*.json"):
+        root = json.loads(each.read_text())
+        if root["configuration"] == configuration and branch in (None, root["branch"]):
+            return each
+    raise AssertionError(f"no root of {configuration}")
+
+
+def git(folder, *arguments):
+    """Run git without the user's own settings of names."""
+    names = ("-c", "user.name=a", "-c", "user.email=a@example.org")
+    done = subprocess.run(["git", *names, *arguments], cwd=folder, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def feature(tmp_path):
+    """A site on `main` that was built on the branch `feature` as well, with a picture that was never committed."""
+    (one,) = shared(tmp_path, "one")
+    git(tmp_path, "symbolic-ref", "HEAD", "refs/heads/main")
+    (tmp_path / ".gitignore").write_text(".cache/\nsite/\npictures/\n")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-m", "x")
+    assert one.build().code == 0
+    git(tmp_path, "switch", "-c", "feature")
+    one.write({"new.md": block(prompt=OLD.prompt)})
+    put_long_ago(one, OLD)
+    assert one.build().code == 0
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-m", "x")
+    git(tmp_path, "switch", "main")
+    return one
+
+
+def test_another_branch_keeps_its_pictures(tmp_path, feature):
+    """A picture that only another branch needs stays, the branch is named, and on that branch nothing is missing."""
+    put_long_ago(feature, ImageSpec("of nobody"))
+    done = feature.gptimage("prune", "--apply")
+    git(tmp_path, "switch", "feature")
+    checked = feature.gptimage("check")
+
+    assert done.code == 0, done.err
+    assert "(the branch 'feature' needs it: stays)" in done.out
+    assert kept(tmp_path) == {ImageSpec("one").digest, OLD.digest}
+    assert checked.code == 0, checked.err
+
+
+@pytest.mark.parametrize(
+    ("days", "is_deleted", "survives"), [(400, False, True), (170, True, True), (200, True, False)]
+)
+def test_how_long_a_branch_keeps(tmp_path, feature, days, is_deleted, survives):
+    """A branch keeps its pictures for as long as it is there, and for 180 days after its last build."""
+    age(root_of(tmp_path, "one/mkdocs.yml", "refs/heads/feature"), days)
+    if is_deleted:
+        git(tmp_path, "branch", "-D", "feature")
+    done = feature.gptimage("prune", "--apply")
+
+    assert done.code == 0, done.err
+    assert (OLD.digest in kept(tmp_path)) == survives
+
+
+@pytest.mark.parametrize(("days", "survives"), [(20, True), (40, False)])
+def test_a_detached_head_keeps(tmp_path, feature, days, survives):
+    """What a commit without a branch needs stays for 30 days."""
+    git(tmp_path, "switch", "--detach", "feature")
+    assert feature.build().code == 0
+    commit = git(tmp_path, "rev-parse", "HEAD")
+    git(tmp_path, "switch", "main")
+    git(tmp_path, "branch", "-D", "feature")
+    root_of(tmp_path, "one/mkdocs.yml", "refs/heads/feature").unlink()
+    age(root_of(tmp_path, "one/mkdocs.yml", commit), days)
+    done = feature.gptimage("prune", "--apply")
+
+    assert done.code == 0, done.err
+    assert (f"the commit {commit[:12]} needs it" in done.out) == survives
+    assert (OLD.digest in kept(tmp_path)) == survives
+
+
+def test_a_configuration_that_only_another_branch_has(tmp_path, feature):
+    """Pictures of a configuration that is not on this branch stay for as long as its branch is there."""
+    git(tmp_path, "switch", "feature")
+    (feature.root / "mkdocs.yml").rename(feature.root / "mkdocs.de.yml")
+    assert feature.build("-f", "mkdocs.de.yml").code == 0
+    (feature.root / "mkdocs.de.yml").rename(feature.root / "mkdocs.yml")
+    root_of(tmp_path, "one/mkdocs.yml", "refs/heads/feature").unlink()
+    git(tmp_path, "switch", "main")
+    age(root_of(tmp_path, "one/mkdocs.de.yml"), 100)
+
+    assert feature.gptimage("prune", "--apply").code == 0
+    assert OLD.digest in kept(tmp_path)
+
+
+@pytest.mark.parametrize("branch", [1, "--help", "refs/heads/a b", "refs/heads/" + "x" * 2000])
+def test_a_planted_branch_is_no_root(tmp_path, feature, branch):
+    """A root whose branch is no name of a branch is named as one that cannot be read."""
+    file = root_of(tmp_path, "one/mkdocs.yml", "refs/heads/feature")
+    file.write_text(json.dumps({**json.loads(file.read_text()), "branch": branch}))
+    done = feature.gptimage("prune", "--apply")
+
+    assert done.code == 1
+    assert "should say which pictures another configuration needs" in done.err
+    assert OLD.digest in kept(tmp_path)
 
 
 def test_a_shared_store_knows_who_uses_it(tmp_path):

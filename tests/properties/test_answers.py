@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from properties.hostile import texts, tried
 
 from mkdocs_gptimage.errors import GatewayError, RejectedError, UnknownOutcomeError
-from mkdocs_gptimage.service import protocol
-from mkdocs_gptimage.service.protocol import Accepted, Image, Phase, Task
+from mkdocs_gptimage.service import protocol, refusals
+from mkdocs_gptimage.service.pictures import Image
+from mkdocs_gptimage.service.protocol import Accepted, Phase, Task
 
 ID = "task_01KPQ7J7DWB7QZ3WCEK3YVPBRA"
 LINK = "https://img.example/a.png"
@@ -113,7 +114,7 @@ def test_any_answer_is_a_value_or_a_named_error(data):
 def test_deep_and_endless_answers(data, status):
     """Nesting and digits without end are read like any other answer."""
     check(data)
-    found = protocol.failure(status, data, {})
+    found = refusals.failure(status, data, {})
 
     assert is_fit_to_show(str(found))
     assert isinstance(found, UnknownOutcomeError) is (status != 400)
@@ -122,14 +123,13 @@ def test_deep_and_endless_answers(data, status):
 @given(data=bodies)
 @tried
 def test_a_submit_with_a_2xx_is_refused_only_in_so_many_words(data):
-    """A 2xx is a refusal only if its own code says so and it holds nothing that could be a task or a picture."""
+    """A 2xx is a refusal only if it says an error and holds nothing that could be a task or a picture."""
     found = said_of(protocol.submitted, data)
 
     if isinstance(found, RejectedError):
         answer = json.loads(data)
-        assert float(answer["code"]) in REFUSALS
-        assert not any(answer.get(name) for name in ("data", "task_id", "images", "result"))
-        assert found.status == float(answer["code"])
+        assert {"code", "error", "status"} & answer.keys()
+        assert not any(answer.get(name) for name in ("data", "id", "task_id", "images", "url", "result"))
 
 
 @given(code=st.sampled_from(REFUSALS), spelled=st.sampled_from([int, float, str]), rest=answers)
@@ -152,7 +152,7 @@ def test_a_refusal_that_comes_with_data_proves_nothing(code, spelled, rest):
 @tried
 def test_an_error_is_a_refusal_only_with_a_proof(status, data):
     """An error proves that nothing was accepted by its status, or by the two codes that say so; nothing else does."""
-    found = protocol.failure(status, data, {})
+    found = refusals.failure(status, data, {})
     text = data.decode("utf-8", "replace")
 
     assert isinstance(found, RejectedError) is not isinstance(found, UnknownOutcomeError)
@@ -176,7 +176,7 @@ def test_no_other_words_prove_a_refusal(status, words, shape):
     said = {"code": words, "message": words, "type": words}
     body = {"error": json.dumps({"error": said}), "flat": json.dumps(said), "text": words}[shape]
 
-    assert isinstance(protocol.failure(status, body.encode("utf-8", "replace"), {}), UnknownOutcomeError)
+    assert isinstance(refusals.failure(status, body.encode("utf-8", "replace"), {}), UnknownOutcomeError)
 
 
 @given(words=texts, name=st.sampled_from(["code", "message", "type", "msg"]), status=st.sampled_from([400, 409, 500]))
@@ -186,7 +186,7 @@ def test_no_other_words_prove_a_refusal(status, words, shape):
 def test_words_of_an_error_can_be_shown(words, name, status):
     """Whichever part of an error holds them, its words come out as one printable line of a sensible length."""
     for body in ({"error": {name: words}}, {name: words}):
-        assert is_fit_to_show(str(protocol.failure(status, json.dumps(body).encode(), {})))
+        assert is_fit_to_show(str(refusals.failure(status, json.dumps(body).encode(), {})))
 
 
 @given(words=texts, wraps=st.sampled_from(["error", "message"]))
@@ -212,7 +212,7 @@ def test_a_failed_task_speaks_one_printable_line(words, wraps):
 @example(value="9" * 5000)
 @tried
 def test_any_retry_after_is_seconds_or_nothing(value):
-    """Whatever stands in Retry-After, it is a wait of at most ten minutes, or nothing."""
-    found = protocol.retry_after(value)
+    """Whatever stands in Retry-After, it is a wait of at most a year, or nothing."""
+    found = refusals.retry_after(value)
 
-    assert found is None or 0 <= found <= protocol.LONGEST_WAIT
+    assert found is None or 0 <= found <= refusals.LONGEST_WAIT

@@ -59,7 +59,10 @@ CELLS = [
     _passing("500 twice", fails(500), fails(500)),
     _passing("429 and a number", fails(429, retry_after="3")),
     _passing("a word never seen", says({"data": [task("task_1", "dreaming")]})),
-    _passing("completed without a link", says({"data": [task("task_1", "completed")]})),
+    _missing("completed without a link", says({"data": [task("task_1", "completed")]})),
+    _missing("429 and a day to batch only", fails(429, retry_after="86400"), batches="batch×n"),
+    _missing("ended as nobody knows", says({"data": [task("task_1", "kaputt", error="no idea")]})),
+    _shaped("a list under data.items", lambda done: {"data": {"items": [done]}}),
     _passing(
         "progress that goes backwards", *[says({"data": [task("task_1", "running", progress=p)]}) for p in (9, 1)]
     ),

@@ -159,7 +159,12 @@ def _proves_refusal(answer: Answer) -> bool:
             content = json.loads(answer.body)
         except ValueError:
             return False
-        return isinstance(content, dict) and "data" not in content and content.get("code") in _REFUSALS
+        if not isinstance(content, dict) or any(map(content.get, ("data", "id", "task", "result", "payload"))):
+            return False
+        said = str(content)
+        is_error = {"error", "errors"} & content.keys() or content.get("success") is False
+        is_error = is_error or content.get("code", 200) not in (0, 200) or content.get("status") == "failed"
+        return bool(is_error) and not re.search("408|timeout|idempotency|Success", said)
     code = _REFUSAL_CODES.get(answer.status)
     return answer.status in _REFUSALS | _REFUSALS_UNREAD or (code is not None and code in answer.body)
 

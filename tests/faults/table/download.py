@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from scripted_service import Answer, fails, picture, says, task
 
 from . import wires
 from .cells import LEFT, MADE, NEVER, Cell, World, at, both
+from .labels import LABELS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,21 +21,27 @@ BROKE_OFF = "the download from 127.0.0.1 broke off "
 NO_PICTURE = "what was downloaded is not a PNG, JPEG or WebP picture…"
 
 
+ONE_DOWNLOAD = "submit batch download"
+EVER = "poll×4 download×6"
+GONE = "poll×5 download×6"
+LEADS_NOWHERE = "has expired or leads nowhere yet"
+
+
 def _once(fault: str, *answers: Any, polls: str = "", **more: Any) -> Cell:
     """Downloads that go wrong, and then work."""
     happens = both(more.pop("happens", lambda _: None), at("download", *answers))
     return Cell(fault, happens, MADE, f"submit batch {polls}download×{len(answers) + 1}", **more)
 
 
-def _ever(fault: str, answer: Any, said: str, downloads: str = "download×4", **more: Any) -> Cell:
+def _ever(fault: str, answer: Any, said: str, downloads: str = EVER, **more: Any) -> Cell:
     """Downloads that go wrong in the whole run."""
     happens = both(more.pop("happens", lambda _: None), at("download", answer, stays=True))
     return Cell(fault, happens, LEFT, f"submit batch {downloads}".strip(), said, **more)
 
 
 def _spoiled(fault: str, body: bytes, said: str) -> Cell:
-    """Bytes that arrive whole and are no picture: the next run asks once more."""
-    return _ever(fault, Answer(body=body), said, "download")
+    """Bytes that arrive whole and are no picture: a fresh link may lead to others."""
+    return _ever(fault, Answer(body=body), said, GONE)
 
 
 def _linked(to: str) -> Callable[[World], None]:
@@ -42,6 +50,7 @@ def _linked(to: str) -> Callable[[World], None]:
     def happens(world: World) -> None:
         address = to.format(origin=world.service.origin, unused=gateways.unused_port())
         world.service.batch = lambda _: says({"data": [task("task_1", "completed", address)]})
+        world.service.poll = lambda _: says({"data": task("task_1", "completed", address)})
 
     return happens
 
@@ -54,6 +63,22 @@ def _redirected(to: str) -> Callable[[World], None]:
         sent_on = Answer(302, headers={"Location": address})
         _linked("{origin}/a.png")(world)
         world.service.download = lambda request: sent_on if request.path == "/a.png" else PICTURE
+
+    return happens
+
+
+def _signed_anew(refusal: Answer) -> Callable[[World], None]:
+    """A link that is different each time, as signatures make it, of which the first ones do not work."""
+
+    def happens(world: World) -> None:
+        signatures = itertools.count(1)
+
+        def finished() -> dict[str, Any]:
+            return task("task_1", "completed", f"{world.service.origin}/a.png?signature={next(signatures)}")
+
+        world.service.batch = lambda _: says({"data": [finished()]})
+        world.service.poll = lambda _: says({"data": finished()})
+        world.service.download = lambda request: PICTURE if request.path[-1] in "3456789" else refusal
 
     return happens
 
@@ -75,7 +100,7 @@ CELLS = [
         "connection refused",
         _linked("http://127.0.0.1:{unused}/a.png"),
         LEFT,
-        "submit batch",
+        "submit batch poll×4",
         f"{BROKE_OFF}(All connection attempts failed)",
     ),
     _once("closed before the answer", Answer(vanish=True)),
@@ -83,9 +108,22 @@ CELLS = [
     _once("closed in the middle", replace(PICTURE, cut=30)),
     _once("reset in the middle", replace(PICTURE, cut=30), happens=wires.resets),
     _once("no answer in time", replace(PICTURE, wait=0.5), happens=_impatient),
-    *[_once(f"{status} once", Answer(status)) for status in (408, 425, 429, 500, 502, 503, 504, 520)],
-    *[_once(f"{status} once", Answer(status), polls="poll ") for status in (403, 404, 410)],
-    _once("all of it in turn", Answer(500), Answer(vanish=True), Answer(429), Answer(403), polls="poll "),
+    *[_once(f"{status} once", Answer(status)) for status in (202, 204, 408, 423, 425, 429, 500, 503, 520)],
+    *[_once(f"{status} once", Answer(status), polls="poll ") for status in (404, 410)],
+    *[_once(f"{status} without the key", Answer(status)) for status in (401, 403)],
+    _once("403 once, with the key as well", Answer(403), Answer(403), polls="poll "),
+    _once("all of it in turn", Answer(500), Answer(vanish=True), Answer(429), Answer(404), polls="poll×3 "),
+    _once("there after half a minute", *[Answer(404)] * 5, polls="poll×5 "),
+    *[
+        _once(f"{fault} once", Answer(body=body), polls="poll ")
+        for fault, body in (("empty", b""), ("HTML", b"<html>Wait"), ("too short", picture()[:-20]))
+    ],
+    Cell(
+        "each poll gives another link, and the last one works",
+        _signed_anew(Answer(404)),
+        MADE,
+        "submit batch poll×2 download×3",
+    ),
     _ever("closed for ever", Answer(vanish=True), f"{BROKE_OFF}(Server disconnected …)"),
     _ever("reset for ever", Answer(vanish=True), f"{BROKE_OFF}(…)", happens=wires.resets),
     _ever("cut for ever", replace(PICTURE, cut=30), f"{BROKE_OFF}(peer closed connection …)"),
@@ -93,18 +131,34 @@ CELLS = [
     _ever("429 for ever", Answer(429), "the image link does not work (HTTP 429)"),
     _ever("500 for ever", Answer(500), "the image link does not work (HTTP 500)"),
     *[
-        _ever(f"{status} for ever", Answer(status), f"the image link has expired (HTTP {status})", "poll download×2")
-        for status in (403, 404, 410)
+        _ever(f"{status} for ever", Answer(status), f"the image link {found} (HTTP {status})", asked)
+        for status, found, asked in (
+            (401, "does not work", "poll×5 download×12"),
+            (403, LEADS_NOWHERE, "poll×5 download×12"),
+            (404, LEADS_NOWHERE, GONE),
+            (410, "has expired", GONE),
+        )
     ],
     *[
-        _ever(f"{status} for ever", Answer(status), f"the image link does not work (HTTP {status})", "download")
-        for status in (204, 206, 304, 400, 401, 402, 416, 451)
+        _ever(f"{status} for ever", Answer(status), f"the image link does not work (HTTP {status})")
+        for status in (204, 304, 400, 402, 416, 451)
     ],
+    *[
+        Cell(f"a whole picture with {status}", at("download", replace(PICTURE, status=status)), MADE, ONE_DOWNLOAD)
+        for status in (201, 203, 206)
+    ],
+    _once("a part with 206", Answer(206, picture()[:-20]), polls="poll "),
+    Cell(
+        "a link that has expired as Google says it",
+        _signed_anew(Answer(400)),
+        MADE,
+        "submit batch poll×2 download×4",
+    ),
     Cell(
         "expired, and no poll to mend it",
         both(at("download", Answer(410), stays=True), at("poll", fails(500, "boom"), stays=True)),
         LEFT,
-        "submit batch poll download",
+        "submit batch poll×5 download×6",
         "the image link has expired (HTTP 410), and no fresh one could be had: HTTP 500: boom",
     ),
     Cell(
@@ -113,7 +167,12 @@ CELLS = [
         MADE,
         "submit batch poll download×2",
     ),
-    _ever("too long", replace(PICTURE, headers={"Content-Length": "90000"}, cut=60_000), f"{BROKE_OFF}(peer closed …)"),
+    Cell(
+        "a length beyond its end",
+        at("download", replace(PICTURE, headers={"Content-Length": "90000"}, cut=60_000), stays=True),
+        MADE,
+        ONE_DOWNLOAD,
+    ),
     _spoiled("too short", picture()[:-20], "the picture …"),
     _spoiled("empty", b"", NO_PICTURE),
     _spoiled("HTML", b"<html>Log in</html>", NO_PICTURE),
@@ -122,9 +181,9 @@ CELLS = [
     _spoiled("a WebP without its end", picture("WEBP")[:-20], "the picture …"),
     Cell(
         "spoiled for days",
-        both(lambda world: world.in_flight(age=200_000), at("download", Answer(body=b"<html>"))),
+        both(lambda world: world.in_flight(age=200_000), at("download", Answer(body=b"<html>"), stays=True)),
         LEFT,
-        "batch download",
+        "batch poll×5 download×6",
         f"{NO_PICTURE}; 'gptimage forget …' gives it up",
     ),
     Cell(
@@ -133,6 +192,10 @@ CELLS = [
         MADE,
         "submit batch download",
     ),
+    *[
+        Cell(name, at("download", labelled(PICTURE)), MADE, "submit batch download")
+        for name, labelled in LABELS.items()
+    ],
     Cell("redirected to another host", _redirected("http://localhost:{port}/b.png"), MADE, "submit batch download×2"),
     Cell("redirected to a path", _redirected("b.png"), MADE, "submit batch download×2"),
     Cell(
@@ -158,7 +221,7 @@ CELLS = [
     ),
     Cell("a link without a host", _linked("http:///a.png"), LEFT, "submit batch", "the image link names no host"),
     Cell("a link with a wild port", _linked("http://a:99999/"), LEFT, "submit batch", "the image link names no host"),
-    Cell("a link inside the API", _linked("/a.png"), LEFT, "submit batch", "the image link is not https but …"),
+    Cell("a link inside the API", _linked("/a.png"), MADE, "submit batch download"),
     Cell(
         "an http link from an https API, for more than a day",
         _insecure,
@@ -187,7 +250,7 @@ CELLS = [
         "a link that expired for more than a day",
         both(lambda world: world.in_flight(age=90_000), at("download", Answer(404), stays=True)),
         LEFT,
-        "batch poll download×2",
-        "the image link has expired (HTTP 404); 'gptimage forget …' gives it up",
+        "batch poll×5 download×6",
+        f"the image link {LEADS_NOWHERE} (HTTP 404); 'gptimage forget …' gives it up",
     ),
 ]

@@ -221,7 +221,7 @@ LATER = [
         "full at the task's id, and no picture",
         both(_broken("set", FULL), at("download", Answer(500), stays=True)),
         replace(LEFT, state=UNKNOWN.state, stage=Stage.INTENT, is_let_go=False, then="leaves"),
-        "submit batch download×4",
+        "submit batch poll×4 download×6",
         "the image link does not work (HTTP 500); the journal cannot be written, and the next run may not know of it: "
         "note its task task_1",
     ),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from scripted_service import Answer, fails, says, task
+from scripted_service import Answer, encoded, fails, picture, says, task
 
 from . import wires
-from .cells import DENIED, FAILED_TASK, LEFT, MADE, Cell, World, at, both
+from .cells import DENIED, FAILED_TASK, LEFT, MADE, Cell, World, at, both, link
+from .submit import SHAPES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 SOON = {"timeout": dict.fromkeys(("1k", "2k", "4k"), 5.0)}
 GIVEN_UP = "not finished … s after its submit"
+ENDED = "submitted …: the service says "
+UNREAD = ", and gives no picture that this version understands"
 FORGET = "'gptimage forget …' gives it up"
 
 _single = at("batch", fails(404), stays=True)
@@ -72,6 +75,24 @@ def _only_for(task_id: str, answer: Answer) -> Callable[[World], None]:
     return happens
 
 
+def _answers_with(shape: Callable[[str], Any]) -> Callable[[World], None]:
+    """Polls are answered in a shape of their own around the picture's link."""
+    return _polls(lambda request: says(shape(link(request))), stays=True)
+
+
+def _finishes(status: dict[str, str], shape: Callable[[str], Any]) -> Callable[[World], None]:
+    """The task is finished, and its picture lies somewhere in it."""
+    return _answers_with(lambda url: {"data": {"task_id": "task_1", **status, **_inside(shape(url))}})
+
+
+def _inside(content: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in content.items() if name not in ("id", "code")}
+
+
+def _under_output(url: str) -> Any:
+    return {"output": {"image_urls": [url]}}
+
+
 PASSING = [
     _passing("closed before the answer", *[Answer(vanish=True)] * 3),
     _passing("reset before the answer", Answer(vanish=True), happens=wires.resets),
@@ -109,8 +130,28 @@ LASTING = [
     _lasting("HTML for ever", Answer(body=b"<html>Hi"), "the answer is not JSON: <html>Hi"),
     _lasting("another's task for ever", says({"data": task("task_9", "failed")}), "the answer to a poll holds no …"),
     _lasting("never finished", says({"data": task("task_1", "processing")})),
-    _lasting("a word never seen for ever", says({"data": task("task_1", "dreaming")})),
-    _lasting("completed without a link for ever", says({"data": task("task_1", "completed")})),
+    Cell(
+        "a word never seen for ever",
+        _polls(says({"data": task("task_1", "dreaming", message="of sheep")}), stays=True),
+        LEFT,
+        "submit batch poll×n",
+        f"{GIVEN_UP}; the service's last word was 'dreaming': of sheep",
+        SOON,
+    ),
+    Cell(
+        "completed without a link for ever",
+        _polls(says({"data": task("task_1", "completed")}), stays=True),
+        DENIED,
+        "submit batch poll×n",
+        f"{ENDED}'completed'{UNREAD}",
+    ),
+    Cell(
+        "429 and a day",
+        both(_single, at("poll", fails(429, "slow down", retry_after="86400"))),
+        LEFT,
+        "submit batch poll",
+        "the service asks to wait 24 h, until … UTC (HTTP 429: slow down)",
+    ),
     Cell(
         "429 for longer than the deadline",
         _polls(fails(429, "slow down", retry_after="60")),
@@ -139,6 +180,60 @@ ENDING = [
     _reported("failed with words", {"data": task("task_1", "failed", error={"message": "no"})}, FAILED_TASK, "no"),
     _reported("failed with a string", {"data": task("task_1", "failed", error="no")}, FAILED_TASK, "no"),
     _reported("failed without words", {"data": task("task_1", "failed")}, FAILED_TASK, "'failed', without a reason"),
+    *[
+        _reported(
+            f"ended as {word}", {"data": task("task_1", word)}, FAILED_TASK, f"'{word.lower()}', without a reason"
+        )
+        for word in ("fail", "rejected", "TASK_STATUS_FAILED", "Request Moderated", "aborted")
+    ],
+    *[
+        Cell(f"finished as {word}", _finishes({"status": word}, _under_output), MADE, "submit batch poll download")
+        for word in ("succeed", "SUCCESS", "TASK_STATUS_SUCCEED", "finished", "Ready")
+    ],
+    *[
+        Cell(f"a picture: {fault}", _finishes({"status": "completed"}, shape), MADE, "submit batch poll download")
+        for fault, shape in SHAPES.items()
+    ],
+    Cell("a word elsewhere", _finishes({"state": "success"}, _under_output), MADE, "submit batch poll download"),
+    Cell("a picture and no word", _finishes({}, _under_output), MADE, "submit batch poll download"),
+    Cell(
+        "a picture beside its task",
+        _answers_with(lambda url: {"task": task("task_1", "succeed"), "images": [{"image_url": url}]}),
+        MADE,
+        "submit batch poll download",
+    ),
+    *[
+        Cell(
+            f"a link to read: {fault}",
+            _answers_with(lambda url, cut=cut: {"data": {**task("task_1", "completed"), "output": [cut(url)]}}),
+            MADE,
+            f"submit batch poll {'download' if fault != 'bytes' else ''}".strip(),
+        )
+        for fault, cut in {
+            "a path": lambda url: f"/{url.split('/', 3)[3]}",
+            "without a scheme": lambda url: url.partition(":")[2],
+            "white space": lambda url: f"\n {url} ",
+            "bytes": lambda _: f"data:image/png;base64,{encoded(picture())}",
+        }.items()
+    ],
+    _reported(
+        "finished in a shape never seen",
+        {"data": task("task_1", "completed", message="see there", vault={"shelf": "seven"})},
+        DENIED,
+        f"{ENDED}'completed': see there{UNREAD}",
+    ),
+    _reported(
+        "finished with an error",
+        {"data": task("task_1", "completed", error={"message": "no idea"})},
+        DENIED,
+        f"{ENDED}'completed': no idea{UNREAD}",
+    ),
+    _reported(
+        "an end never seen, with an error",
+        {"data": task("task_1", "kaputt", fail_reason="no idea")},
+        DENIED,
+        f"{ENDED}'kaputt': no idea{UNREAD}",
+    ),
     _reported("cancelled", {"data": task("task_1", "cancelled")}, FAILED_TASK, "'cancelled', without a reason"),
     _reported("an error with another's words", {"data": task("task_1", "error", message="oh")}, FAILED_TASK, "oh"),
     Cell(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import errno
+import json
 import os
 import socket
 from dataclasses import replace
@@ -15,12 +16,23 @@ from scripted_service import Answer, accepts, encoded, fails, picture, says
 
 from . import wires
 from .cells import DENIED, LEFT, MADE, REFUSED, STOPPED, UNKNOWN, Cell, World, at, both, link
+from .labels import LABELS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .cells import End
 
+SHAPES: dict[str, Callable[[str], Any]] = {
+    "a list of texts": lambda url: {"data": [url]},
+    "a text": lambda url: {"image": f"  {url}\n"},
+    "under output": lambda url: {"output": {"image_urls": [url]}},
+    "a list under output": lambda url: {"id": "x", "output": [url]},
+    "deep": lambda url: {"code": 0, "data": {"data": {"result": {"images": [{"image_url": url}]}}}},
+    "JSON in a text": lambda url: {"data": {"resultJson": json.dumps({"resultUrls": [url]})}},
+    "beside what was asked for": lambda url: {"request": {"image_urls": ["https://a/b.png"]}, "result": {"url": url}},
+}
+"""Where a picture may lie in an answer."""
 SHORT = {"timeout": dict.fromkeys(("1k", "2k", "4k"), 0.1)}
 SENT = "submitted …: "
 NETWORK = "; check the network and api.base_url"
@@ -76,6 +88,11 @@ def _connection_not_accepted(world: World) -> None:
 
 def _in_a_moment(_: Any) -> Answer:
     return fails(429, "slow down", retry_after=format_datetime(dt.datetime.now(dt.timezone.utc), usegmt=True))
+
+
+def _tomorrow(_: Any) -> Answer:
+    moment = dt.datetime.now(dt.timezone.utc) + dt.timedelta(days=1)
+    return fails(429, "slow down", retry_after=format_datetime(moment, usegmt=True))
 
 
 def _status(status: int, end: End, *, words: str = "boom", said: str = "", note: str = "", **more: Any) -> Cell:
@@ -228,7 +245,21 @@ STATUS = [
     _busy("429 and a number", fails(429, retry_after="20")),
     _busy("429 and a date", _in_a_moment),
     _busy("429 and nonsense", fails(429, retry_after="soon")),
-    _busy("429 and a year", fails(429, retry_after="31536000"), speed=10_000),
+    _ok(
+        "429 and a day",
+        fails(429, "slow down", retry_after="86400"),
+        STOPPED,
+        "the service asks to wait 24 h, until … UTC (HTTP 429: slow down)",
+    ),
+    _ok("429 and tomorrow", _tomorrow, STOPPED, "the service asks to wait … h…, until … UTC (HTTP 429: slow down)"),
+    Cell(
+        "429 and ten minutes, again and again",
+        at("submit", fails(429, "slow down", retry_after="600"), stays=True),
+        STOPPED,
+        "submit×4",
+        "the service asks to wait 10 min, until … UTC (HTTP 429: slow down)",
+        speed=1000,
+    ),
     _status(451, REFUSED),
     _status(500, UNKNOWN),
     _status(500, REFUSED, words="build_request_failed: size", note="with a message that proves it"),
@@ -259,11 +290,55 @@ BODY = [
         STOPPED,
         "HTTP 402: no money; the account's balance is used up",
     ),
-    _unreadable("an error with a code that proves nothing", {"code": 500, "message": "boom"}, "…boom…"),
-    _unreadable("an error without a code", {"error": {"message": "boom"}}, "…boom…"),
+    *[
+        _ok(f"only an error: {fault}", body, REFUSED, "HTTP 200: boom")
+        for fault, body in {
+            "a code of its own": {"code": 500, "message": "boom"},
+            "a code in words": {"code": "bad_request", "message": "boom"},
+            "a negative code": {"code": -1, "msg": "boom", "data": None},
+            "an object": {"error": {"message": "boom"}, "data": []},
+            "an object with a code": {"error": {"message": "boom", "code": 1234}},
+            "a text": {"error": "boom", "request_id": "req_1"},
+            "a list": {"errors": [{"message": "boom"}]},
+            "no success": {"success": False, "message": "boom"},
+            "a status": {"status": "failed", "message": "boom"},
+        }.items()
+    ],
+    *[
+        _ok(f"used up: {code}", answer, STOPPED, f"HTTP {shown}: boom; the account's balance is used up")
+        for code, shown, answer in (
+            ("insufficient_user_quota", 200, says({"error": {"code": "insufficient_user_quota", "message": "boom"}})),
+            ("credit_balance_exhausted", 429, fails(429, "boom", "credit_balance_exhausted", retry_after="1")),
+            ("project_spend_limit_exceeded", 429, fails(429, "boom", "project_spend_limit_exceeded")),
+            ("insufficient_quota", 403, fails(403, "boom", "insufficient_quota")),
+            ("not_enough_credits", 400, fails(400, "boom", "not_enough_credits")),
+        )
+    ],
+    _ok("used up, in words", {"success": False, "message": "Your credit balance is too low"}, STOPPED, "HTTP 200: Y…"),
+    _unreadable("a time-out inside", {"code": 408, "message": "boom"}, "…boom…"),
+    _unreadable("a time-out by its name", {"error": {"code": "image_generation_timeout", "message": "x"}}, "…"),
+    _unreadable("an indeterminate result", {"error": {"code": "idempotency_result_indeterminate"}}, "…"),
+    _unreadable("an error beside fineness", {"code": 10000, "message": "Success"}, "…"),
     _unreadable("an error with an id of its own", {"id": "req_1", "error": "boom"}, "…boom…"),
     _unreadable("a task without an id", {"data": [{"status": "submitted"}]}, "…submitted…"),
-    _unreadable("an id that is a number", {"data": [{"task_id": 77}]}, "…77…"),
+    *[
+        _ok(f"a task: {fault}", body, MADE, "", "submit batch download")
+        for fault, body in {
+            "a number": {"data": [{"task_id": 77}]},
+            "a number under id": {"data": {"id": 77, "status": "queued"}},
+            "a text": {"code": 200, "data": "task_1"},
+            "a text in a list": {"code": 200, "data": ["task_1"]},
+            "a text for the result": {"code": 1, "description": "accepted", "result": "1712205491372224"},
+            "deeper": {"code": 200, "data": {"task": {"id": "task_1"}}},
+            "deeper, with a name": {"payload": {"job": {"id": 9, "input": {"task_id": "no"}}}},
+            "under output": {"request_id": "r", "output": {"task_status": "PENDING", "task_id": "task_1"}},
+            "in another spelling": {"data": {"taskId": "task_1"}},
+            "in a list": [{"task_id": "task_1"}],
+        }.items()
+    ],
+    _unreadable("an id that is a fraction", {"data": [{"task_id": 77.5}]}, "…77…"),
+    _unreadable("an id that is a truth", {"data": [{"task_id": True}]}, "…"),
+    _unreadable("a word for an id", {"code": 200, "data": "accepted"}, "…"),
     _unreadable("a refusal beside data", {"code": 400, "data": [{"seed": 7}]}, "…"),
     _unreadable("an empty list", {"code": 200, "data": []}, "…"),
     _unreadable("an id with a line break", {"data": [{"task_id": "a\nb"}]}, "…"),
@@ -284,6 +359,14 @@ BODY = [
         "submit batch download",
     ),
     _ok("a link", lambda request: says({"data": [{"url": link(request)}]}), MADE, "", "submit download"),
+    *[
+        _ok(f"a link: {fault}", lambda request, shape=shape: says(shape(link(request))), MADE, "", "submit download")
+        for fault, shape in SHAPES.items()
+    ],
+    *[
+        _ok(f"bytes: {fault}", shape(f"data:image/png;base64,{encoded(picture())}"), MADE)
+        for fault, shape in SHAPES.items()
+    ],
     _ok("base64", {"created": 1, "data": [{"b64_json": encoded(picture())}]}, MADE),
     _ok(
         "base64 that is no picture",
@@ -299,9 +382,18 @@ BODY = [
             at("download", Answer(500), stays=True),
         ),
         LEFT,
-        "submit download×4",
+        "submit download×6",
         "the image link does not work (HTTP 500)",
     ),
+    *[
+        Cell(
+            f"a link that first gives {fault}",
+            both(at("submit", lambda request: says({"data": [{"url": link(request)}]})), at("download", answer)),
+            MADE,
+            "submit download×2",
+        )
+        for fault, answer in (("404", Answer(404)), ("a cut picture", Answer(body=picture()[:-20])))
+    ],
     Cell(
         "a link that has expired",
         both(
@@ -309,9 +401,37 @@ BODY = [
             at("download", Answer(410), stays=True),
         ),
         DENIED,
-        "submit download×2",
+        "submit download×6",
         f"{SENT}the image link has expired (HTTP 410)",
     ),
 ]
 
-CELLS = [*CONNECTION, *STATUS, *BODY]
+LABELLED = [
+    *[_ok(name, labelled(accepts("task_1")), MADE, "", "submit batch download") for name, labelled in LABELS.items()],
+    *[
+        _ok(f"a refusal, {name}", labelled(fails(400, "no")), REFUSED, "HTTP 400: no")
+        for name, labelled in LABELS.items()
+    ],
+    _ok(
+        "a length beyond its end",
+        replace(accepts("task_1"), headers={"Content-Length": "999"}, cut=999),
+        MADE,
+        "",
+        "submit batch download",
+    ),
+    _ok(
+        "words that are not UTF-8",
+        Answer(body='{"code": 200, "message": "déjà", "data": [{"task_id": "task_1"}]}'.encode("latin-1")),
+        MADE,
+        "",
+        "submit batch download",
+    ),
+    _ok(
+        "a refusal in GBK",
+        Answer(400, '{"message": "余额"}'.encode("gbk"), {"Content-Type": "application/json; charset=GBK"}),
+        REFUSED,
+        "HTTP 400: 余额",
+    ),
+]
+
+CELLS = [*CONNECTION, *STATUS, *BODY, *LABELLED]

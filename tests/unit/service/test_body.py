@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from mkdocs_gptimage.errors import PictureError
 from mkdocs_gptimage.service import body as answers
-from mkdocs_gptimage.service import protocol
+from mkdocs_gptimage.service.pictures import Image
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=80)
 VALUES = st.recursive(
@@ -49,7 +49,7 @@ def parsed(body, size, read=json.loads):
 
 
 def bytes_of(encoded):
-    return b"".join(answers.decoded(answers.spooled(protocol.Image(base64=encoded))))
+    return b"".join(answers.decoded(answers.spooled(Image(base64=encoded))))
 
 
 @given(value=VALUES, size=st.integers(1, 50), is_ascii=st.booleans())

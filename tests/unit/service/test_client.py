@@ -88,23 +88,58 @@ def test_a_submit_is_sent_as_documented(service):
 def test_polls_carry_the_key(service):
     """Single and batch polls ask with the key, and a task id cannot leave its place in the path."""
     call(service.base_url, lambda client: client.poll("a/../b"))
-    call(service.base_url, lambda client: client.poll_many(["a", "b"]))
+    call(service.base_url, lambda client: client.poll_many({"a": (), "b": ()}))
 
     assert [request.path for request in service.requests] == ["/v1/tasks/a%2F..%2Fb", "/v1/tasks/batch"]
     assert all(request.headers["authorization"] == f"Bearer {KEY}" for request in service.requests)
     assert service.requests[1].json == {"task_ids": ["a", "b"]}
 
 
-def test_the_image_host_never_sees_the_key(service, images, download, tmp_path):
-    """A download, its redirects and a download from the API's own host are sent without the key."""
-    images.download = [Answer(302, headers={"Location": f"{service.origin}/own.png"})]
-    found = download(f"{images.origin}/a.png")
+@pytest.mark.parametrize("refusal", [401, 403])
+def test_the_image_host_never_sees_the_key(service, images, download, refusal):
+    """Another host gets no key, whatever it answers, nor does the API when another host leads there."""
+    images.download = [Answer(refusal), Answer(302, headers={"Location": f"{service.origin}/own.png"})]
+    service.download = Answer(refusal)
+    for _ in range(2):
+        with pytest.raises(LinkError, match=f"HTTP {refusal}"):
+            download(f"{images.origin}/a.png")
     requests = images.requests + service.requests
 
-    assert [request.path for request in requests] == ["/a.png", "/own.png"]
+    assert [request.path for request in requests] == ["/a.png", "/a.png", "/own.png"]
     assert not any(KEY in repr(request) or "authorization" in request.headers for request in requests)
+
+
+@pytest.mark.parametrize("refusal", [401, 403])
+def test_the_api_itself_gets_the_key_for_a_picture(service, images, download, tmp_path, refusal):
+    """The API's own origin is asked once more with the key after it refused, and where it redirects to without."""
+    refused = Answer(refusal)
+    away = Answer(302, headers={"Location": f"{images.origin}/b.png"})
+    service.download = [refused, away]
+    found = download(f"{service.origin}/a.png")
+
+    assert [request.headers.get("authorization") for request in service.requests] == [None, f"Bearer {KEY}"]
+    assert ["authorization" in request.headers for request in images.requests] == [False]
     assert (tmp_path / "part").read_bytes() == picture()
     assert found == Downloaded(hashlib.sha256(picture()).hexdigest(), len(picture()))
+
+
+@pytest.mark.parametrize(
+    ("base_url", "link", "is_own"),
+    [
+        ("https://api.test/v1", "https://api.test/img/1.png", True),
+        ("https://API.test:443/v1", "HTTPS://api.Test/1.png", True),
+        ("https://api.test/v1", "http://api.test/1.png", False),
+        ("https://api.test/v1", "https://api.test:8443/1.png", False),
+        ("https://api.test/v1", "https://img.api.test/1.png", False),
+        ("https://api.test/v1", "https://api.test.evil.test/1.png", False),
+        ("https://api.test/v1", "https://api.test\\@evil.test/1.png", False),
+        ("https://api.test/v1", "https://evil.test#@api.test/", False),
+        ("https://api.test/v1", "https://evil.test?@api.test/", False),
+    ],
+)
+def test_what_counts_as_the_api_itself(base_url, link, is_own):
+    """Scheme, host and port, as the request is sent, are those of the API."""
+    assert (downloading._origin(link) == downloading._origin(base_url)) is is_own
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -180,8 +215,8 @@ def test_links_that_lead_nowhere(download, link):
 @pytest.mark.parametrize(
     ("answer", "error"),
     [
-        (Answer(body=picture(), cut=30), GatewayError),
-        (Answer(body=picture(), headers={"Content-Length": "9999"}, cut=9999), GatewayError),
+        (Answer(vanish=True), GatewayError),
+        (Answer(headers={"Content-Length": "9"}, cut=9), GatewayError),
         (Answer(302, headers={"Location": "http://[::1"}), GatewayError),
         (Answer(302, headers={"Location": "http://127.0.0.1:99999/"}), LinkError),
     ],
@@ -194,6 +229,15 @@ def test_downloads_that_fail(download, service, tmp_path, answer, error):
 
     assert type(caught.value) is error
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_download_that_breaks_off_says_so(download, service, tmp_path):
+    """What had come is there to be looked at, with the reason why there is no more."""
+    service.download = Answer(body=picture(), cut=30)
+    found = download(f"{service.origin}/a.png")
+
+    assert "broke off (peer closed connection" in found.problem
+    assert (tmp_path / "part").read_bytes() == picture()[:30]
 
 
 @pytest.mark.parametrize(
@@ -371,3 +415,36 @@ def test_a_public_service_cannot_lead_into_a_private_network(monkeypatch, tmp_pa
     monkeypatch.setattr("mkdocs_gptimage.service.download.anyio.getaddrinfo", resolve)
     with pytest.raises(LinkError, match="private address"):
         call("https://api.example/v1", lambda client: client.download(f"https://{host}/a.png", tmp_path / "a"))
+
+
+@pytest.mark.parametrize("address", ["93.184.215.14", ""])
+def test_a_name_whose_address_changes_leads_nowhere(monkeypatch, images, tmp_path, address):
+    """A name that is public, or unknown, when it is checked and leads here when it is connected to gets no request."""
+    usual = anyio.getaddrinfo
+    names = {"api.example": "93.184.215.14", "localhost": address}
+
+    async def resolve(name, *arguments, **options):
+        if not names.get(name, name):
+            raise socket.gaierror
+        return await usual(names.get(name, name), *arguments, **options)
+
+    monkeypatch.setattr("mkdocs_gptimage.service.download.anyio.getaddrinfo", resolve)
+    link = images.origin.replace("127.0.0.1", "localhost") + "/a.png"
+    with pytest.raises(LinkError, match="private address, localhost"):
+        call("http://api.example/v1", lambda client: client.download(link, tmp_path / "a"))
+
+    assert images.requests == []
+
+
+def test_a_proxy_on_a_private_address_is_used(monkeypatch, images, tmp_path):
+    """A download goes through the proxy of the environment, which may have a private address where no link may lead."""
+
+    async def resolve(*_, **__):
+        raise socket.gaierror
+
+    monkeypatch.setattr("mkdocs_gptimage.service.download.anyio.getaddrinfo", resolve)
+    monkeypatch.setenv("HTTP_PROXY", images.origin)
+    images.poll = images.download
+    call("http://api.example/v1", lambda client: client.download("http://images.example/a.png", tmp_path / "a"))
+
+    assert (tmp_path / "a").read_bytes() == picture()

@@ -18,8 +18,9 @@ from mkdocs_gptimage.errors import (
     RejectedError,
     UnknownOutcomeError,
 )
-from mkdocs_gptimage.service import protocol
-from mkdocs_gptimage.service.protocol import Accepted, Image, Phase, Task
+from mkdocs_gptimage.service import protocol, refusals
+from mkdocs_gptimage.service.pictures import Image
+from mkdocs_gptimage.service.protocol import Accepted, Phase, Task
 from mkdocs_gptimage.spec.model import ImageSpec
 
 LINK = "https://img.example/a.png?sig=1"
@@ -115,16 +116,17 @@ def test_accepted_submits(answer, expected):
         ({"code": "401", "message": "key"}, AccessError),
         ({"code": 429, "message": "slow"}, BusyError),
         ({"code": 400, "message": "size"}, RejectedError),
-        ({"code": 500, "message": "boom"}, UnknownOutcomeError),
+        ({"code": 500, "message": "boom"}, RejectedError),
+        ({"code": 504, "message": "boom"}, UnknownOutcomeError),
         ({"code": 200, "data": []}, UnknownOutcomeError),
         ({"code": 200, "data": [{"task_id": ""}]}, UnknownOutcomeError),
         ({"data": [{"task_id": "../../etc/passwd"}]}, UnknownOutcomeError),
         ({"data": [{"task_id": ".."}]}, UnknownOutcomeError),
         ({"data": [{"url": f"https://img.example/{'x' * 1_000_000}"}]}, UnknownOutcomeError),
         ({"images": [f"https://img.example/{'x' * 1_000_000}"]}, UnknownOutcomeError),
-        ({"code": 402, "data": [{"task_id": 7}]}, UnknownOutcomeError),
+        ({"code": 402, "data": [{"task_id": 7.5}]}, UnknownOutcomeError),
         ({"code": 400, "data": [{"task_id": "../x"}]}, UnknownOutcomeError),
-        ({"code": 400, "task_id": 7}, UnknownOutcomeError),
+        ({"code": 400, "task_id": 7.5}, UnknownOutcomeError),
         ({"code": 400, "data": {"result": {"url": 3}}}, UnknownOutcomeError),
         ({"code": 400, "data": None}, RejectedError),
         ({"code": 400, "data": []}, RejectedError),
@@ -209,9 +211,9 @@ def test_where_the_picture_is(result, wrap):
     assert found == Task(Phase.READY, Image(url=LINK), cost_usd=0.014)
 
 
-def test_completed_without_a_picture_is_not_finished():
+def test_completed_without_a_picture_is_empty():
     """A task that is complete but has no link yet is neither ready nor failed."""
-    assert protocol.task(body({"data": {"status": "completed", "result": {"images": []}}}), ID).phase is Phase.RUNNING
+    assert protocol.task(body({"data": {"status": "completed", "result": {"images": []}}}), ID).phase is Phase.EMPTY
 
 
 @pytest.mark.parametrize(
@@ -329,7 +331,7 @@ def test_what_an_error_proves(status, code, message, error, shape):
     """Only answers that prove that nothing was accepted are rejections."""
     described = {"code": code, "message": message}
     answer = {"error": {**described, "type": "t", "request_id": "r"}} if shape == "error" else described
-    found = protocol.failure(status, body(answer), {"retry-after": "7"})
+    found = refusals.failure(status, body(answer), {"retry-after": "7"})
 
     assert type(found) is error
     assert found.status == status
@@ -348,14 +350,14 @@ def test_what_an_error_proves(status, code, message, error, shape):
 )
 def test_a_proof_is_taken_literally(data):
     """What only reads like a proof once it is made fit to be shown is none."""
-    assert type(protocol.failure(500, data, {})) is UnknownOutcomeError
+    assert type(refusals.failure(500, data, {})) is UnknownOutcomeError
 
 
 @pytest.mark.parametrize("status", [429, 500, 404])
 @pytest.mark.parametrize("data", [b"", b"<html><h1>Bad</h1>", b"\xff", DEEP, b"[]", b"null", b'{"error": [1]}'])
 def test_errors_without_words(status, data):
     """An error whose body says nothing readable still tells its status."""
-    assert str(protocol.failure(status, data, {})).startswith(f"HTTP {status}")
+    assert str(refusals.failure(status, data, {})).startswith(f"HTTP {status}")
 
 
 @pytest.mark.parametrize(
@@ -366,10 +368,10 @@ def test_errors_without_words(status, data):
         ("7", 7),
         ("1.5", 1.5),
         ("-3", 0),
-        ("99999", 600),
+        ("99999", 99999),
         ("soon", None),
         ("nan", None),
-        ("inf", 600),
+        ("inf", refusals.LONGEST_WAIT),
         ("Mon, 01 Jan 2001 00:00:00 GMT", 0),
         ("Mon, 99 Foo 2001", None),
         (f"Mon, 01 Jan {'9' * 20} 00:00:00 GMT", None),
@@ -377,8 +379,8 @@ def test_errors_without_words(status, data):
     ],
 )
 def test_retry_after(value, seconds):
-    """Retry-After is a number of seconds, a date or nothing usable, and never longer than ten minutes."""
-    assert protocol.retry_after(value) == seconds
+    """Retry-After is a number of seconds, a date or nothing usable, and never longer than a year."""
+    assert refusals.retry_after(value) == seconds
 
 
 @pytest.mark.parametrize("zone", [dt.timezone.utc, None])
@@ -386,7 +388,7 @@ def test_retry_after_date(zone):
     """A date in Retry-After is relative to now."""
     moment = dt.datetime.now(dt.timezone.utc) + dt.timedelta(seconds=60)
 
-    assert protocol.retry_after(format_datetime(moment.replace(tzinfo=zone))) == pytest.approx(60, abs=2)
+    assert refusals.retry_after(format_datetime(moment.replace(tzinfo=zone))) == pytest.approx(60, abs=2)
 
 
 @pytest.mark.parametrize("depth", [50, 400, 900])
@@ -401,12 +403,12 @@ def test_objects_inside_each_other_end(depth):
 def test_a_refusal_that_names_a_task_proves_nothing(status):
     """An answer such as "too many requests, queued as task 7" is never followed by the same submit again."""
     for body in ({"task_id": ID}, {"data": {"task_id": ID}}, {"data": [{"task_id": ID, "status": "submitted"}]}):
-        error = protocol.failure(status, json.dumps({"error": {"message": "busy"}, **body}).encode(), {})
+        error = refusals.failure(status, json.dumps({"error": {"message": "busy"}, **body}).encode(), {})
         assert type(error) is UnknownOutcomeError
         assert error.status == status
 
 
-@pytest.mark.parametrize("body", [{"code": 429, "task": {"id": ID}}, {"code": 402, "tasks": [ID]}])
+@pytest.mark.parametrize("body", [{"code": 429, "task": {"key": ID}}, {"code": 402, "tasks": [ID]}])
 def test_a_refusal_in_an_answer_that_speaks_of_work_proves_nothing(body):
     """A code of refusal beside a task of a shape that cannot be read is an unknown outcome."""
     with pytest.raises(UnknownOutcomeError):

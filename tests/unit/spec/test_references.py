@@ -318,3 +318,42 @@ def test_limit_together():
     check_total_size(too_much[:12])
     with pytest.raises(UnusableReferenceError, match=r"^260 MB of reference images together, expected at most 256 MB$"):
         check_total_size(too_much)
+
+
+@pytest.mark.parametrize(
+    ("there", "entry"),
+    [
+        ("Gr\u00f6\u00dfe.png", "Gro\u0308\u00dfe.png"),
+        ("Gro\u0308\u00dfe.png", "Gr\u00f6\u00dfe.png"),
+        ("a cat.png", "a%20cat.png"),
+        ("Gro\u0308\u00dfe/a cat.png", "Gr%C3%B6%C3%9Fe/a%20cat.png"),
+        ("a%20cat.png", "a%20cat.png"),
+        ("100%.png", "100%25.png"),
+    ],
+)
+def test_a_file_is_found_by_another_spelling(project, there, entry):
+    """Another Unicode form, and the encoding of URLs, find the file that is there."""
+    path = put(project / "docs/guide" / there)
+
+    assert resolve(project, entry).path == path
+
+
+def test_the_name_as_it_is_written_comes_first(project):
+    """A file of exactly this name is taken before one that an encoded name would mean."""
+    put(project / "docs/guide/a cat.png")
+    path = put(project / "docs/guide/a%20cat.png")
+
+    assert resolve(project, "a%20cat.png").path == path
+
+
+@pytest.mark.parametrize("entry", ["%2e%2e/%2e%2e/%2e%2e/outside.png", "..%2f..%2f..%2foutside.png", "a%00.png"])
+def test_an_encoded_path_leads_nowhere_else(project, entry):
+    """Encoded dots and slashes name no folder."""
+    assert "does not exist" in refusal(project, entry)
+
+
+def test_the_file_that_was_meant_is_named(project):
+    """A file that is not there is named with the nearest one beside it."""
+    put(project / "docs/guide/black-cat.png")
+
+    assert "looked for docs/guide/blackcat.png; did you mean 'black-cat.png'?" in refusal(project, "blackcat.png")

@@ -314,7 +314,7 @@ def edit(**changes):
 
 
 DAMAGES = {
-    "not json": (lambda _, record: record.write_text("<<<<<<< HEAD\n"), "is not one"),
+    "not json": (lambda _, record: record.write_text("not JSON"), "is not one"),
     "list": (lambda _, record: record.write_text("[]"), r"is not one \(\[\], expected an object\)"),
     "null": (lambda _, record: record.write_text("null"), "is not one"),
     "no parts": (lambda _, record: record.write_text("{}"), "version None, expected 1"),
