@@ -11,6 +11,7 @@ from mkdocs_gptimage import read_only
 from mkdocs_gptimage.catalog.selection import select_digests
 from mkdocs_gptimage.cli import common
 from mkdocs_gptimage.cli.common import EXIT_INCOMPLETE
+from mkdocs_gptimage.cli.replaced import offer_to_delete
 from mkdocs_gptimage.generate.run import run_plan
 from mkdocs_gptimage.generate.workspace import Workspace
 from mkdocs_gptimage.plan.plan import limit_to, restrict_to, with_unknown_as_missing
@@ -66,6 +67,7 @@ def generate(  # noqa: PLR0913 - one for each option
     if retry_unknown:
         whole = with_unknown_as_missing(whole, site.settings.prices)
     plan = _selected(whole, site, (*names, *only), limit)
+    replaced = common.site_status(whole, site).replaced
     environment = read_only.outer_environment()
     if not common.may_pay(plan, site.settings, environment, yes=yes):
         common.echo("Nothing was submitted.", err=True)
@@ -78,6 +80,9 @@ def generate(  # noqa: PLR0913 - one for each option
     left_out = len(whole.only(State.MISSING)) - len(plan.only(State.MISSING))
     if left_out:
         common.echo(f"{counted(left_out, 'picture')} more to make, left out by names or --limit", err=True)
+    made = {outcome.digest for outcome in result.outcomes if outcome.entry is not None}
+    if not as_json:
+        offer_to_delete([orphan for digest, orphan in replaced.items() if digest in made], site, config_file)
     sys.exit(EXIT_INCOMPLETE if result.problems else 0)
 
 

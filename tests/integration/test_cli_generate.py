@@ -19,6 +19,7 @@ from mkdocs_gptimage.spec.model import ImageSpec, reference_to
 from mkdocs_gptimage.store.store import Store
 
 ENV = {"APIMASTER_API_KEY": KEY}
+IDENTITY = ["-c", "user.name=Test", "-c", "user.email=test@example.invalid"]
 COMMAND = [sys.executable, "-c", "from mkdocs_gptimage.cli import main; main()"]
 
 
@@ -66,6 +67,27 @@ def test_generate_asks_in_a_terminal(site, service, answer, code, made):
 
     assert "Make 4 pictures ($1)? [y/N]" in shown
     assert (found, len(service.of("submit"))) == (code, made)
+
+
+@pytest.mark.parametrize("is_on_another_branch", [False, True])
+def test_what_a_picture_replaces_can_be_deleted_at_once(site, is_on_another_branch):
+    """Where a changed prompt is drawn, the former picture is offered for deletion, unless another branch stores it."""
+    site.write({"guide/bird.md": block(prompt="A bird on a wire")})
+    former = ImageSpec("A bird on a wire").digest
+    subprocess.run(["git", "init", "-b", "main"], cwd=site.root, check=True, capture_output=True)
+    assert site.gptimage("generate", env=ENV).code == 0
+    for arguments in (["add", "."], ["commit", "-m", "All"]):
+        subprocess.run(["git", *IDENTITY, *arguments], cwd=site.root, check=True, capture_output=True)
+    if is_on_another_branch:
+        subprocess.run(["git", "branch", "other"], cwd=site.root, check=True)
+    site.write({"guide/bird.md": block(prompt="A bird on a roof")})
+
+    code, shown = in_terminal(site, "generate", answer="y\ny\n")
+
+    assert code == 0, shown
+    assert ("needs it. Delete it? [y/N]" in shown) is not is_on_another_branch
+    assert (Store(site.store).get(former) is not None) is is_on_another_branch
+    assert site.gptimage("check").code == 0
 
 
 def test_generate_does_not_ask_with_yes(site, service):
