@@ -97,6 +97,9 @@ def _deliver(
             delivery.shown[row.digest] = _shown(
                 published_stem(row.picture.spec, wanted[row.digest]), found, settings, delivery
             )
+            if placeholders is not None:
+                redraw = {**placeholders.card(row), "version": wanted[row.digest].version}
+                delivery.shown[row.digest] = replace(delivery.shown[row.digest], redraw=redraw)
             continue
         if found is not None:
             reported = Row(row.picture, State.BROKEN, found.reason, damage=found)
