@@ -69,7 +69,7 @@ def width_shown(window):
 
 @pytest.mark.parametrize(("theme", "width"), [("mkdocs", 1280), ("material", 390)])
 def test_three_are_drawn_one_is_taken_and_taken_back(alone, site, gateway, theme, width):
-    """By keyboard alone: three candidates are paid for at one press, one replaces the picture, and Undo brings it back."""
+    """By keyboard alone: three are paid for at one press, one replaces the picture, and Undo brings that back."""
     site.configure(
         theme=THEMES[theme],
         site_url="https://docs.example/project/",
