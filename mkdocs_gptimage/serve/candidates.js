@@ -132,6 +132,7 @@
       return made;
     });
     strip.hidden = !isOpen;
+    strip.classList.toggle("gpt-image-panel", isOpen);
     for (const each of candidates) {
       const before = item.phases[each.digest];
       if (before && before !== each.phase && each.phase === "ready") announce(`Candidate ${each.number} is there: ${label}`);
@@ -178,7 +179,7 @@
     while (place.parentElement?.matches("a, picture")) place = place.parentElement;
     const list = cards.map(card => {
       const tools = element("div", {className: "gpt-image-tools__row", tabIndex: -1});
-      const strip = element("div", {className: "gpt-image-panel gpt-image-strip", tabIndex: -1, hidden: true});
+      const strip = element("div", {className: "gpt-image-strip", tabIndex: -1, hidden: true});
       strip.setAttribute("role", "group");
       strip.setAttribute("aria-label", `Candidates: ${short(card)}`);
       return {card, tools, strip, version: card.version, phases: {}, problem: "", isAsked: false};
