@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from mkdocs_gptimage.settings import Output
     from mkdocs_gptimage.spec.digest import Digest
     from mkdocs_gptimage.spec.model import ImageSpec
+    from mkdocs_gptimage.store.entry import Entry
+    from mkdocs_gptimage.store.snapshot import StoreSnapshot
     from mkdocs_gptimage.store.store import Store
 
 
@@ -22,11 +24,25 @@ class FileNames(NamedTuple):
     original: str
 
 
-class ExpectedFileNames:
-    """Predicts the names of pictures; those of pictures with pending references are unique placeholders."""
+def published_stem(spec: ImageSpec, entry: Entry) -> str:
+    """The name of a stored picture's published files, without their endings.
 
-    def __init__(self, store: Store, output: Output, token: str, *, may_generate: bool) -> None:
+    A picture that is drawn anew has another one: browsers and caches on the way keep what they have for an address.
+    """
+    return f"{spec.slug}-{entry.version}"
+
+
+class ExpectedFileNames:
+    """Predicts the names of pictures; those of pictures with pending references are unique placeholders.
+
+    The names of a picture that is not stored yet are replaced by the final ones when its bytes are known.
+    """
+
+    def __init__(
+        self, store: Store, snapshot: StoreSnapshot, output: Output, token: str, *, may_generate: bool
+    ) -> None:
         self._store = store
+        self._snapshot = snapshot
         self._output = output
         self._token = token
         self._missing_format = "png" if may_generate else PLACEHOLDER_FORMAT
@@ -45,9 +61,11 @@ class ExpectedFileNames:
 
     def _expect(self, spec: ImageSpec) -> FileNames:
         if spec.digest not in self._expected:
-            # Records are read later, all together: that is several times faster than between conversions.
-            file_format = self._store.ending(spec.digest) or self._missing_format
-            self._expected[spec.digest] = self._names(spec, file_format, spec.stem)
+            file_format = self._store.ending(spec.digest)
+            # Whether one is missing is read later: until then, another process may store it.
+            entry = self._snapshot.entry(spec.digest) if file_format else None
+            stem = published_stem(spec, entry) if entry else spec.stem
+            self._expected[spec.digest] = self._names(spec, file_format or self._missing_format, stem)
         return self._expected[spec.digest]
 
     def _names(self, spec: ImageSpec, file_format: str, stem: str) -> FileNames:

@@ -73,7 +73,9 @@ class PageRenderer:
         self.collector = UseCollector(_read_spec_files(settings, self._parser))
         self._settings = settings
         self._markers = FigureMarkers()
-        self._names = ExpectedFileNames(store, settings.output, self._markers.token, may_generate=may_generate)
+        self._names = ExpectedFileNames(
+            store, self.snapshot, settings.output, self._markers.token, may_generate=may_generate
+        )
         self._attributes = FigureAttributes(settings)
         self._inline_images = InlineImages(settings)
         self._is_delivered = False

@@ -22,6 +22,7 @@ MEDIA_TYPES = {
     "svg": "image/svg+xml",
 }
 _CARDS = "data-gpt-image-cards"
+_REDRAW = "data-gpt-image-redraw"
 _DARK_COLOUR = "--gpt-image-dark"
 _AUTO = "auto"
 # The length after the media condition: a number with a unit, or a function of lengths.
@@ -54,6 +55,8 @@ class PublishedImage:
     """The name of the published original; empty if only renditions are published."""
     card: Mapping[str, Any] | None = None
     """Data for the development server's script about a missing picture; the files are those of its placeholder."""
+    redraw: Mapping[str, Any] | None = None
+    """As `card`, about a stored picture, which can be drawn anew."""
 
     @property
     def src(self) -> PublishedFile:
@@ -108,11 +111,13 @@ def style_attribute(
 
 
 def card_attribute(published: PublishedImage, twin: PublishedImage | None = None) -> dict[str, str]:
-    """The attribute that tells a development server's script which pictures of an `<img>` are missing, or nothing."""
-    found = [published.card] if published.card is not None else []
-    if twin is not None and twin.card is not None:
-        found.append({**twin.card, "dark": True})
-    return {_CARDS: json.dumps(found, ensure_ascii=False)} if found else {}
+    """The attributes for a development server's script: which pictures of an `<img>` are missing, and which stored."""
+    found = {_CARDS: [published.card], _REDRAW: [published.redraw]}
+    if twin is not None:
+        found[_CARDS].append({**twin.card, "dark": True} if twin.card is not None else None)
+        found[_REDRAW].append({**twin.redraw, "dark": True} if twin.redraw is not None else None)
+    present = {name: [each for each in cards if each is not None] for name, cards in found.items()}
+    return {name: json.dumps(cards, ensure_ascii=False) for name, cards in present.items() if cards}
 
 
 def sizes_for(layout: str, width: int | None) -> str:

@@ -25,7 +25,7 @@ from mkdocs_gptimage.store.entry import Entry
 from mkdocs_gptimage.text import quote
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from mkdocs_gptimage.journal.submission import Submission
@@ -47,9 +47,14 @@ class CandidateSet:
         `is_free` tells whether nothing is in the store under a number: a run may have been killed as it deleted one.
         """
         in_flight = sorted(self.in_flight)
-        last = max([0, *self.stored, *in_flight])
-        new = filter(is_free, itertools.count(last + 1))
-        return in_flight + list(itertools.islice(new, max(0, wanted - len(in_flight))))
+        return in_flight + list(itertools.islice(self._new(is_free), max(0, wanted - len(in_flight))))
+
+    def next_number(self, is_free: Callable[[int], bool]) -> int:
+        """Return a number that no candidate has; `is_free` as above."""
+        return next(self._new(is_free))
+
+    def _new(self, is_free: Callable[[int], bool]) -> Iterator[int]:
+        return filter(is_free, itertools.count(max([0, *self.stored, *self.in_flight]) + 1))
 
 
 def candidates_of(digest: Digest, stored: Iterable[Orphan], submissions: Iterable[Submission]) -> CandidateSet:
@@ -111,7 +116,7 @@ def take_candidate(orphan: Orphan, store: Store, cache: Path) -> Entry:
         reason = found.reason if found else "it is not in the store any more"
         raise MissingPicturesError(f"the candidate {orphan.digest.short} cannot be taken: {reason}")
     request = _request_of(orphan, store)
-    part = _copied(found, cache)
+    part = copy_to_cache(found, cache)
     try:
         entry = store.put(request, orphan.candidate_of, part, found.image, found.made)
     except OSError as error:
@@ -139,7 +144,8 @@ def _request_of(orphan: Orphan, store: Store) -> Mapping[str, Any]:
     return request
 
 
-def _copied(entry: Entry, cache: Path) -> Path:
+def copy_to_cache(entry: Entry, cache: Path) -> Path:
+    """Copy a stored picture into the cache, as a file that can be moved; raise `MissingPicturesError`."""
     part = cache / PARTS / f"{entry.digest}-{secrets.token_hex(8)}"
     try:
         make_subfolder(cache, PARTS)
@@ -149,10 +155,10 @@ def _copied(entry: Entry, cache: Path) -> Path:
         reason = "it changes while it is read"
     except OSError as error:
         part.unlink(missing_ok=True)
-        raise_if_lacking(error, f"the candidate {entry.digest.short} cannot be copied")
+        raise_if_lacking(error, f"the picture {entry.digest.short} cannot be copied")
         reason = f"{error.strerror or error}, in the cache '{part.parent}'"
     part.unlink(missing_ok=True)
-    raise MissingPicturesError(f"the candidate {entry.digest.short} cannot be taken: {reason}")
+    raise MissingPicturesError(f"the picture {entry.digest.short} cannot be copied: {reason}")
 
 
 def _named(name: str, there: Sequence[Orphan]) -> Orphan:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from mkdocs_gptimage.errors import ConfigurationError
+from mkdocs_gptimage.figures.file_names import published_stem
 from mkdocs_gptimage.figures.srcset import PLACEHOLDER_FORMAT, PublishedFile, PublishedImage, published_name
 from mkdocs_gptimage.owned_folder import sweep_parts
 from mkdocs_gptimage.plan.plan import Row
@@ -93,7 +94,12 @@ def _deliver(
     for row in rows:
         found, reported = derived.get(row.digest), row
         if found is not None and not isinstance(found, Damage):
-            delivery.shown[row.digest] = _shown(row.picture.spec.stem, found, settings, delivery)
+            delivery.shown[row.digest] = _shown(
+                published_stem(row.picture.spec, wanted[row.digest]), found, settings, delivery
+            )
+            if placeholders is not None:
+                redraw = {**placeholders.card(row), "version": wanted[row.digest].version}
+                delivery.shown[row.digest] = replace(delivery.shown[row.digest], redraw=redraw)
             continue
         if found is not None:
             reported = Row(row.picture, State.BROKEN, found.reason, damage=found)
@@ -102,7 +108,7 @@ def _deliver(
         if renditions is None or isinstance(renditions, Damage):
             _show_card(row, settings, delivery)
         else:
-            stem = f"outdated-{previous[row.digest].digest.short}"
+            stem = f"outdated-{previous[row.digest].version}"
             delivery.shown[row.digest] = _shown(stem, renditions, settings, delivery)
         if placeholders is not None:
             card = {**placeholders.card(reported), "outdated": row.digest in previous}

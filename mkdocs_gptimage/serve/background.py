@@ -6,7 +6,6 @@ import functools
 import secrets
 import threading
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mkdocs_gptimage.errors import GptImageError
@@ -22,7 +21,6 @@ from mkdocs_gptimage.serve.jobs import BackgroundJob, BackgroundRun, SiteBuild
 from mkdocs_gptimage.serve.rebuild import BatchRebuild
 from mkdocs_gptimage.store.snapshot import StoreSnapshot
 from mkdocs_gptimage.store.store import Store
-from mkdocs_gptimage.store.verify import read_verified
 
 if TYPE_CHECKING:
     import logging
@@ -84,7 +82,8 @@ class BackgroundGenerator:
         with self._lock:
             self._automatic.is_held = False
             cards = frozenset(row.digest for row in plan.rows if row.state is not State.CACHED)
-            build = self._builds[name] = SiteBuild(catalog, settings, cards)
+            versions = {row.digest: row.entry.version for row in plan.rows if row.entry is not None}
+            build = self._builds[name] = SiteBuild(catalog, settings, cards, versions)
             for digest in [digest for digest, job in self._jobs.items() if job.phase == "ready"]:
                 del self._jobs[digest]
             free = [row.digest for row in plan.only(*FREE) if row.digest not in self._jobs]
@@ -105,15 +104,38 @@ class BackgroundGenerator:
         Raises `UnknownPictureError`, and then makes none.
         """
         with self._lock:
-            asked = {digest: self._build_of(digest) for digest in digests}
+            asked = {digest: self.build_of(digest) for digest in digests}
             idle = [digest for digest in asked if digest not in self._jobs or self._jobs[digest].is_over]
             for build in self._builds.values():
                 wanted = [digest for digest in idle if asked[digest] is build]
                 if wanted and not self._closing.is_set():
                     self._start(build, wanted, retry_unknown=retry_unknown)
 
-    def _build_of(self, digest: Digest) -> SiteBuild:
-        for build in self._builds.values():
+    def draw(self, part: SiteBuild, digests: Collection[Digest], *, retry_unknown: bool) -> None:
+        """Make candidates, which no page shows; those that are under way already are left alone."""
+        with self._lock:
+            idle = [digest for digest in digests if digest not in self._jobs or self._jobs[digest].is_over]
+            if idle and not self._closing.is_set():
+                self._start(part, idle, retry_unknown=retry_unknown, rebuilds=False)
+
+    def builds(self) -> list[SiteBuild]:
+        """The last build of each part of the site."""
+        with self._lock:
+            return list(self._builds.values())
+
+    def job(self, digest: Digest) -> dict[str, Any] | None:
+        """What has become of a picture that was asked for in this server."""
+        with self._lock:
+            job = self._jobs.get(digest)
+            return None if job is None else _shown(job)
+
+    def request_rebuild(self, settings: Settings) -> None:
+        """Have the site built anew: a stored picture is another than its pages show."""
+        self._rebuild.request(settings.cache)
+
+    def build_of(self, digest: Digest) -> SiteBuild:
+        """Return the build that asks for a picture; raise `UnknownPictureError`."""
+        for build in self.builds():
             if digest in build.catalog.pictures:
                 return build
         raise UnknownPictureError(f"the site does not ask for the picture {digest.short} any more; reload the page")
@@ -123,16 +145,14 @@ class BackgroundGenerator:
         states: dict[str, dict[str, Any]] = {}
         with self._lock:
             builds = {digest: build for build in self._builds.values() for digest in build.cards}
-            jobs = {digest: replace(job) for digest, job in self._jobs.items()}
+            jobs = {digest: _shown(job) for digest, job in self._jobs.items()}
             asked = [(digest, builds[digest].settings, jobs.get(digest)) for digest in digests if digest in builds]
         for digest, settings, job in asked:
-            if Store(settings.store).entry(digest) is not None:
-                states[digest] = {"phase": "ready", "picture": f"{PICTURE_FOLDER}/{digest}"}
+            if (entry := Store(settings.store).entry(digest)) is not None:
+                states[digest] = {"phase": "ready", "picture": f"{PICTURE_FOLDER}/{digest}/{entry.version}"}
                 self._note_ready(digest, settings)
             elif job is not None:
-                seconds = round(time.monotonic() - job.since)
-                shown = {"phase": job.phase, "step": job.step, "text": job.text, "again": job.again}
-                states[digest] = {**shown, "seconds": seconds}
+                states[digest] = job
         return states
 
     def summary(self) -> dict[str, Any]:
@@ -158,14 +178,6 @@ class BackgroundGenerator:
         with self._lock:
             return any(not job.is_over for job in self._jobs.values())
 
-    def picture(self, digest: Digest) -> tuple[bytes, str] | None:
-        """Return the bytes and the format of a stored picture that was a card in the last build."""
-        with self._lock:
-            build = next((build for build in self._builds.values() if digest in build.cards), None)
-        entry = None if build is None else Store(build.settings.store).entry(digest)
-        data = None if entry is None else read_verified(entry)
-        return (data, entry.image.format) if entry is not None and isinstance(data, bytes) else None
-
     def close(self) -> None:
         """End what is under way; what was accepted stays in the journal."""
         self._closing.set()
@@ -174,11 +186,17 @@ class BackgroundGenerator:
             thread.join(max(0.0, until - time.monotonic()))
 
     def _start(
-        self, build: SiteBuild, digests: list[Digest], *, retry_unknown: bool = False, is_free: bool = False
+        self,
+        build: SiteBuild,
+        digests: list[Digest],
+        *,
+        retry_unknown: bool = False,
+        is_free: bool = False,
+        rebuilds: bool = True,
     ) -> None:
         jobs = {digest: BackgroundJob(time.monotonic()) for digest in digests}
         self._jobs.update(jobs)
-        run = BackgroundRun(build.catalog, build.settings, jobs, retry_unknown, is_free)
+        run = BackgroundRun(build.catalog, build.settings, jobs, retry_unknown, is_free, rebuilds)
         thread = threading.Thread(target=self._make, args=(run,), name="gptimage", daemon=True)
         self._threads = [*(each for each in self._threads if each.is_alive()), thread]
         try:
@@ -212,7 +230,7 @@ class BackgroundGenerator:
             for digest, job in rest.items():
                 job.phase, job.text = ("ready", "") if digest in there else ("failed", "; ".join(problems))
                 job.again = "unknown" if digest in unknown else job.again
-        if there.intersection(rest):
+        if run.rebuilds and there.intersection(rest):
             self._rebuild.request(run.settings.cache)
 
     def _on_event(self, event: Event, run: BackgroundRun) -> None:
@@ -230,8 +248,13 @@ class BackgroundGenerator:
                 self._spent[event.digest] = run.settings.prices.get(resolution, 0.0)
             elif event.step is Step.FAILED:
                 self._spent.pop(event.digest, None)
-        if event.step is Step.STORED:
+        if run.rebuilds and event.step is Step.STORED:
             self._rebuild.request(run.settings.cache)
+
+
+def _shown(job: BackgroundJob) -> dict[str, Any]:
+    shown = {"phase": job.phase, "step": job.step, "text": job.text, "again": job.again}
+    return {**shown, "seconds": round(time.monotonic() - job.since)}
 
 
 def _explain(error: Exception) -> str:

@@ -38,8 +38,7 @@
     return sum ? `$${Number(sum.toPrecision(4))}` : "free";
   };
 
-  const post = async (name, body) => {
-    const token = [...panels.values()][0]?.cards[0].token ?? "";
+  const send = async (name, token, body) => {
     const answer = await fetch(new URL(name, endpoint), {
       method: "POST",
       headers: {"Content-Type": "application/json", "X-Gpt-Image-Token": token},
@@ -50,6 +49,7 @@
     site = answered.site;
     return answered.states;
   };
+  const post = (name, body) => send(name, [...panels.values()][0]?.cards[0].token ?? "", body);
 
   // Changes that a screen reader is to say, once each; the seconds on the cards are not among them.
   const said = element("div", {className: "gpt-image-said"});
@@ -58,6 +58,12 @@
     if (!said.isConnected) document.body.append(said);
     said.append(element("p", {}, text));
     while (said.children.length > 5) said.firstChild.remove();
+  };
+
+  // What a picture that was asked for waits for, or why it failed.
+  const reasonOf = state => {
+    if (state.phase === "queued") return "Waiting for its turn here";
+    return state.phase === "running" ? RUNNING[state.step] ?? "Running" : state.text;
   };
 
   const busy = state => state?.phase === "queued" || state?.phase === "running";
@@ -70,8 +76,7 @@
     const retry = {button: "Try again", note: "It may be paid for already, and paid for twice.", retry: true};
     if (isGone) return {text: "The server does not answer. Start it again; what was submitted is not lost."};
     if (state?.phase === "ready") return {text: "Ready"};
-    if (state?.phase === "queued") return {text: "Waiting for its turn here", seconds: state.seconds, moves: true};
-    if (state?.phase === "running") return {text: RUNNING[state.step] ?? "Running", seconds: state.seconds, moves: true};
+    if (busy(state)) return {text: reasonOf(state), seconds: state.seconds, moves: true};
     if (state?.phase === "failed") {
       if (state.again === "unknown") return {text: state.text, bad: true, ...retry};
       const note = state.again === "free" ? "Trying again is free." : `Nothing was paid for it. Trying again: ${price([card])}`;
@@ -123,13 +128,10 @@
     row.querySelector(".gpt-image-panel__time").textContent = seconds === undefined ? "" : ` · ${seconds} s`;
   };
 
-  // Puts a picture that has been stored in the place of its placeholder; the server's next build has its web versions.
-  const show = (image, card) => {
-    const {panel, cards, rows, figure} = panels.get(image);
-    const url = new URL(states[card.digest].picture, endpoint).href;
+  // Shows another picture in an image, or in its sources for dark pages; the server's next build has web versions.
+  const replaceImage = (image, url, isTwin) => {
     const fragment = /#only-(?:dark|light)$/.exec(image.getAttribute("src"))?.[0] ?? "";
     const sources = [...(image.closest("picture")?.querySelectorAll("source") ?? [])];
-    const isTwin = card.dark && cards.length > 1;
     const [dark, light] = [sources.filter(each => each.media), sources.filter(each => !each.media)];
     for (const source of isTwin ? dark : light) source.srcset = url;
     for (const source of isTwin ? dark : light) source.removeAttribute("type");
@@ -137,8 +139,14 @@
       image.removeAttribute("srcset");
       image.src = url + fragment;
       const link = image.closest("a");
-      if (link?.href.endsWith(".svg")) link.href = url;
+      if (link?.classList.contains("gpt-image__link") || link?.href.endsWith(".svg")) link.href = url;
     }
+  };
+
+  // Puts a picture that has been stored in the place of its placeholder.
+  const show = (image, card) => {
+    const {panel, cards, rows, figure} = panels.get(image);
+    replaceImage(image, new URL(states[card.digest].picture, endpoint).href, card.dark && cards.length > 1);
     const row = rows[cards.indexOf(card)];
     const focused = row.contains(document.activeElement);
     row.remove();
@@ -287,6 +295,8 @@
     // A browser does not draw a placeholder that it has loaded in other colours.
     for (const image of document.querySelectorAll(`img[${CARDS}][src*=".svg"]`)) image.src = image.getAttribute("src");
   };
+
+  window.gptImageServe = {element, price, announce, endpoint, reasonOf, send, replaceImage};
 
   const start = () => {
     followColours();

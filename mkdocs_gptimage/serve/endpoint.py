@@ -12,8 +12,10 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from mkdocs_gptimage.addresses import is_loopback
+from mkdocs_gptimage.errors import GptImageError
 from mkdocs_gptimage.figures.srcset import MEDIA_TYPES
 from mkdocs_gptimage.serve.background import PICTURE_FOLDER, UnknownPictureError
+from mkdocs_gptimage.serve.candidates import THUMBNAIL_FOLDER, CandidateDesk
 from mkdocs_gptimage.spec.digest import Digest, is_digest
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ ENDPOINT_FOLDER = "serve"
 HEADER = "X-Gpt-Image-Token"
 _MOST_BYTES = 256 * 1024
 _MOST_DIGESTS = 2_000
+_MOST_CANDIDATES = 3
+_ROUTES = ("states", "generate", "candidates", "draw", "take")
 _HTTP_PORT = 80
 _REASONS = {
     200: "OK",
@@ -34,6 +38,7 @@ _REASONS = {
     403: "Forbidden",
     404: "Not Found",
     405: "Method Not Allowed",
+    409: "Conflict",
     413: "Content Too Large",
     415: "Unsupported Media Type",
 }
@@ -54,6 +59,7 @@ class Endpoint:
         """`path` starts and ends with `/`; `port` is the server's."""
         self._site = site
         self._generator = generator
+        self._desk = CandidateDesk(generator)
         self._path = path
         names = ("localhost", "127.0.0.1", "[::1]")
         self._hosts = {f"{name}:{port}" for name in names} | (set(names) if port == _HTTP_PORT else set())
@@ -83,8 +89,8 @@ class Endpoint:
         # All of it before a byte of the body is read.
         self._require_ours(environ)
         name = environ["PATH_INFO"].removeprefix(self._path)
-        if name not in ("states", "generate"):
-            raise _Refusal(404, "expected 'states' or 'generate'")
+        if name not in _ROUTES:
+            raise _Refusal(404, f"expected one of {', '.join(_ROUTES)}")
         asked = _body(environ)
         digests = asked.get("digests")
         if not isinstance(digests, list) or not all(isinstance(each, str) for each in digests):
@@ -92,22 +98,44 @@ class Endpoint:
         if len(digests) > _MOST_DIGESTS or not all(map(is_digest, digests)):
             raise _Refusal(400, f"digests: expected at most {_MOST_DIGESTS} of 64 hexadecimal digits")
         digests = [Digest(each) for each in digests]
-        if name == "generate":
-            try:
-                self._generator.ask(digests, retry_unknown=asked.get("retry") is True)
-            except UnknownPictureError as error:
-                raise _Refusal(404, str(error)) from None
-        return {"states": self._generator.states(digests), "site": self._generator.summary()}
+        try:
+            states = self._do(name, digests, asked)
+        except UnknownPictureError as error:
+            raise _Refusal(404, str(error)) from None
+        except GptImageError as error:
+            raise _Refusal(409, str(error)) from None
+        return {"states": states, "site": self._generator.summary()}
+
+    def _do(self, name: str, digests: list[Digest], asked: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+        """Do what a page asks for; return the states of these pictures afterwards."""
+        is_retry = asked.get("retry") is True
+        if name in ("draw", "take") and len(digests) != 1:
+            raise _Refusal(400, "digests: expected one digest")
+        if name == "draw":
+            count = asked.get("count")
+            if type(count) is not int or not 1 <= count <= _MOST_CANDIDATES:
+                raise _Refusal(400, f"count: expected a number from 1 to {_MOST_CANDIDATES}")
+            self._desk.draw(digests[0], count, retry_unknown=is_retry)
+        elif name == "take":
+            digests = [self._desk.take(digests[0])]
+        elif name == "generate":
+            self._generator.ask(digests, retry_unknown=is_retry)
+        return (self._generator if name in ("states", "generate") else self._desk).states(digests)
 
     def _picture(self, environ: Mapping[str, Any]) -> tuple[bytes, str]:
-        """Return the bytes and the media type of a picture that has been stored since the last build."""
+        """Return the bytes and the media type of a stored picture of the site, or of a candidate for one.
+
+        An address holds the version of the picture, so that it never shows two.
+        """
         self._require_this_machine(environ)
-        folder, _, digest = environ["PATH_INFO"].removeprefix(self._path).partition("/")
-        if folder != PICTURE_FOLDER:
+        folder, _, name = environ["PATH_INFO"].removeprefix(self._path).partition("/")
+        if folder not in (PICTURE_FOLDER, THUMBNAIL_FOLDER):
             raise _Refusal(405, "expected POST")
-        found = self._generator.picture(Digest(digest)) if is_digest(digest) else None
+        digest, _, version = name.partition("/")
+        is_small = folder == THUMBNAIL_FOLDER
+        found = self._desk.picture(Digest(digest), version, is_small=is_small) if is_digest(digest) else None
         if found is None:
-            raise _Refusal(404, "not a picture that the site waits for")
+            raise _Refusal(404, "not a picture of the site")
         data, kind = found
         return data, MEDIA_TYPES[kind]
 

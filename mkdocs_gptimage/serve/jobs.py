@@ -43,6 +43,8 @@ class SiteBuild:
     settings: Settings
     cards: frozenset[Digest]
     """Digests of what was not in the store."""
+    versions: Mapping[Digest, str] = field(default_factory=dict)
+    """`Entry.version` by digest, of the stored pictures that its pages show."""
     first_seen: dict[Digest, float] = field(default_factory=dict)
     """When each missing picture was asked for first (monotonic clock), where they are made automatically."""
 
@@ -57,6 +59,8 @@ class BackgroundRun:
     """What was asked for, by digest."""
     retry_unknown: bool
     is_free: bool
+    rebuilds: bool
+    """Whether pages show what it makes."""
 
     def plan(self, whole: Plan) -> Plan:
         """Return the part of a plan for these pictures and their parents; a free run collects what is unclaimed."""

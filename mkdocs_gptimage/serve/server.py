@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 class DevelopmentServer:
     """One development server, across its rebuilds."""
 
-    assets = tuple(Path(__file__).with_name(name) for name in ("cards.js", "cards.css"))
+    assets = tuple(Path(__file__).with_name(name) for name in ("cards.js", "candidates.js", "cards.css"))
     """Files that its pages need; they are published below the site's assets."""
 
     def __init__(self, log: logging.Logger) -> None:

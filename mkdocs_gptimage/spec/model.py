@@ -82,7 +82,7 @@ class ImageSpec:
 
     @property
     def stem(self) -> str:
-        """The name of the picture's published files, without their endings."""
+        """The name of the picture's placeholder, without its ending."""
         return f"{self.slug}-{self.digest.short}"
 
     @property

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import enum
+import functools
+import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mkdocs_gptimage.fs import IrregularFileError
 from mkdocs_gptimage.resources import raise_if_lacking
+from mkdocs_gptimage.spec.digest import SHORT_LENGTH
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +30,11 @@ class Entry:
     path: Path
     image: ImageFacts
     made: Provenance
+
+    @functools.cached_property
+    def version(self) -> str:
+        """12 hexadecimal digits for addresses: another picture with this digest, or another digest, has others."""
+        return hashlib.sha256(f"{self.digest} {self.image.sha256}".encode()).hexdigest()[:SHORT_LENGTH]
 
 
 class DamageKind(enum.Enum):

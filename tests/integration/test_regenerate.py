@@ -71,6 +71,19 @@ def test_a_picture_is_replaced(site, service):
     assert site.gptimage("check").code == 0
 
 
+def test_an_address_never_shows_two_pictures(site):
+    """The files of a replaced picture have new names; those of another keep theirs."""
+    assert site.build(env=ENV).code == 0
+    before = {path.name for path in site.root.glob("site/assets/gptimage/*.webp")}
+    site.gptimage("regenerate", "cat", env=ENV)
+    assert site.build(env=ENV).code == 0
+    after = {path.name for path in site.root.glob("site/assets/gptimage/*.webp")}
+
+    assert {name[:4] for name in before & after} == {"dog-"}
+    assert {name[:4] for name in before ^ after} == {"cat-"}
+    assert {name for name in after if name in site.page("index.html")} == {name for name in after if name[:4] == "cat-"}
+
+
 def test_the_service_does_not_learn_of_candidates(site, service):
     """What is sent for a candidate is what was sent for its picture."""
     site.gptimage("regenerate", CAT.digest[:8], env=ENV)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import http.client
+import itertools
 import json
 import logging
 import socketserver
@@ -14,11 +16,14 @@ from contextlib import contextmanager
 import harness
 import pytest
 import scripted_service as gateways
+from factories import put
 from scripted_service import accepts
 
 from mkdocs_gptimage.addresses import is_loopback
+from mkdocs_gptimage.plan.orphans import candidate_variant
 from mkdocs_gptimage.serve.background import BackgroundGenerator
 from mkdocs_gptimage.serve.endpoint import HEADER, Endpoint
+from mkdocs_gptimage.spec.model import ImageSpec
 
 PATH = "/docs/assets/gptimage/serve/"
 
@@ -140,10 +145,13 @@ ATTACKS = {
 }
 
 
-@pytest.mark.parametrize("name", ATTACKS)
-def test_requests_from_elsewhere_are_refused(port, service, site, generator, name):
+@pytest.mark.parametrize(
+    "attack", itertools.product(["generate", "candidates", "draw", "take"], ATTACKS), ids=" by ".join
+)
+def test_requests_from_elsewhere_are_refused(port, service, site, generator, attack):
     """A request that does not come from a page of this server is refused before its body is read."""
-    answer, body = send(port, generator.token, site.digests[0], **ATTACKS[name])
+    route, name = attack
+    answer, body = send(port, generator.token, site.digests[0], **{"path": f"{PATH}{route}", **ATTACKS[name]})
 
     assert answer.status == 403
     assert json.loads(body)["problem"]
@@ -181,17 +189,18 @@ def test_only_what_makes_sense_is_done(port, service, site, generator, name):
     assert submits(service) == []
 
 
-def picture_of(port, digest, **changes):
-    request = {"method": "GET", "path": f"{PATH}picture/{digest}", "body": "", "Origin": None, "Content_Type": None}
+def picture_of(port, digest, version, folder="picture", **changes):
+    path = f"{PATH}{folder}/{digest}/{version}"
+    request = {"method": "GET", "path": path, "body": "", "Origin": None, "Content_Type": None}
     return send(port, "", digest, **request, **changes)
 
 
 def test_a_picture_that_has_just_been_stored_can_be_seen(port, site):
     """The pages of the server get the very bytes of what they wait for, as an image and nothing else."""
     (digest,) = site.digests
-    before, _ = picture_of(port, digest)
+    before, _ = picture_of(port, digest, "0" * 12)
     assert site.run().problems == []
-    answer, body = picture_of(port, digest)
+    answer, body = picture_of(port, digest, site.store.entry(digest).version)
 
     assert before.status == 404
     assert (answer.status, answer.getheader("Content-Type")) == (200, "image/png")
@@ -204,7 +213,14 @@ NOT_SEEN = {
     "a page of another server on this machine": ({"Sec_Fetch_Site": "same-site"}, 403),
     "a name that was made to mean this machine": ({"Host": "evil.example:{port}"}, 403),
     "a path": ({"path": f"{PATH}picture/../../../../etc/passwd"}, 404),
-    "a picture of another site": ({"path": f"{PATH}picture/{'0' * 64}"}, 404),
+    "a picture of another site": ({"path": f"{PATH}picture/{'0' * 64}/{'0' * 12}"}, 404),
+    "another version": ({"path": f"{PATH}picture/{{digest}}/{'0' * 12}"}, 404),
+    "no version": ({"path": f"{PATH}picture/{{digest}}"}, 404),
+    "a small one of another site": ({"path": f"{PATH}thumbnail/{'0' * 64}/{'0' * 12}"}, 404),
+    "a small one for a page of another site": (
+        {"path": f"{PATH}thumbnail/{{digest}}/{{version}}", "Sec_Fetch_Site": "cross-site"},
+        403,
+    ),
     "another place": ({"path": f"{PATH}states"}, 405),
 }
 
@@ -214,10 +230,121 @@ def test_pictures_are_for_the_pages_of_the_server(port, site, name):
     """No page of elsewhere sees a picture, and no other file can be asked for."""
     assert site.run().problems == []
     changes, status = NOT_SEEN[name]
-    request = {"method": "GET", "path": f"{PATH}picture/{site.digests[0]}", "body": "", "Origin": None, **changes}
-    answer, _ = send(port, "", site.digests[0], **request)
+    (digest,) = site.digests
+    path = changes.get("path", f"{PATH}picture/{{digest}}/{{version}}")
+    path = path.format(digest=digest, version=site.store.entry(digest).version)
+    request = {"method": "GET", "body": "", "Origin": None, **changes, "path": path}
+    answer, _ = send(port, "", digest, **request)
 
     assert answer.status == status
+
+
+@pytest.fixture
+def stored(site, generator, service):
+    """The picture of the site is stored; gives its digest."""
+    assert site.run().problems == []
+    generator.update("", site.pictures, site.plan(), site.settings, ())
+    service.requests.clear()
+    service.submit = lambda _: accepts("t2")
+    return site.digests[0]
+
+
+def ask(port, generator, route, **body):
+    answer, read = send(port, generator.token, "", path=f"{PATH}{route}", body=json.dumps(body))
+    return answer.status, json.loads(read)
+
+
+def drawn(port, generator, digest):
+    """Draw a candidate; return its state when it is there."""
+    assert ask(port, generator, "draw", digests=[digest], count=1)[0] == 200
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        (found,) = ask(port, generator, "candidates", digests=[digest])[1]["states"][digest]["candidates"]
+        if found["phase"] == "ready":
+            return found
+        time.sleep(0.05)
+    raise AssertionError(found)
+
+
+def test_two_clicks_draw_one_candidate(port, service, generator, stored):
+    """A second request for what is being drawn already pays for nothing."""
+    ask(port, generator, "draw", digests=[stored], count=1)
+    drawn(port, generator, stored)
+
+    assert len(submits(service)) == 1
+
+
+def test_a_candidate_is_taken_and_taken_back(port, service, site, generator, stored):
+    """A page sees a candidate, small and whole, takes it, and undoes that; each address shows one picture."""
+    service.download = gateways.Answer(body=gateways.picture(size=(48, 48)))
+    old = site.store.entry(stored)
+    candidate = drawn(port, generator, stored)
+    images = []
+    for address in (candidate["picture"], candidate["thumbnail"]):
+        folder, digest, version = address.split("/")
+        images.append(picture_of(port, digest, version, folder))
+    taken = ask(port, generator, "take", digests=[candidate["digest"]])[1]["states"][stored]
+    gone, _ = picture_of(port, stored, old.version)
+    back = ask(port, generator, "take", digests=[taken["previous"]])[1]["states"][stored]
+
+    assert [answer.getheader("Content-Type") for answer, _ in images] == ["image/png", "image/webp"]
+    assert images[0][1] == gateways.picture(size=(48, 48))
+    assert taken["version"] not in (old.version, "")
+    assert gone.status == 404
+    assert (back["version"], back["previous"]) == (old.version, "")
+    assert len(submits(service)) == 1
+
+
+NOT_DRAWN = {
+    "no number": ("draw", {"digests": ["{digest}"]}, 400),
+    "none": ("draw", {"digests": ["{digest}"], "count": 0}, 400),
+    "many": ("draw", {"digests": ["{digest}"], "count": 4}, 400),
+    "a truth": ("draw", {"digests": ["{digest}"], "count": True}, 400),
+    "several pictures": ("draw", {"digests": ["{digest}", "{digest}"], "count": 1}, 400),
+    "a picture of another site": ("draw", {"digests": ["0" * 64], "count": 1}, 404),
+    "no candidate": ("take", {"digests": ["{digest}"]}, 404),
+    "an unknown candidate": ("take", {"digests": ["0" * 64]}, 404),
+    "nothing": ("take", {"digests": []}, 400),
+    "a path": ("take", {"digests": ["../../mkdocs.yml"]}, 400),
+}
+
+
+@pytest.mark.parametrize("name", NOT_DRAWN)
+def test_only_pictures_of_the_site_are_drawn_and_taken(port, site, generator, stored, name):
+    """What is no stored picture of the site, or no candidate for one, is neither paid for nor changed."""
+    route, body, status = NOT_DRAWN[name]
+    before = site.files()
+    digests = [each.format(digest=stored) for each in body["digests"]]
+    found, answered = ask(port, generator, route, **{**body, "digests": digests})
+
+    assert found == status
+    assert answered["problem"]
+    assert site.files() == before
+    assert generator.summary()["spent"] == ""
+    assert site.submissions() == {}
+
+
+def test_a_picture_that_is_not_stored_is_not_drawn_anew(port, service, site, generator):
+    """What is missing is made by its card, once."""
+    status, answered = ask(port, generator, "draw", digests=site.digests, count=3)
+
+    assert status == 409
+    assert "not in the store yet" in answered["problem"]
+    assert submits(service) == []
+
+
+@pytest.mark.usefixtures("stored")
+def test_a_candidate_for_another_site_is_not_taken(port, site, generator):
+    """A store may serve several sites: a candidate for a picture that this one does not show is left alone."""
+    other = ImageSpec("b")
+    candidate = dataclasses.replace(other, variant=candidate_variant(1, other.digest))
+    for spec in (other, candidate):
+        put(site.store, spec)
+    version = site.store.entry(candidate.digest).version
+
+    assert ask(port, generator, "take", digests=[candidate.digest])[0] == 404
+    assert picture_of(port, candidate.digest, version)[0].status == 404
+    assert ask(port, generator, "candidates", digests=[other.digest])[1]["states"] == {}
 
 
 def test_answers_are_for_this_site_only(port, site, generator):
