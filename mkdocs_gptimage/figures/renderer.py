@@ -28,6 +28,7 @@ from mkdocs_gptimage.store.snapshot import StoreSnapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from markdown import Markdown
 
@@ -76,6 +77,10 @@ class PageRenderer:
         self._attributes = FigureAttributes(settings)
         self._inline_images = InlineImages(settings)
         self._is_delivered = False
+
+    def provide_references(self, find: Callable[[str], Path | None]) -> None:
+        """Take how local reference images are found that the site has and its folder of pages lacks."""
+        self._parser.references.provided = find
 
     def render(self, block: Block, md: Markdown) -> str:
         """Return the figure of a block on the current page; one with problems leaves only its marker."""

@@ -19,6 +19,7 @@ from mkdocs_gptimage.hosts.mkdocs import production
 from mkdocs_gptimage.hosts.mkdocs.config import Options, settings_of
 from mkdocs_gptimage.hosts.mkdocs.dev_server import Announcement
 from mkdocs_gptimage.hosts.mkdocs.mode import Invocation, PagesRead, choose_mode
+from mkdocs_gptimage.hosts.mkdocs.pages import provided_file
 from mkdocs_gptimage.hosts.mkdocs.production import STYLESHEET, log
 from mkdocs_gptimage.hosts.mkdocs.session import BuildSession
 from mkdocs_gptimage.resources import naming_lack
@@ -155,8 +156,9 @@ class GptImagePlugin(BasePlugin[Options]):
         if self._server is not None:
             self._server.close()
 
-    def on_pre_page(self, page: Page, *, config: MkDocsConfig, files: Files) -> None:  # noqa: ARG002
+    def on_pre_page(self, page: Page, *, config: MkDocsConfig, files: Files) -> None:
         if session := self.session_of(config):
+            session.renderer.provide_references(functools.partial(provided_file, files))
             session.enter(page, config)
 
     @event_priority(100)
