@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from urllib.parse import urljoin
 
+from mkdocs_gptimage.blocks.by_id import may_name_picture
 from mkdocs_gptimage.blocks.fence import without_blocks
 from mkdocs_gptimage.hosts.mkdocs.pages import page_context
 from mkdocs_gptimage.spec.model import BY_ID
@@ -102,7 +102,7 @@ class BuildSession:
             if not config.site_url:
                 message = f"image: an absolute URL needs 'site_url' in {self.settings.config_file}"
                 self.renderer.collector.catalog.problems.append(mention.location.problem(message))
-        return BY_ID in html and self.renderer.collect_mentions(html, self.context(page, config).source)
+        return may_name_picture(html) and self.renderer.collect_mentions(html, self.context(page, config).source)
 
     def covers(self, config: MkDocsConfig) -> list[tuple[Page, ImageSpec]]:
         """Return the pages whose front matter names a picture, with that picture; once ids are resolved."""
@@ -118,7 +118,8 @@ class BuildSession:
         for page, spec in self.covers(config):
             image = published[spec.digest]
             address = f"{self.settings.assets}/{image.original or image.src.name}"
-            page.meta["image"] = urljoin(config.site_url or "", address)
+            # Not `urljoin`: mike sets an address of a version that does not end in a slash.
+            page.meta["image"] = f"{(config.site_url or '').rstrip('/')}/{address}"
 
     def _finish_content(self, page: Page, config: MkDocsConfig) -> None:
         page.content = self.renderer.finish(page.content or "", lambda: self.context(page, config))
