@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 
 import pytest
-from plugins.plugin_sites import shown
+from plugins.plugin_sites import THEMES, shown
 from sites import run
 
 BY_ID = """
@@ -54,7 +54,7 @@ def test_encoded_addresses(site, address):
 
 def test_mike(site):
     """In a site with versions, the image of a page's front matter lies in the version that is published."""
-    site.configure(plugins=["mike"], hooks=["hook.py"], site_url="https://example.com/docs")
+    site.configure(plugins=["mike"], hooks=["hook.py"], site_url="https://example.com/docs", theme=THEMES["material"])
     (site.root / "hook.py").write_text(HOOK)
     site.write({"index.md": "---\nimage: gpt-image:harbour\n---\n# Home\n" + shown("harbour")})
     who = (["config", "user.name", "a"], ["config", "user.email", "a@example.org"])

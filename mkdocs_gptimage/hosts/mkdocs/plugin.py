@@ -147,6 +147,10 @@ class GptImagePlugin(BasePlugin[Options]):
 
     def on_serve(self, server: LiveReloadServer, *, config: MkDocsConfig, builder: Callable[..., None]) -> None:  # noqa: ARG002
         session = self.session_of(config)
+        if session is not None:
+            from mkdocs_gptimage.serve.rebuild import ignore_own_files  # noqa: PLC0415 - no build needs it
+
+            ignore_own_files(server.observer, session.settings)
         if self._server is not None and session is not None:
             host, port = config.dev_addr
             self._server.attach(server, host, port, session.settings)
