@@ -59,6 +59,8 @@ class GptImageExtension(Extension):
         # Unpredictable, so that raw HTML in a page cannot forge a marker.
         self._token = secrets.token_hex(8)
         self._blocks: dict[str, Block] = {}
+        self.conversions = 0
+        """The number of texts that were converted, with and without blocks."""
         marker = f'<figure data-gptimage-block="({self._token}-[0-9]+)"></figure>'
         self._marker = re.compile(marker)
         self._run = re.compile(rf"{marker}(?:\s*{marker})*(?P<close>\s*</p>)?")

@@ -55,6 +55,8 @@ class _Build:
     session: BuildSession | None = None
     """None while the plugin is disabled."""
     extension: GptImageExtension | None = None
+    conversions: int = 0
+    """What the extension had converted before the page that is under way."""
     is_discarded: bool = False
     """Whether the site is thrown away: it is built while a command reads another one."""
 
@@ -161,7 +163,9 @@ class GptImagePlugin(BasePlugin[Options]):
             self._server.close()
 
     def on_pre_page(self, page: Page, *, config: MkDocsConfig, files: Files) -> None:
-        if session := self.session_of(config):
+        build = self._build_of(config)
+        if session := build.session:
+            build.conversions = build.extension.conversions if build.extension else 0
             session.renderer.provide_references(functools.partial(provided_file, files))
             session.enter(page, config)
 
@@ -179,9 +183,14 @@ class GptImagePlugin(BasePlugin[Options]):
             session.enter(page, config)
 
     @event_priority(100)
-    def _collect(self, html: str, *, page: Page, config: MkDocsConfig, files: Files) -> None:  # noqa: ARG002
-        if session := self.session_of(config):
-            session.collect(html, page, config)
+    def _collect(self, html: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:  # noqa: ARG002
+        build = self._build_of(config)
+        if build.session is None or build.extension is None:
+            return html
+        if build.extension.conversions == build.conversions:
+            html = build.session.render_blocks(html, config)
+        build.session.collect(html, page, config)
+        return html
 
     @event_priority(-100)
     def _restore(self, html: str, *, page: Page, config: MkDocsConfig, files: Files) -> None:  # noqa: ARG002

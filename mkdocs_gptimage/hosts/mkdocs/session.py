@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from markdown import Markdown
+
 from mkdocs_gptimage.blocks.by_id import may_name_picture
 from mkdocs_gptimage.blocks.fence import without_blocks
+from mkdocs_gptimage.blocks.rendered import replace_rendered_blocks
 from mkdocs_gptimage.hosts.mkdocs.pages import page_context
 from mkdocs_gptimage.spec.model import BY_ID
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from markdown import Markdown
     from mkdocs.config.defaults import MkDocsConfig
     from mkdocs.structure.pages import Page
 
@@ -60,6 +62,13 @@ class BuildSession:
         """Return the figure of a block on the current page."""
         self._make_context()
         return self.renderer.render(block, md)
+
+    def render_blocks(self, html: str, config: MkDocsConfig) -> str:
+        """Return the content of a page that a plugin converts by itself, such as a notebook, with its figures."""
+        if self.settings.fence not in html:
+            return html
+        md = Markdown(extensions=config.markdown_extensions, extension_configs=config.mdx_configs or {})
+        return replace_rendered_blocks(html, self.settings.fence, lambda block: self.render(block, md))
 
     def complete(self, attributes: dict[str, str]) -> None:
         """Complete an image that names a picture by id and is converted late, such as in the excerpts of a blog."""
