@@ -33,6 +33,7 @@ class JoinSuperfences(Preprocessor):
         return self.stash is not None
 
     def run(self, lines: list[str]) -> list[str]:
+        self._extension.conversions += 1
         if not self.joined and "fenced_code_block" in self.md.preprocessors:
             superfences: Any = getattr(self.md.preprocessors["fenced_code_block"], "extension", None)
             if hasattr(superfences, "extend_super_fences"):
