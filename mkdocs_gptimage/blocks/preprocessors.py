@@ -53,7 +53,7 @@ class JoinSuperfences(Preprocessor):
 
 
 def _add_fence(superfences: Any, name: str, format_block: Callable[..., str]) -> None:
-    """Register a custom fence; versions of superfences differ in what follows the validator, such as `reset` of 12.1."""
+    """Register a custom fence; what follows the validator depends on the version, such as `reset` since 12.1."""
     required = (name, format_block, _keep_header)
     others = len(inspect.signature(superfences.extend_super_fences).parameters) - len(required)
     superfences.extend_super_fences(*required, *[None] * others)
