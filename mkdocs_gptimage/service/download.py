@@ -19,7 +19,7 @@ from mkdocs_gptimage.resources import lack_of
 from mkdocs_gptimage.service import body
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from mkdocs_gptimage.service.redact import Secret
@@ -49,10 +49,10 @@ async def put_location_aside(response: httpx.Response) -> None:
 
 
 class Downloader:
-    """Downloads with a client that holds no key; the secret is kept out of links and errors."""
+    """Downloads with clients that hold no key; the secret is kept out of links and errors."""
 
-    def __init__(self, client: httpx.AsyncClient, secret: Secret, base_url: str) -> None:
-        self.client = client
+    def __init__(self, client_of: Callable[[str], httpx.AsyncClient], secret: Secret, base_url: str) -> None:
+        self._client_of = client_of
         self._secret = secret
         self._base_url = base_url
         self._private_hosts: dict[str, bool] = {}
@@ -65,7 +65,7 @@ class Downloader:
             await self._check_host(url)
             failure: GatewayError
             try:
-                async with self.client.stream("GET", url, timeout=_READ_SECONDS) as response:
+                async with self._client_of(url).stream("GET", url, timeout=_READ_SECONDS) as response:
                     target = response.extensions[_LOCATION]
                     if not (response.is_redirect and target):
                         return await _save(response, part)
