@@ -79,7 +79,7 @@ def leave_root(store: Path, configuration: Path, digests: Collection[Digest], *,
         record = {
             "v": _VERSION,
             "configuration": name,
-            "at": dt.datetime.now(dt.timezone.utc).strftime(_TIME),
+            "at": dt.datetime.now(dt.UTC).strftime(_TIME),
             "digests": sorted(needed),
         }
         make_subfolder(file.parent.parent, FOLDER)
@@ -124,7 +124,7 @@ def _read(file: Path, store: Path) -> Root | None:
 
 def _root(record: Any, file: Path, store: Path) -> Root:
     digests = frozenset(Digest(each) for each in record["digests"] if is_digest(each))
-    moment = dt.datetime.strptime(record["at"], _TIME).replace(tzinfo=dt.timezone.utc)
+    moment = dt.datetime.strptime(record["at"], _TIME).replace(tzinfo=dt.UTC)
     if record["v"] != _VERSION or len(digests) != len(record["digests"]) or "\0" in record["configuration"]:
         raise ValueError("not a root")
     return Root(store.resolve().parent / Path(record["configuration"]), digests, moment.timestamp(), file)

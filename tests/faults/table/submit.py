@@ -75,7 +75,7 @@ def _connection_not_accepted(world: World) -> None:
 
 
 def _in_a_moment(_: Any) -> Answer:
-    return fails(429, "slow down", retry_after=format_datetime(dt.datetime.now(dt.timezone.utc), usegmt=True))
+    return fails(429, "slow down", retry_after=format_datetime(dt.datetime.now(dt.UTC), usegmt=True))
 
 
 def _status(status: int, end: End, *, words: str = "boom", said: str = "", note: str = "", **more: Any) -> Cell:
