@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ _LONGEST_WORD = 60
 _LONGEST_QUOTE = 60
 _FEW = 4
 _LINE_PARTS = "\t\n"
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]+")
 # C0 and C1 controls with ESC and DEL, line and paragraph separators, marks that change the direction of text, and
 # surrogates, which no encoding has.
 _STEERING = re.compile(
@@ -49,6 +51,11 @@ def escaped(text: str, *, keep: str = _LINE_PARTS) -> str:
     JSON means the same after that.
     """
     return _STEERING.sub(lambda found: found[0] if found[0] in keep else f"\\u{ord(found[0]):04x}", text)
+
+
+def ascii_json(text: str) -> str:
+    """Return JSON of the same meaning that is ASCII only."""
+    return _BEYOND_ASCII.sub(lambda found: json.dumps(found[0])[1:-1], text)
 
 
 def plugin_log() -> logging.Logger:
