@@ -19,6 +19,7 @@ from mkdocs_gptimage.hosts.mkdocs import production
 from mkdocs_gptimage.hosts.mkdocs.config import Options, settings_of
 from mkdocs_gptimage.hosts.mkdocs.dev_server import Announcement
 from mkdocs_gptimage.hosts.mkdocs.mode import Invocation, PagesRead, choose_mode
+from mkdocs_gptimage.hosts.mkdocs.pages import require_readable
 from mkdocs_gptimage.hosts.mkdocs.production import STYLESHEET, log
 from mkdocs_gptimage.hosts.mkdocs.session import BuildSession
 from mkdocs_gptimage.resources import naming_lack
@@ -154,6 +155,13 @@ class GptImagePlugin(BasePlugin[Options]):
         self._announcement.end()
         if self._server is not None:
             self._server.close()
+
+    @event_priority(-40)
+    def on_files(self, files: Files, *, config: MkDocsConfig) -> None:
+        """Runs after plugins that add or exclude pages, and before the blog's, which reads its posts."""
+        if session := self.session_of(config):
+            with contextlib.nullcontext() if self.is_reader else _errors_for_host():
+                require_readable(files, session.settings, serves=self._command == "serve")
 
     def on_pre_page(self, page: Page, *, config: MkDocsConfig, files: Files) -> None:  # noqa: ARG002
         if session := self.session_of(config):

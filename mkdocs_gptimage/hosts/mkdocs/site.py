@@ -24,6 +24,7 @@ from mkdocs_gptimage.hosts.mkdocs.mode import PagesRead, can_have_drafts
 from mkdocs_gptimage.hosts.site import Site
 from mkdocs_gptimage.spec.digest import Digest
 from mkdocs_gptimage.store.store import Store
+from mkdocs_gptimage.text import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,6 +101,9 @@ def _reading(config_file: str) -> Iterator[None]:
             yield
         except (MkDocsException, SystemExit) as error:
             raise ConfigurationError(str(error)) from error
+        except UnicodeError as error:
+            message = f"{config_file}: a file or a name of the site cannot be read ({shortened(str(error), 200)})"
+            raise ConfigurationError(f"{message}; expected UTF-8, also as the encoding of file names") from error
 
 
 def _configured(config_file: str) -> tuple[MkDocsConfig, GptImagePlugin]:
