@@ -128,7 +128,7 @@ class GptImagePlugin(BasePlugin[Options]):
         renderer = PageRenderer(settings, store, may_generate=mode.pays)
         for pattern in renderer.collector.spec_files.unmatched:
             log.warning("%s: plugins.gptimage.specs: no file fits '%s'", settings.config_file, pattern)
-        return BuildSession(settings, store, renderer, mode)
+        return BuildSession(settings, store, renderer, mode, is_first=not (build.session and mode.has_several_builds))
 
     def _register(self, build: _Build, session: BuildSession, config: MkDocsConfig) -> None:
         """Add the Markdown extension, the watched files and the style sheets to the configuration."""
