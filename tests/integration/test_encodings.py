@@ -63,6 +63,18 @@ def test_any_output_takes_what_commands_print(tmp_path, output):
             assert PROMPT in [each["prompt"] for each in json.loads(out)["pictures"]]
 
 
+def test_what_plugins_print_is_no_part_of_the_json(tmp_path):
+    """A hook that prints while the pages are read does not break JSON; its words go to stderr."""
+    site = Site(tmp_path)
+    site.configure(hooks=["hook.py"], gptimage={"api": {"base_url": "emulator", **FAST}})
+    site.write({"index.md": block(prompt="x")})
+    (tmp_path / "hook.py").write_text("def on_files(files, config):\n    print('so many files')\n")
+    done = site.gptimage("plan", "--json")
+
+    assert len(json.loads(done.out)["pictures"]) == 1
+    assert "so many files" in done.err
+
+
 UNREADABLE = {
     "latin-1": ("# Kätzchen\n".encode("latin-1"), "is not UTF-8: line 1 holds the byte 0xe4"),
     "UTF-16": (f"# Home\n\n{block(prompt='x')}".encode("utf-16"), "is UTF-16"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -95,6 +96,7 @@ def _reading(config_file: str) -> Iterator[None]:
         tempfile.TemporaryDirectory(prefix="gptimage-", ignore_cleanup_errors=True) as folder,
         read_only.reading(folder),
         ended_at_exit(read_only.VARIABLE, str(read_only.site_folder())),
+        contextlib.redirect_stdout(sys.stderr),  # what plugins print is no part of a command's report
     ):
         read_only.hide_keys(key_variables(Path(config_file)))
         try:
