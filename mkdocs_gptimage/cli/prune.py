@@ -84,7 +84,10 @@ def prune(config_file: str, as_json: bool, applies: bool, refs: tuple[str, ...],
         _require_pictures(found, site)
         apply_pruning(found, site.store)
         drop_roots(users.stale)
-    common.echo(pruning_json(found, survey, applied=applies) if as_json else _summary(found, applies=applies))
+    if as_json:
+        common.echo_json(pruning_json(found, survey, applied=applies))
+    else:
+        common.echo(_summary(found, applies=applies))
 
 
 def _doubt(sites: Sequence[Site], users: StoreUsers) -> str:

@@ -92,7 +92,7 @@ def leave_root(store: Path, configuration: Path, digests: Collection[Digest], *,
             "v": _VERSION,
             "configuration": name,
             "branch": branch,
-            "at": dt.datetime.now(dt.timezone.utc).strftime(_TIME),
+            "at": dt.datetime.now(dt.UTC).strftime(_TIME),
             "digests": sorted(needed),
         }
         make_subfolder(file.parent.parent, FOLDER)
@@ -138,7 +138,7 @@ def _read(file: Path, store: Path) -> Root | None:
 
 def _root(record: Any, file: Path, store: Path) -> Root:
     digests = frozenset(Digest(each) for each in record["digests"] if is_digest(each))
-    moment = dt.datetime.strptime(record["at"], _TIME).replace(tzinfo=dt.timezone.utc)
+    moment = dt.datetime.strptime(record["at"], _TIME).replace(tzinfo=dt.UTC)
     name, branch = record["configuration"], record.get("branch", "")
     is_whole = record["v"] == _VERSION and len(digests) == len(record["digests"])
     if not is_whole or "\0" in name or not _BRANCH.fullmatch(branch):

@@ -1,16 +1,20 @@
-"""Converts MkDocs' pages to the page contexts that figures are rendered in."""
+"""MkDocs' pages: that they can be read, and the page contexts that figures are rendered in."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from mkdocs.structure.files import InclusionLevel
 from mkdocs.utils import get_relative_url
 
 from mkdocs_gptimage.catalog.location import Source
+from mkdocs_gptimage.errors import PageError
 from mkdocs_gptimage.figures.renderer import PageContext as CurrentPage
+from mkdocs_gptimage.text import Problem, encoding_fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +27,22 @@ if TYPE_CHECKING:
 
 
 _NOT_FOUND_PAGE = "404.html"
+
+
+def require_readable(files: Files, settings: Settings, *, serves: bool) -> None:
+    """Raise `PageError` that lists the pages that are not UTF-8: MkDocs ends with a traceback there.
+
+    `serves` if drafts are read as well.
+    """
+    is_read = InclusionLevel.is_in_serve if serves else InclusionLevel.is_included
+    faults = []
+    for file in files.documentation_pages(inclusion=is_read):
+        if file.abs_src_path is not None:
+            with contextlib.suppress(OSError):  # which MkDocs names
+                fault = encoding_fault(Path(file.abs_src_path).read_bytes())
+                faults += [str(Problem(fault, _shown_path(file.abs_src_path, settings)))] if fault else []
+    if faults:
+        raise PageError("\n".join(faults))
 
 
 def page_context(page: Page, config: MkDocsConfig, settings: Settings) -> CurrentPage:

@@ -19,7 +19,7 @@ from mkdocs_gptimage.hosts.mkdocs import production
 from mkdocs_gptimage.hosts.mkdocs.config import Options, settings_of
 from mkdocs_gptimage.hosts.mkdocs.dev_server import Announcement
 from mkdocs_gptimage.hosts.mkdocs.mode import Invocation, PagesRead, choose_mode
-from mkdocs_gptimage.hosts.mkdocs.pages import provided_file
+from mkdocs_gptimage.hosts.mkdocs.pages import provided_file, require_readable
 from mkdocs_gptimage.hosts.mkdocs.production import STYLESHEET, log
 from mkdocs_gptimage.hosts.mkdocs.session import BuildSession
 from mkdocs_gptimage.resources import naming_lack
@@ -130,7 +130,7 @@ class GptImagePlugin(BasePlugin[Options]):
         renderer = PageRenderer(settings, store, may_generate=mode.pays)
         for pattern in renderer.collector.spec_files.unmatched:
             log.warning("%s: plugins.gptimage.specs: no file fits '%s'", settings.config_file, pattern)
-        return BuildSession(settings, store, renderer, mode)
+        return BuildSession(settings, store, renderer, mode, is_first=not (build.session and mode.has_several_builds))
 
     def _register(self, build: _Build, session: BuildSession, config: MkDocsConfig) -> None:
         """Add the Markdown extension, the watched files and the style sheets to the configuration."""
@@ -161,6 +161,13 @@ class GptImagePlugin(BasePlugin[Options]):
         self._announcement.end()
         if self._server is not None:
             self._server.close()
+
+    @event_priority(-40)
+    def on_files(self, files: Files, *, config: MkDocsConfig) -> None:
+        """Runs after plugins that add or exclude pages, and before the blog's, which reads its posts."""
+        if session := self.session_of(config):
+            with contextlib.nullcontext() if self.is_reader else _errors_for_host():
+                require_readable(files, session.settings, serves=self._command == "serve")
 
     def on_pre_page(self, page: Page, *, config: MkDocsConfig, files: Files) -> None:
         build = self._build_of(config)

@@ -40,6 +40,8 @@ class BuildSession:
     store: Store
     renderer: PageRenderer
     mode: BuildMode
+    is_first: bool = True
+    """Whether no other language of the site was built before."""
     pages: list[Page] = field(default_factory=list)
     """Those with pictures."""
     drafts: set[str] = field(default_factory=set)
