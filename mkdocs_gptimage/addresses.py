@@ -8,12 +8,14 @@ from urllib.parse import urlsplit
 
 def is_loopback(host: str) -> bool:
     """Whether a name or an address is a loopback address of this machine."""
-    if host == "localhost":
+    name = host.strip("[]").lower().removesuffix(".")
+    if name == "localhost":
         return True
     try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
+        address = ipaddress.ip_address(name)
     except ValueError:
         return False
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
 def is_private_connection(url: str) -> bool:

@@ -3,6 +3,7 @@
 GptImageError
 ├── ConfigurationError     the options, the folders or the environment: exit code 2
 ├── BlockError             one or more blocks of the site are not valid
+├── PageError              one or more pages of the site cannot be read
 ├── BudgetError            the plan exceeds the budget
 ├── MissingPicturesError   pictures are missing or damaged, and this run may not make them
 ├── GenerationError        requested pictures could not be made
@@ -36,6 +37,10 @@ class ConfigurationError(GptImageError):
 
 
 class BlockError(GptImageError):
+    pass
+
+
+class PageError(GptImageError):
     pass
 
 

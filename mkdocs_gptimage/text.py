@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import json
 import logging
 import re
 from dataclasses import dataclass
@@ -14,7 +16,9 @@ if TYPE_CHECKING:
 _LONGEST_WORD = 60
 _LONGEST_QUOTE = 60
 _FEW = 4
+_SAVE = "; save it as UTF-8"
 _LINE_PARTS = "\t\n"
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]+")
 # C0 and C1 controls with ESC and DEL, line and paragraph separators, marks that change the direction of text, and
 # surrogates, which no encoding has.
 _STEERING = re.compile(
@@ -49,6 +53,25 @@ def escaped(text: str, *, keep: str = _LINE_PARTS) -> str:
     JSON means the same after that.
     """
     return _STEERING.sub(lambda found: found[0] if found[0] in keep else f"\\u{ord(found[0]):04x}", text)
+
+
+def ascii_json(text: str) -> str:
+    """Return JSON of the same meaning that is ASCII only."""
+    return _BEYOND_ASCII.sub(lambda found: json.dumps(found[0])[1:-1], text)
+
+
+def encoding_fault(data: bytes) -> str:
+    """Return why the bytes of a file are no text in UTF-8, and what to do; empty if they are."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return f"is UTF-16{_SAVE}"
+    if 0 in data:
+        return f"line {data.count(10, 0, data.index(0)) + 1} holds a NUL byte, as UTF-16 does{_SAVE}"
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:
+        line = data.count(10, 0, error.start) + 1
+        return f"is not UTF-8: line {line} holds the byte 0x{data[error.start]:02x}{_SAVE}"
+    return ""
 
 
 def plugin_log() -> logging.Logger:

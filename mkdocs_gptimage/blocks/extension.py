@@ -17,6 +17,7 @@ from markdown.extensions import Extension
 from markdown.postprocessors import Postprocessor
 from markdown.treeprocessors import Treeprocessor
 
+from mkdocs_gptimage.blocks.by_id import id_of
 from mkdocs_gptimage.blocks.fence import DEFAULT_FENCE
 from mkdocs_gptimage.blocks.preprocessors import FindBlocks, JoinSuperfences, SeparateBlocks
 from mkdocs_gptimage.blocks.visibility import visible_pieces
@@ -37,7 +38,6 @@ _SEPARATE_PRIORITY = 24
 # The postprocessor raw_html, at 30, restores the stash, which holds the markers.
 _POSTPROCESSOR_PRIORITY = 29
 _LAST_PRIORITY = -1
-_BY_ID = "gpt-image:"
 _RESOLVE = "gptimage_resolve"
 _PARAGRAPH = "<p>"
 _UNESCAPED = ("<!--", "<script", "<style")
@@ -59,6 +59,8 @@ class GptImageExtension(Extension):
         # Unpredictable, so that raw HTML in a page cannot forge a marker.
         self._token = secrets.token_hex(8)
         self._blocks: dict[str, Block] = {}
+        self.conversions = 0
+        """The number of texts that were converted, with and without blocks."""
         marker = f'<figure data-gptimage-block="({self._token}-[0-9]+)"></figure>'
         self._marker = re.compile(marker)
         self._run = re.compile(rf"{marker}(?:\s*{marker})*(?P<close>\s*</p>)?")
@@ -151,7 +153,7 @@ class _ImagesById(Treeprocessor):
 
     def run(self, root: Element) -> None:
         for image in root.iter("img"):
-            if image.get("src", "").startswith(_BY_ID):
+            if id_of(image.get("src", "")) is not None:
                 self._show(image.attrib)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,8 @@ from markdown.util import HTML_PLACEHOLDER_RE, STX
 from mkdocs_gptimage.blocks.fence import TAB, Block, blank_between, body_of, find_blocks, without_prefix
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from markdown import Markdown
 
     from mkdocs_gptimage.blocks.extension import GptImageExtension
@@ -33,10 +36,11 @@ class JoinSuperfences(Preprocessor):
         return self.stash is not None
 
     def run(self, lines: list[str]) -> list[str]:
+        self._extension.conversions += 1
         if not self.joined and "fenced_code_block" in self.md.preprocessors:
             superfences: Any = getattr(self.md.preprocessors["fenced_code_block"], "extension", None)
             if hasattr(superfences, "extend_super_fences"):
-                superfences.extend_super_fences(self._extension.fence, self._format, _keep_header, None)
+                _add_fence(superfences, self._extension.fence, self._format)
                 self.stash = superfences.stash
         return lines
 
@@ -47,6 +51,13 @@ class JoinSuperfences(Preprocessor):
         given = (f'{key}="{value}"' for key, value in options.items())
         header = " ".join([*given, *(f".{name}" for name in classes), *([f"#{id_value}"] if id_value else [])])
         return self._extension.mark(Block(body_of(source), f"{fence}{language}\n{source}\n{fence}", header), self.md)
+
+
+def _add_fence(superfences: Any, name: str, format_block: Callable[..., str]) -> None:
+    """Register a custom fence; what follows the validator depends on the version, such as `reset` since 12.1."""
+    required = (name, format_block, _keep_header)
+    others = len(inspect.signature(superfences.extend_super_fences).parameters) - len(required)
+    superfences.extend_super_fences(*required, *[None] * others)
 
 
 def _keep_header(_language: str, inputs: Any, options: Any, _attributes: Any, _md: Markdown) -> bool:

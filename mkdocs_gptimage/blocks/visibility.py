@@ -14,7 +14,7 @@ _HIDDEN = re.compile(
     rf"<!--.*?(?:-->|\Z)|<(?P<tag>{'|'.join(_TAGS)})(?=[\s/>])[^>]*>.*?(?:</(?P=tag)\s*>|\Z)",
     re.DOTALL | re.IGNORECASE,
 )
-_DELIMITERS = (("<!--", "-->"), *((f"<{tag}", f"</{tag}") for tag in _TAGS))
+_DELIMITERS = (("<!--", "-->"), *((f"<{tag}", f"</{tag}>") for tag in _TAGS))
 
 
 def visible_pieces(text: str, token: str) -> Iterator[tuple[str, bool]]:

@@ -14,7 +14,7 @@ from mkdocs_gptimage.spec import yaml12
 from mkdocs_gptimage.spec.model import ParsedBlock, Presentation
 from mkdocs_gptimage.spec.parse import parse_fields, unmet_requirements
 from mkdocs_gptimage.spec.schema import block_schema
-from mkdocs_gptimage.text import Problem, quote, shortened
+from mkdocs_gptimage.text import Problem, encoding_fault, quote, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -111,13 +111,16 @@ class _SpecFileParser:
     def _read(self, path: Path, name: str) -> Document | None:
         """Return the document in a file; None, and a problem, for one that cannot be read."""
         try:
-            return yaml12.read(path.read_text(encoding="utf-8-sig"), most=MAX_VALUES)
+            data = path.read_bytes()
+            fault = encoding_fault(data)
+            if not fault:
+                return yaml12.read(data.decode("utf-8-sig"), most=MAX_VALUES)
+            self.problems.append(Problem(fault, name))
         except yaml12.YamlError as error:
             self.problems.append(Problem(shortened(str(error), _LONGEST_MESSAGE), name, error.line + 1))
-        except (OSError, UnicodeError) as error:
+        except OSError as error:
             raise_if_lacking(error, f"{name} cannot be read")
-            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-            self.problems.append(Problem(f"cannot be read: {reason}", name))
+            self.problems.append(Problem(f"cannot be read: {error.strerror}", name))
         return None
 
     def _parse_entry(self, entry: _Entry, resolve: Callable[[str], Reference]) -> None:

@@ -54,7 +54,7 @@ def check(config_file: str, as_json: bool, no_orphans: bool, github: bool, store
     problems = site.catalog.problems
     common.warn_of_ignored_store(site.settings)
     if as_json:
-        common.echo(status_json(found, problems, condition))
+        common.echo_json(status_json(found, problems, condition))
     elif github:
         project, orphans = site.settings.project, orphan_problems(found.orphans, site.settings.project)
         errors = github_errors([*problems, *not_stored(plan), *(orphans if no_orphans else ())], project)
@@ -73,7 +73,7 @@ def _check_store(config_file: str, *, as_json: bool, github: bool) -> NoReturn:
     leftovers = find_leftovers(store, verified)
     common.warn_of_ignored_store(settings)
     if as_json:
-        common.echo(store_json(len(verified), damages, leftovers))
+        common.echo_json(store_json(len(verified), damages, leftovers))
     elif github:
         annotated = damage_problems(damages, settings.project)
         common.echo("\n".join([*github_errors(annotated, settings.project), verified_line(len(verified), damages)]))

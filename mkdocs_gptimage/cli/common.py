@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import functools
+import io
 import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -24,7 +26,7 @@ from mkdocs_gptimage.report.as_text import (
 from mkdocs_gptimage.report.listing import shown_path
 from mkdocs_gptimage.resources import naming_lack
 from mkdocs_gptimage.store.committed import ignored_by
-from mkdocs_gptimage.text import counted, escaped
+from mkdocs_gptimage.text import ascii_json, counted, escaped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -72,7 +74,20 @@ def with_exit_codes(command: Callable[..., None]) -> Callable[..., None]:
 
 def echo(text: object, *, err: bool = False, nl: bool = True) -> None:
     """Print a text, with everything escaped that could steer a terminal."""
-    click.echo(escaped(str(text)), err=err, nl=nl)  # noqa: TID251 - this is where it happens
+    # With a file, since click replaces an output of ASCII by one of UTF-8.
+    click.echo(escaped(str(text)), file=sys.stderr if err else sys.stdout, nl=nl)  # noqa: TID251 - this is where it happens
+
+
+def echo_json(text: str) -> None:
+    """Print JSON, in ASCII unless the output is UTF-8: programs read it as that."""
+    echo(text if codecs.lookup(sys.stdout.encoding or "ascii").name == "utf-8" else ascii_json(text))
+
+
+def print_any_character() -> None:
+    r"""Print characters that the encoding of the output lacks, such as that of a Windows console, as `\u2026`."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _fail(error: Exception, code: int) -> NoReturn:
@@ -146,7 +161,7 @@ def stop_at_problems(site: Site, *, as_json: bool = False) -> None:
     if not problems:
         return
     if as_json:
-        echo(status_json(SiteStatus(Plan(())), problems))
+        echo_json(status_json(SiteStatus(Plan(())), problems))
     echo("\n".join(map(str, problems)), err=True)
     sys.exit(EXIT_INCOMPLETE)
 

@@ -76,7 +76,10 @@ def generate(  # noqa: PLR0913 - one for each option
         result = run_plan(plan, Workspace(site.settings, site.store, environment, log))
     finally:
         common.leave_root(site, is_whole=False)  # the store may be new
-    common.echo(result_json(result) if as_json else result_text(result))
+    if as_json:
+        common.echo_json(result_json(result))
+    else:
+        common.echo(result_text(result))
     left_out = len(whole.only(State.MISSING)) - len(plan.only(State.MISSING))
     if left_out:
         common.echo(f"{counted(left_out, 'picture')} more to make, left out by names or --limit", err=True)

@@ -35,6 +35,7 @@ def main(verbose: bool) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(message)s"))
     handler.addFilter(escape_record)
+    common.print_any_character()
     root = logging.getLogger("mkdocs")
     root.handlers[:] = [handler]
     root.propagate = False
@@ -49,7 +50,7 @@ def main(verbose: bool) -> None:
 @common.with_exit_codes
 def schema(of: str) -> None:
     """Print a JSON schema for editors: of a block, of a file of specs, or of the options in mkdocs.yml."""
-    common.echo(json.dumps(editor_schema(of), indent=2, ensure_ascii=False))
+    common.echo_json(json.dumps(editor_schema(of), indent=2, ensure_ascii=False))
 
 
 @main.command()

@@ -24,8 +24,8 @@ def list_pictures(config_file: str, as_json: bool) -> None:
     found = common.site_status(common.plan_site(site), site, site.drafts)
     drafts = [(picture, site.store.entry(digest)) for digest, picture in site.drafts.items()]
     items = list_items(found, site.settings.project, drafts)
-    common.echo(
-        items_json(items, problems, site.warnings) if as_json else items_text(items),
-        nl=bool(items) or as_json,
-    )
+    if as_json:
+        common.echo_json(items_json(items, problems, site.warnings))
+    else:
+        common.echo(items_text(items), nl=bool(items))
     exit_with(True, problems, reported=as_json)

@@ -23,7 +23,7 @@ def plan(config_file: str, as_json: bool, verbose: bool) -> None:
     found = common.site_status(common.plan_site(site), site, site.drafts)
     problems = site.catalog.problems
     if as_json:
-        common.echo(status_json(found, problems))
+        common.echo_json(status_json(found, problems))
     else:
         print_status(found, verbose=verbose)
     exit_with(found.plan.is_complete, problems, reported=as_json)

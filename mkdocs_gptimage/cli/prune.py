@@ -91,7 +91,10 @@ def prune(  # noqa: PLR0913 - one for each option
         _require_pictures(found, site)
         apply_pruning(found, site.store)
         drop_roots(users.stale)
-    common.echo(pruning_json(found, survey, applied=applies) if as_json else _summary(found, applies=applies))
+    if as_json:
+        common.echo_json(pruning_json(found, survey, applied=applies))
+    else:
+        common.echo(_summary(found, applies=applies))
 
 
 def _doubt(sites: Sequence[Site], users: StoreUsers) -> str:

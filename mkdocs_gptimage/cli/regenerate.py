@@ -75,7 +75,7 @@ def regenerate(  # noqa: PLR0913 - one for each option
     ends = finish_regeneration(run, made, site.store, site.settings.cache)
     children = pictures_drawn_from(ends, site.catalog, site.store)
     if as_json:
-        common.echo(regeneration_json(result, ends))
+        common.echo_json(regeneration_json(result, ends))
     else:
         common.echo(regeneration_text(result, ends, children, site.settings.project))
     problems = [end.problem for end in ends if end.problem]

@@ -9,20 +9,22 @@ import html
 import re
 import secrets
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import unquote
 
+from mkdocs_gptimage.blocks.by_id import PREFIX
 from mkdocs_gptimage.blocks.visibility import visible_pieces
 from mkdocs_gptimage.figures.figure import attribute
-from mkdocs_gptimage.spec.model import BY_ID
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 
 # Python-Markdown escapes quotes and `>` in attributes.
-_MENTION_IMAGE = re.compile(rf'<img\b[^>]*?\ssrc="{BY_ID}(?P<id>[^"]*)"[^>]*>')
+_MENTION_IMAGE = re.compile(rf'<img\b[^>]*?\ssrc="{PREFIX}(?P<id>[^"]*)"[^>]*>')
 """An image that names a picture by id."""
-_MENTION_LINK = re.compile(rf'(?<=\shref="){BY_ID}(?P<id>[^"]*)(?=")')
+_MENTION_LINK = re.compile(rf'(?<=\shref="){PREFIX}(?P<id>[^"]*)(?=")')
 """The address of a link that another plugin has put around such an image."""
+_IMAGE = "<img"
 _SRC = re.compile(r'\s+src="(?P<src>[^"]*)"')
 _ATTRIBUTE = re.compile(r"\s([A-Za-z-]+)=")
 _EMPTY_ALT = re.compile(r'\salt=""')
@@ -92,11 +94,15 @@ class FigureMarkers:
         return self._empty.sub(lambda match: f' class="gpt-image">{card(int(match["key"]))}', content)
 
 
+def _id(match: re.Match[str]) -> str:
+    return unquote(html.unescape(match["id"]))
+
+
 def visible_mentions(content: str) -> list[str]:
     """Return the ids of the images that a reader of the HTML sees and that name a picture by id, in their order."""
     return [
-        html.unescape(match["id"])
-        for piece, is_visible in visible_pieces(content, BY_ID)
+        _id(match)
+        for piece, is_visible in visible_pieces(content, _IMAGE)
         if is_visible
         for match in _MENTION_IMAGE.finditer(piece)
     ]
@@ -109,11 +115,11 @@ def fill_mentions(content: str, image: Callable[[str, str], str | None], url: Ca
     """
 
     def fill_image(match: re.Match[str]) -> str:
-        found = image(html.unescape(match["id"]), match[0])
+        found = image(_id(match), match[0])
         return match[0] if found is None else found
 
     def fill_link(match: re.Match[str]) -> str:
-        found = url(html.unescape(match["id"]))
+        found = url(_id(match))
         return match[0] if found is None else found
 
     return _MENTION_LINK.sub(fill_link, _MENTION_IMAGE.sub(fill_image, content))

@@ -43,7 +43,8 @@ def placeholder_svg(spec: ImageSpec, note: str) -> str:
     lines = "".join(
         _text(row, width / 2, top + (index + 1) * unit * _LINE_HEIGHT, unit, "ink") for index, row in enumerate(rows)
     )
-    shape = f"{spec.size or 'like its reference'} · {spec.resolution}"
+    footer = f"{note} · {spec.size or 'like its reference'} · {spec.resolution}"
+    footer_size = min(unit * 0.72, (width - 2 * unit) / (_columns(footer) * _ADVANCE))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
         f'{attribute("aria-label", spec.prompt)} role="img"><style>{_STYLE}</style>'
@@ -52,7 +53,7 @@ def placeholder_svg(spec: ImageSpec, note: str) -> str:
         f' height="{height - unit:.1f}" rx="{unit:.1f}" fill="none" stroke-width="{unit / 8:.1f}"'
         f' stroke-dasharray="{unit:.1f} {unit * 0.7:.1f}"/>'
         f"{_icon(width / 2, top - unit * 1.1, unit)}{lines}"
-        f"{_text(f'{note} · {shape}', width / 2, height - margin, unit * 0.72, 'soft')}</svg>\n"
+        f"{_text(footer, width / 2, height - margin, footer_size, 'soft')}</svg>\n"
     )
 
 

@@ -11,6 +11,7 @@ import html
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mkdocs_gptimage.blocks.by_id import id_of, may_name_picture
 from mkdocs_gptimage.catalog.block_parser import BlockParser
 from mkdocs_gptimage.catalog.collector import UseCollector
 from mkdocs_gptimage.catalog.spec_files import read_spec_files
@@ -22,13 +23,14 @@ from mkdocs_gptimage.figures.inline import InlineImages
 from mkdocs_gptimage.figures.markers import FigureMarkers, MarkedImage, fill_mentions, visible_mentions
 from mkdocs_gptimage.figures.problem_card import problem_card
 from mkdocs_gptimage.figures.srcset import picture_element
-from mkdocs_gptimage.spec.model import BY_ID, SiteDefaults
+from mkdocs_gptimage.spec.model import SiteDefaults
 from mkdocs_gptimage.spec.prompts import DARK_INSTRUCTION
 from mkdocs_gptimage.spec.references import ReferenceResolver
 from mkdocs_gptimage.store.snapshot import StoreSnapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from markdown import Markdown
 
@@ -79,6 +81,10 @@ class PageRenderer:
         self._attributes = FigureAttributes(settings)
         self._inline_images = InlineImages(settings)
         self._is_delivered = False
+
+    def provide_references(self, find: Callable[[str], Path | None]) -> None:
+        """Take how local reference images are found that the site has and its folder of pages lacks."""
+        self._parser.references.provided = find
 
     def render(self, block: Block, md: Markdown) -> str:
         """Return the figure of a block on the current page; one with problems leaves an empty one with its marker."""
@@ -154,10 +160,10 @@ class PageRenderer:
 
     def complete(self, attributes: dict[str, str]) -> None:
         """Fill in an `<img>` of the current page's Markdown tree that names a picture by id, after `deliver`."""
-        src = attributes.get("src", "")
-        if self.page is None or not src.startswith(BY_ID):
+        name = id_of(attributes.get("src", ""))
+        if self.page is None or name is None:
             return
-        found = self._find(src.removeprefix(BY_ID), self.page)
+        found = self._find(name, self.page)
         if found is not None:
             self._inline_images.complete(attributes, self._prefix(self.page), *found)
 
@@ -173,7 +179,7 @@ class PageRenderer:
 
         `plain` names files in `src` and `href` only, for plugins that move pages and rewrite no other attribute.
         """
-        if BY_ID in content:
+        if may_name_picture(content):
             current = page()
             content = self._inline_images.finish(
                 content, self._prefix(current), lambda name: self._find(name, current), plain=plain

@@ -151,7 +151,7 @@ class Collector:
         )
         assert job.submission is not None
         made = Provenance(
-            at=dt.datetime.fromtimestamp(self._clock.now(), dt.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            at=dt.datetime.fromtimestamp(self._clock.now(), dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             gateway=self._gateway,
             task_id=job.submission.task_id,
             seconds=round(self._clock.monotonic() - job.since, 1),

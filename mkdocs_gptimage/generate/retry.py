@@ -64,7 +64,7 @@ def is_too_long(failure: GatewayError, waited: float = 0.0) -> bool:
 def explain_wait(failure: GatewayError, now: float) -> str:
     """Say how long a service asks to wait, until when, and why; `now` in seconds since the epoch."""
     seconds = failure.retry_after or 0.0
-    until = dt.datetime.fromtimestamp(now + seconds, dt.timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+    until = dt.datetime.fromtimestamp(now + seconds, dt.UTC).strftime("%Y-%m-%d %H:%M UTC")
     minutes = round(seconds / 60)
     long = f"{minutes} min" if minutes < 60 else f"{minutes // 60} h" + (f" {minutes % 60} min" if minutes % 60 else "")
     return f"the service asks to wait {long}, until {until} ({failure})"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -18,7 +21,7 @@ from mkdocs_gptimage.plan.states import RUNNABLE, State
 from mkdocs_gptimage.settings import EMULATOR
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from mkdocs_gptimage.generate.job import Outcome, Watcher
     from mkdocs_gptimage.journal.journal import Journal
@@ -79,6 +82,32 @@ def _is_understood_now(submission: Submission) -> bool:
 
 
 def _generate(plan: Plan, workspace: Workspace, key: Secret, watcher: Watcher | None) -> list[Outcome]:
+    """Execute a plan, in a thread of its own where an event loop runs already, as in Jupyter and pytest-asyncio."""
+    is_cancelled = watcher.is_cancelled if watcher else None
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return _execute(plan, workspace, key, watcher, is_cancelled)
+    is_interrupted = threading.Event()
+
+    def ends() -> bool:
+        return is_interrupted.is_set() or (is_cancelled is not None and is_cancelled())
+
+    with ThreadPoolExecutor(1, "gptimage") as thread:
+        outcomes = thread.submit(_execute, plan, workspace, key, watcher, ends)
+        try:
+            return outcomes.result()
+        finally:
+            is_interrupted.set()
+
+
+def _execute(
+    plan: Plan,
+    workspace: Workspace,
+    key: Secret,
+    watcher: Watcher | None,
+    is_cancelled: Callable[[], bool] | None,
+) -> list[Outcome]:
     """Execute a plan, with the journal and the service open meanwhile."""
     # Slow to import, and needed only now.
     from mkdocs_gptimage.generate import progress  # noqa: PLC0415
@@ -108,7 +137,7 @@ def _generate(plan: Plan, workspace: Workspace, key: Secret, watcher: Watcher | 
             log.info("The key in %s is sent to %s", settings.api.key_env, urlsplit(base_url).netloc)
         context = RunContext(settings, workspace.store, journal, base_url, gateway, key, workspace.objection)
         try:
-            return execute(plan, context, report=report, is_cancelled=watcher.is_cancelled if watcher else None)
+            return execute(plan, context, report=report, is_cancelled=is_cancelled)
         except (KeyboardInterrupt, SystemExit):
             log.warning("Interrupted: %s", progress.left_behind(journal.submissions().values()))
             raise

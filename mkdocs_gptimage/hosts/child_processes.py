@@ -104,7 +104,7 @@ def _processes() -> list[_Process]:
 def _processes_by_ps() -> list[_Process]:
     command = ["ps", "-A", "-o", "pid=,ppid=,pgid=,stat="]
     try:
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as ps:  # noqa: S603 - fixed
+        with subprocess.Popen(command, stdout=subprocess.PIPE, encoding="ascii", errors="replace") as ps:  # noqa: S603 - fixed
             listed, _ = ps.communicate()
     except OSError:
         return []

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mkdocs_gptimage.errors import ConfigurationError
-from mkdocs_gptimage.fs import atomic_write, read_regular_file
+from mkdocs_gptimage.fs import PART, atomic_write, read_regular_file, sweep_unfinished
 from mkdocs_gptimage.git import BRANCHES, head_of
 from mkdocs_gptimage.owned_folder import JOURNAL, folder_fault, make_subfolder, own_files
 from mkdocs_gptimage.resources import raise_if_lacking
@@ -92,10 +92,10 @@ def leave_root(store: Path, configuration: Path, digests: Collection[Digest], *,
             "v": _VERSION,
             "configuration": name,
             "branch": branch,
-            "at": dt.datetime.now(dt.timezone.utc).strftime(_TIME),
+            "at": dt.datetime.now(dt.UTC).strftime(_TIME),
             "digests": sorted(needed),
         }
-        make_subfolder(file.parent.parent, FOLDER)
+        sweep_unfinished(own_files(make_subfolder(file.parent.parent, FOLDER), PART))
         atomic_write(file, f"{json.dumps(record, indent=1)}\n".encode())
 
 
@@ -138,7 +138,7 @@ def _read(file: Path, store: Path) -> Root | None:
 
 def _root(record: Any, file: Path, store: Path) -> Root:
     digests = frozenset(Digest(each) for each in record["digests"] if is_digest(each))
-    moment = dt.datetime.strptime(record["at"], _TIME).replace(tzinfo=dt.timezone.utc)
+    moment = dt.datetime.strptime(record["at"], _TIME).replace(tzinfo=dt.UTC)
     name, branch = record["configuration"], record.get("branch", "")
     is_whole = record["v"] == _VERSION and len(digests) == len(record["digests"])
     if not is_whole or "\0" in name or not _BRANCH.fullmatch(branch):

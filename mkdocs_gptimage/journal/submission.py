@@ -82,5 +82,5 @@ class Submission:
     @property
     def sent(self) -> str:
         """When it was submitted, for messages: `2026-11-25 02:44:10 UTC`."""
-        moment = dt.datetime.fromtimestamp(self.submitted_at, dt.timezone.utc)
+        moment = dt.datetime.fromtimestamp(self.submitted_at, dt.UTC)
         return moment.strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -20,7 +20,7 @@ from mkdocs_gptimage.git import GitUnavailableError, repository_root, work_trees
 from mkdocs_gptimage.journal.journal import DATABASE, FOLDER, read_submissions
 from mkdocs_gptimage.journal.lease import is_held
 from mkdocs_gptimage.journal.roots import read_roots
-from mkdocs_gptimage.owned_folder import JOURNAL, MARKER, claim_folder
+from mkdocs_gptimage.owned_folder import JOURNAL, MARKER, PARTS, make_subfolder
 from mkdocs_gptimage.settings import EMULATOR
 from mkdocs_gptimage.store.entry import Entry
 from mkdocs_gptimage.store.store import Store
@@ -94,8 +94,8 @@ def note_store(settings: Settings) -> None:
         return
     text = json.dumps([os.fspath(folder) for folder in [*known, store][-_MOST_NOTED:]], indent=1)
     with contextlib.suppress(OSError, ConfigurationError):
-        claim_folder(settings.cache)
-        atomic_write(settings.cache / _NOTE, f"{text}\n".encode())
+        parts = make_subfolder(settings.cache, PARTS)
+        atomic_write(settings.cache / _NOTE, f"{text}\n".encode(), staging=parts)
 
 
 def read_other_stores(settings: Settings, asks_for: Callable[[Submission], bool]) -> dict[Digest, FoundSubmission]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from mkdocs_gptimage.errors import ConfigurationError
@@ -40,12 +40,14 @@ class Delivery:
 
 @dataclass(frozen=True)
 class PlaceholderContext:
-    """What a development server adds to placeholders."""
+    """What placeholders say and offer."""
 
-    card: Callable[[Row], dict[str, Any]]
-    """Data of a placeholder for the page's script, which offers to generate the picture."""
-    previous: Mapping[Digest, Entry]
+    card: Callable[[Row], dict[str, Any]] | None = None
+    """Data of a placeholder for the page's script, which offers to generate the picture; under a development server."""
+    previous: Mapping[Digest, Entry] = field(default_factory=dict)
     """By digest, the picture that its block showed before it was edited; shown until the new one exists."""
+    hindrance: str = ""
+    """What keeps the build from generating, in a few words."""
 
 
 def deliver(
@@ -54,13 +56,13 @@ def deliver(
     settings: Settings,
     *,
     originals: Collection[str] = (),
-    placeholders: PlaceholderContext | None = None,
+    placeholders: PlaceholderContext = PlaceholderContext(),
 ) -> Delivery:
     """Prepare a site's files: web versions of stored pictures, and cards for the others.
 
     `rows` are those of a plan, of which only pictures shown on a page count; `entries` are the stored pictures by
-    digest; `originals` are the digests of pictures whose stored file is published too. With `placeholders`, pages
-    offer to make missing pictures. Raises `ConfigurationError` for a cache that cannot be written to.
+    digest; `originals` are the digests of pictures whose stored file is published too. Raises `ConfigurationError`
+    for a cache that cannot be written to.
     """
     try:
         return _deliver([row for row in rows if row.picture.is_shown], entries, settings, originals, placeholders)
@@ -78,12 +80,12 @@ def _deliver(
     entries: Mapping[Digest, Entry],
     settings: Settings,
     originals: Collection[str],
-    placeholders: PlaceholderContext | None,
+    placeholders: PlaceholderContext,
 ) -> Delivery:
     sweep_parts(settings.cache)
     delivery = Delivery([], {}, [])
     linked = {row.digest for row in rows if any(use.presentation.link for use in row.picture.shown_by)}
-    previous = placeholders.previous if placeholders else {}
+    previous = placeholders.previous
     wanted = {row.digest: entries[row.digest] for row in rows if row.digest in entries}
     derived = derive_renditions(
         [*wanted.values(), *{entry.digest: entry for entry in previous.values()}.values()],
@@ -97,7 +99,7 @@ def _deliver(
             delivery.shown[row.digest] = _shown(
                 published_stem(row.picture.spec, wanted[row.digest]), found, settings, delivery
             )
-            if placeholders is not None:
+            if placeholders.card is not None:
                 redraw = {**placeholders.card(row), "version": wanted[row.digest].version}
                 delivery.shown[row.digest] = replace(delivery.shown[row.digest], redraw=redraw)
             continue
@@ -106,11 +108,11 @@ def _deliver(
             delivery.damaged.append(reported)
         renditions = derived.get(previous[row.digest].digest) if row.digest in previous else None
         if renditions is None or isinstance(renditions, Damage):
-            _show_card(row, settings, delivery)
+            _show_card(row, settings, delivery, placeholders.hindrance)
         else:
             stem = f"outdated-{previous[row.digest].version}"
             delivery.shown[row.digest] = _shown(stem, renditions, settings, delivery)
-        if placeholders is not None:
+        if placeholders.card is not None:
             card = {**placeholders.card(reported), "outdated": row.digest in previous}
             delivery.shown[row.digest] = replace(delivery.shown[row.digest], card=card)
     return delivery
@@ -132,10 +134,12 @@ def _shown(stem: str, derived: RenditionSet, settings: Settings, delivery: Deliv
     return PublishedImage(derived.width, derived.height, groups, derived.colour, original)
 
 
-def _show_card(row: Row, settings: Settings, delivery: Delivery) -> None:
+def _show_card(row: Row, settings: Settings, delivery: Delivery, hindrance: str) -> None:
     """Add a placeholder card in place of a picture."""
     spec = row.picture.spec
-    card = write_placeholder(spec, row.state.traits.card, settings.cache)
+    traits = row.state.traits
+    note = f"{traits.card}: {hindrance}" if hindrance and traits.is_runnable else traits.card
+    card = write_placeholder(spec, note, settings.cache)
     name = published_name(spec.stem, PLACEHOLDER_FORMAT)
     delivery.files.append((os.fspath(card), name))
     delivery.shown[row.digest] = PublishedImage(

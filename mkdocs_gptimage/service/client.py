@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 from urllib.parse import quote
 
 import anyio
@@ -45,12 +45,12 @@ class Client:
         self._base = base_url
         self._api = api
         self._secret = key
-        self._transport = Transport(base_url, api.max_requests, key)
-        self._downloader = Downloader(self._transport.downloads, key, base_url)
+        self._transport = Transport(base_url, api.max_requests, key, is_offline=api.emulated)
+        self._downloader = Downloader(self._transport.downloading, key, base_url)
         self.memory_limiter = anyio.CapacityLimiter(1)
         """For work that takes much memory, one at a time: parsing a large answer, or decoding a picture."""
 
-    async def __aenter__(self) -> Client:  # noqa: PYI034 - typing.Self is newer than Python 3.10
+    async def __aenter__(self) -> Self:
         await self._transport.__aenter__()
         return self
 

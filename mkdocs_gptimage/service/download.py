@@ -62,10 +62,10 @@ class _DeniedError(LinkError):
 
 
 class Downloader:
-    """Downloads with a client that holds no key; the secret is kept out of links and errors."""
+    """Downloads with clients that hold no key; the secret is kept out of links and errors."""
 
-    def __init__(self, client: httpx.AsyncClient, secret: Secret, base_url: str) -> None:
-        self.client = client
+    def __init__(self, client_of: Callable[[str], httpx.AsyncClient], secret: Secret, base_url: str) -> None:
+        self._client_of = client_of
         self._secret = secret
         self._base_url = base_url
         self._private_hosts: dict[str, bool] = {}
@@ -96,7 +96,7 @@ class Downloader:
         failure: GatewayError
         try:
             check = {"trace": _ConnectionCheck(url, self._require_public).trace}
-            async with self.client.stream(
+            async with self._client_of(url).stream(
                 "GET", url, headers=headers, timeout=_READ_SECONDS, extensions=check
             ) as response:
                 target: str | None = response.extensions[_LOCATION]

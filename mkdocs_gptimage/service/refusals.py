@@ -148,8 +148,8 @@ def _seconds_until(date: str) -> float:
     except (ValueError, TypeError, IndexError, OverflowError):
         return float("nan")
     if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=dt.timezone.utc)
-    return (moment - dt.datetime.now(dt.timezone.utc)).total_seconds()
+        moment = moment.replace(tzinfo=dt.UTC)
+    return (moment - dt.datetime.now(dt.UTC)).total_seconds()
 
 
 def _object(body: bytes) -> Any:

@@ -11,13 +11,12 @@ import contextlib
 import itertools
 import logging
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 import anyio
 import httpx
 
-from mkdocs_gptimage.addresses import is_loopback
 from mkdocs_gptimage.errors import (
     BusyError,
     ConfigurationError,
@@ -30,6 +29,7 @@ from mkdocs_gptimage.errors import (
 from mkdocs_gptimage.resources import lack_of, raise_if_lacking
 from mkdocs_gptimage.service import body, refusals
 from mkdocs_gptimage.service.download import MAX_PICTURE_BYTES, put_location_aside
+from mkdocs_gptimage.service.proxies import is_called_directly, require_readable_exceptions
 from mkdocs_gptimage.service.redact import LogFilter, Secret
 
 if TYPE_CHECKING:
@@ -84,17 +84,24 @@ class Transport:
     Raises `ConfigurationError` when the proxies or certificates that the environment names cannot be used.
     """
 
-    def __init__(self, base_url: str, max_requests: int, secret: Secret) -> None:
+    def __init__(self, base_url: str, max_requests: int, secret: Secret, *, is_offline: bool = False) -> None:
+        """Open no connection yet; `is_offline` if the service and its pictures are on this machine only."""
         self._base = base_url
         self._secret = secret
+        if not is_offline:
+            require_readable_exceptions()
         try:
             # Shared: loading the certificates takes longer than all the rest.
-            context = httpx.create_ssl_context()
+            context = httpx.create_ssl_context(trust_env=not is_offline)
             # One more connection than submits, so that a poll never waits for a slow submit.
             shards = -(-(max_requests + 1) // POOL_SIZE)
-            self._clients = [_build(context, POOL_SIZE, _Bearer(secret), base_url) for _ in range(shards)]
+            is_direct = is_called_directly(base_url)
+            self._clients = [_build(context, POOL_SIZE, _Bearer(secret), is_direct) for _ in range(shards)]
             # `httpx.Auth()` signs nothing: neither with what .netrc nor with what a link holds.
-            self.downloads = _build(context, min(max_requests, MAX_DOWNLOADS), httpx.Auth(), base_url)
+            self._downloads, self._direct_downloads = (
+                _build(context, min(max_requests, MAX_DOWNLOADS), httpx.Auth(), is_direct)
+                for is_direct in (is_offline, True)
+            )
         except (ImportError, OSError, MemoryError) as error:  # `ssl.SSLError` is one of the second
             raise_if_lacking(error, "the certificates cannot be read, nothing was submitted")
             raise ConfigurationError(f"{_ENVIRONMENT} ({secret.describe(error)}); {_LOOK_AT}") from None
@@ -103,17 +110,21 @@ class Transport:
         self._turn = itertools.cycle(self._clients)
         self._stack = contextlib.AsyncExitStack()
 
-    async def __aenter__(self) -> Transport:  # noqa: PYI034 - typing.Self is newer than Python 3.10
+    async def __aenter__(self) -> Self:
         log_filter = LogFilter(self._secret)
         for logger in map(logging.getLogger, _LOGGERS):
             logger.addFilter(log_filter)
             self._stack.callback(logger.removeFilter, log_filter)
-        for client in (*self._clients, self.downloads):
+        for client in (*self._clients, self._downloads, self._direct_downloads):
             await self._stack.enter_async_context(client)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
+
+    def downloading(self, url: str) -> httpx.AsyncClient:
+        """Return the client that downloads a URL; it holds no key."""
+        return self._direct_downloads if is_called_directly(url) else self._downloads
 
     async def send(self, request: Request) -> body.Body:
         """Send a request once; return its answer, or raise the `GatewayError` that the failure proves."""
@@ -199,12 +210,10 @@ class Transport:
         return f"{host} {what}" + (f" ({said})" if said else "")
 
 
-def _build(context: ssl.SSLContext, connections: int, auth: httpx.Auth, base_url: str) -> httpx.AsyncClient:
-    host = urlsplit(base_url).hostname or ""
-    # A service on this machine is never called by a proxy of the environment, which could read the key.
-    direct = {f"all://{f'[{host}]' if ':' in host else host}": None} if is_loopback(host) else None
+def _build(context: ssl.SSLContext, connections: int, auth: httpx.Auth, is_direct: bool) -> httpx.AsyncClient:
+    """Return a client; one that is `is_direct` uses no proxy of the environment."""
     return httpx.AsyncClient(
-        mounts=direct,
+        trust_env=not is_direct,
         headers={"User-Agent": _USER_AGENT, "Accept-Encoding": "identity"},
         auth=auth,
         verify=context,

@@ -38,6 +38,8 @@ class ReferenceResolver:
         self._project = project.resolve()
         self._docs = docs
         self._hashed: dict[Path, tuple[tuple[int, int], Reference]] = {}
+        self.provided: Callable[[str], Path | None] = lambda _: None
+        """Place in the folder of the pages, where no file lies → the file that the site has there, if any."""
 
     def resolve(self, entry: str, folder: Path) -> Reference:
         """Return the reference for `entry` on a page in `folder`; raise `UnusableReferenceError`."""
@@ -65,8 +67,11 @@ class ReferenceResolver:
         try:
             status = path.stat()
         except (FileNotFoundError, NotADirectoryError):
-            missing = f"{shown} does not exist; looked for {self._relative(path)}"
-            raise UnusableReferenceError(f"{missing}{_nearest_name(path)}") from None
+            found = self._from_site(path, shown)
+            if found is None:
+                missing = f"{shown} does not exist; looked for {self._relative(path)}"
+                raise UnusableReferenceError(f"{missing}{_nearest_name(path)}") from None
+            return found
         except OSError as error:
             raise_if_lacking(error, f"{shown} cannot be read")
             raise UnusableReferenceError(f"{shown} cannot be read: {error.strerror}") from None
@@ -77,6 +82,15 @@ class ReferenceResolver:
         reference = _read(path, shown, status.st_size)
         self._hashed[path] = (signature, reference)
         return reference
+
+    def _from_site(self, path: Path, shown: str) -> Reference | None:
+        """The reference for a file that is made or fetched while the site is built, and may be gone after that."""
+        docs = self._docs.resolve()
+        found = self.provided(path.relative_to(docs).as_posix()) if path.is_relative_to(docs) else None
+        if found is None or not found.is_file():
+            return None
+        reference = _read(found, shown, found.stat().st_size)
+        return dataclasses.replace(reference, path=None, uri=_file_to_send(reference))
 
     def _relative(self, path: Path) -> str:
         return printable(path.relative_to(self._project).as_posix())[:_LONGEST_PATH]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import traceback
 from dataclasses import replace
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import anyio
 import harness
@@ -14,7 +15,7 @@ import pytest
 import scripted_service as gateways
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from scripted_service import KEY, Answer, accepts, fails, picture, says, task, unused_port
+from scripted_service import KEY, Answer, accepts, fails, picture, says, task
 from sites import FAST, Site, block
 
 from mkdocs_gptimage.errors import ConfigurationError, GptImageError
@@ -250,13 +251,47 @@ def test_credentials_of_the_environment_stay_at_home(service, tmp_path, monkeypa
     assert [request.path.startswith("http://") for request in service.requests] == [is_proxied] * 2
 
 
-@pytest.mark.parametrize("name", ["HTTP_PROXY", "ALL_PROXY"])
-def test_no_proxy_gets_the_key_of_a_service_on_this_machine(service, monkeypatch, name):
-    """A service on loopback is called directly: a proxy would get the key unencrypted."""
-    monkeypatch.setenv(name, f"http://127.0.0.1:{unused_port()}")
-    call(service.base_url, USES["submit"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "localhost", "LocalHost.", "[::1]", "[::ffff:127.0.0.1]"])
+def test_what_is_on_this_machine_is_called_directly(service, images, tmp_path, monkeypatch, host):
+    """Whatever the spelling of a loopback address, no proxy gets a submit, and the key with it, or a download."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.setenv(name, images.origin)
+    port = urlsplit(service.origin).port
+    with contextlib.suppress(GptImageError):  # the service listens on 127.0.0.1 alone
+        call(f"http://{host}:{port}/v1", USES["submit"])
+    with contextlib.suppress(GptImageError):
+        call(service.base_url, lambda client: client.download(f"http://{host}:{port}/a.png", tmp_path / "part"))
 
-    assert [request.path for request in service.requests] == ["/v1/images/generations"]
+    assert images.requests == []
+
+
+def test_the_emulator_knows_no_environment(tmp_path):
+    """The built-in emulator draws whatever the environment says of proxies and certificates."""
+    site = Site(tmp_path)
+    site.configure(gptimage={"api": {"base_url": "emulator", **FAST}})
+    site.write({"index.md": block(prompt="a cat")})
+    proxy = "http://user:hunter2@proxy:port"
+    env = {"HTTP_PROXY": proxy, "ALL_PROXY": proxy, "NO_PROXY": "fe80::/10", "SSL_CERT_FILE": "/nowhere.pem"}
+    built = site.build("--strict", env=env)
+
+    assert built.code == 0, built.err
+    assert len(list(site.store.rglob("*.png"))) == 1
+
+
+def test_an_unreadable_exception_ends_a_build_in_one_line(service, tmp_path):
+    """A build and a command name the entry, without a traceback, and nothing is submitted."""
+    site = Site(tmp_path)
+    site.configure(gptimage={"api": {"base_url": service.base_url, **FAST}})
+    site.write({"index.md": block(prompt="a cat")})
+    env = {"APIMASTER_API_KEY": KEY, "NO_PROXY": "fe80::/10,user:hunter2@[::1]:80"}
+    done = [site.build(env=env), site.gptimage("generate", env=env)]
+
+    assert [each.code for each in done] == [1, 2]
+    for each in done:
+        assert "NO_PROXY: cannot read 'fe80::/10', '[::1]:80', nothing was submitted" in each.err
+        assert "Traceback" not in each.err
+        assert "hunter2" not in each.err
+    assert service.requests == []
 
 
 @pytest.mark.parametrize(

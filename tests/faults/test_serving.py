@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 
 import nested_builds
 import pytest
@@ -51,6 +52,38 @@ def test_what_is_built_under_a_server_pays_nothing(service, tmp_path, neighbour)
     assert "Serving on" in said
     assert "read.txt" in nested.written()
     assert service.of("submit") == []
+
+
+def test_own_files_cause_no_rebuild(tmp_path):
+    """With the whole project watched, only the author's files cause a rebuild, not the store and the cache."""
+    config = {"site_name": "a", "plugins": ["gptimage"], "watch": ["."], "theme": {"name": "mkdocs"}}
+    (tmp_path / "mkdocs.yml").write_text(yaml.safe_dump(config))
+    page = tmp_path / "docs/index.md"
+    page.parent.mkdir()
+    page.write_text("```gpt-image\nprompt: a cat\n```\n")
+    port = scripted_service.unused_port()
+    command = [sys.executable, "-m", "mkdocs", "serve", "--livereload", "-a", f"127.0.0.1:{port}"]
+    pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    with subprocess.Popen(command, cwd=tmp_path, env=environment(), **pipe) as process:
+        try:
+            next(line for line in process.stdout if "Serving on" in line)
+            time.sleep(0.8)  # the first look of the observer
+            for folder in ("gptimage/3f", ".cache/gptimage/sheets"):
+                (tmp_path / folder).mkdir(parents=True)
+                (tmp_path / folder / "new").write_text("x")
+            time.sleep(1.5)
+            (tmp_path / "notes.txt").write_text("x")
+            said = []
+            for line in process.stdout:
+                said.append(line)
+                if "Reloading browsers" in line:
+                    break
+            time.sleep(1.5)
+        finally:
+            process.send_signal(signal.SIGINT)
+        said += process.stdout
+
+    assert sum("Detected file changes" in line for line in said) == 1
 
 
 def test_the_variable_is_as_before_when_the_server_ends(monkeypatch):

@@ -307,6 +307,22 @@ def test_missing_key_names_the_variable(site):
     assert not site.store.exists()
 
 
+def test_a_build_without_a_key_names_the_variable_once(site):
+    """Where `auto` shows placeholders for want of a key, one line and each card say which variable is missing."""
+    site.configure(gptimage={"api": {"key_env": "MY_API_KEY"}})
+    site.write({"index.md": block(prompt="one") + block(prompt="two", size="1:3"), "b.md": block(prompt="three")})
+    built = site.build(env={"MY_API_KEY": "  "})
+    cards = [path.read_text("utf-8") for path in (site.root / "site/assets/gptimage").glob("*.svg")]
+    site.configure(gptimage={"on_missing": "placeholder", "api": {"key_env": "MY_API_KEY"}})
+    asked_for = site.build()
+
+    assert (built.code, asked_for.code) == (0, 0)
+    assert ["not generated yet: no MY_API_KEY · " in card for card in cards] == [True] * 3
+    assert built.err.count("MY_API_KEY") == 1
+    assert "WARNING -  there is no API key: set the environment variable MY_API_KEY to have missing" in built.err
+    assert "MY_API_KEY" not in asked_for.err
+
+
 def test_error_mode_lists_everything(site):
     """`error` names every missing picture, and never needs a network."""
     site.configure(gptimage={"on_missing": "error", "api": api("http://127.0.0.1:9/v1")})

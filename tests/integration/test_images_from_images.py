@@ -137,7 +137,7 @@ def _quick():
     """One set of certificates for all runs: loading it takes longer than all the rest."""
     context = httpx.create_ssl_context()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(httpx, "create_ssl_context", lambda: context)
+        patch.setattr(httpx, "create_ssl_context", lambda **_: context)
         yield
 
 

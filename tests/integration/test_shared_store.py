@@ -44,7 +44,7 @@ def kept(tmp_path):
 
 def age(root_file, days):
     """Let a root be older."""
-    moment = dt.datetime.now(dt.timezone.utc) - dt.timedelta(days=days)
+    moment = dt.datetime.now(dt.UTC) - dt.timedelta(days=days)
     record = json.loads(root_file.read_text())
     root_file.write_text(json.dumps({**record, "at": moment.strftime("%Y-%m-%dT%H:%M:%SZ")}))
 

@@ -153,7 +153,7 @@ def test_problems_of_specs_and_pages_are_reported_together(site, service):
         "images/cats.yml:25: image_urls[0]: gpt-image:eigth is not the id of a block; did you mean 'eight'?",
         "images/more.yml:1: 'one' is declared at images/cats.yml:1 as well; give one of them another id",
         "images/list.yml:1: expected ids, each with the fields of a block below it",
-        "images/latin.yml: cannot be read: it is not UTF-8",
+        "images/latin.yml: is not UTF-8: line 1 holds the byte 0xe9; save it as UTF-8",
     ):
         assert said in built.err
         assert said in checked.err

@@ -167,3 +167,19 @@ def test_optimize(site, kind, ending, order):
 
     assert [len(each) for each in figures.values()] == [1]
     assert published.stat().st_size > small
+
+
+def test_materialx(site):
+    """Under the name of Material's fork, twins follow the palette; the fork cannot be installed beside Material."""
+    info = site.root / "fork/fork-1.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: fork\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[mkdocs.themes]\nmaterialx = material.templates\n")
+    site.configure(theme={**THEME, "name": "materialx"})
+    site.write(PAGES)
+
+    built_once = site.build("--strict", env={"PYTHONPATH": str(info.parent)})
+
+    assert built_once.code == 0, built_once.err
+    (twins,) = (each for each in site.checked()["index.html"] if each.attributes.get("id") == "twins")
+    assert [image["src"].partition("#")[2] for image in twins.images] == ["only-light", "only-dark"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Optional
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
     from mkdocs_gptimage.settings import Settings
 
-_THEME_WITH_TOGGLE = "material"
+_THEMES_WITH_TOGGLE = ("material", "materialx")
 
 
 class ApiOptions(base.Config):
@@ -128,16 +130,28 @@ def settings_of(options: Options, config: MkDocsConfig) -> Settings:
             f"{file.name if file else 'mkdocs.yml'}: plugins: gptimage is listed {count} times; list it once, with all "
             "of its options"
         )
+    project = file.resolve().parent if file else Path.cwd()
     surroundings = Surroundings(
-        project=file.resolve().parent if file else Path.cwd(),
+        project=project,
         configuration=file.resolve() if file else None,
         config_file=file.name if file else "mkdocs.yml",
-        docs=Path(config.docs_dir),
+        docs=_docs_folder(config, project),
         site=Path(config.site_dir),
-        has_palette_toggle=config.theme.name == _THEME_WITH_TOGGLE,
+        has_palette_toggle=config.theme.name in _THEMES_WITH_TOGGLE,
         unknown_options=tuple(_unknown(options)),
     )
     return settings_from(options, surroundings)
+
+
+def _docs_folder(config: MkDocsConfig, project: Path) -> Path:
+    """The folder of the pages as the project has it; some plugins put a temporary copy elsewhere in its place."""
+    current = Path(config.docs_dir)
+    if current.is_relative_to(project) or current.resolve().is_relative_to(project):
+        return current
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # MkDocs offers no other way to what a file has set
+        written = [each["docs_dir"] for each in getattr(config, "user_configs", ()) if each.get("docs_dir")]
+    return Path(os.path.normpath(project / (written or ["docs"])[-1]))
 
 
 def _unknown(options: base.Config, prefix: str = "") -> Iterator[str]:

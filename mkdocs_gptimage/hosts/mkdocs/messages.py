@@ -78,6 +78,15 @@ def log_placeholders(result: RunResult, problems: Sequence[Problem], log: loggin
         log.warning("%s", one_line_each([str(problem)]))
 
 
+def log_missing_key(settings: Settings, log: logging.Logger) -> None:
+    """Warn about the environment variable that a build needs to generate pictures."""
+    log.warning(
+        "there is no API key: set the environment variable %s to have missing pictures made, or 'on_missing: "
+        "placeholder' to build without them",
+        settings.api.key_env,
+    )
+
+
 def _explain(problems: Sequence[Problem], result: RunResult) -> str:
     from mkdocs_gptimage.generate import progress  # noqa: PLC0415 - only for a run that failed
 

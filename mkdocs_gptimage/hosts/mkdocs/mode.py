@@ -51,6 +51,9 @@ class BuildMode:
     sees_all: bool
     """Whether one pass reads all pages of the site, those included that only a development server shows."""
 
+    lacks_key: bool = False
+    """Whether missing pictures would be generated, if there was a key."""
+
     @property
     def pays(self) -> bool:
         """Whether missing pictures are generated during the build."""
@@ -66,16 +69,19 @@ def choose_mode(on_missing: str, settings: Settings, config: MkDocsConfig, invoc
     # `serve --clean` says that it is a build, but builds where serve does.
     serves = invocation.command == "serve" or is_dev_server_folder(Path(config.site_dir))
     chooses = on_missing == "auto"
+    lacks_key = False
     if chooses:
-        may_pay = not (serves or is_started_by_server()) and settings.has_key(os.environ)
-        on_missing = "generate" if may_pay else "placeholder"
+        may_pay = not (serves or is_started_by_server())
+        lacks_key = may_pay and not settings.has_key(os.environ)
+        on_missing = "generate" if may_pay and not lacks_key else "placeholder"
     is_served = serves and on_missing != "error"
     if invocation.is_dirty and (is_served or (chooses and on_missing == "generate")):
         # With a part of the pages, it is unknown what the others ask for.
         log.info("with --dirty, missing pictures are only shown as cards")
         on_missing = "placeholder"
     sees_all = not (invocation.is_dirty or has_several_builds) and (serves or not can_have_drafts(config))
-    return BuildMode(on_missing, is_served and not invocation.is_dirty, has_several_builds, sees_all)
+    offers = is_served and not invocation.is_dirty
+    return BuildMode(on_missing, offers, has_several_builds, sees_all, lacks_key and not invocation.is_dirty)
 
 
 def can_have_drafts(config: MkDocsConfig) -> bool:

@@ -19,6 +19,7 @@ from mkdocs_gptimage.hosts.mkdocs import production
 from mkdocs_gptimage.hosts.mkdocs.config import Options, settings_of
 from mkdocs_gptimage.hosts.mkdocs.dev_server import Announcement
 from mkdocs_gptimage.hosts.mkdocs.mode import Invocation, PagesRead, choose_mode
+from mkdocs_gptimage.hosts.mkdocs.pages import provided_file, require_readable
 from mkdocs_gptimage.hosts.mkdocs.production import STYLESHEET, log
 from mkdocs_gptimage.hosts.mkdocs.session import BuildSession
 from mkdocs_gptimage.resources import naming_lack
@@ -54,6 +55,8 @@ class _Build:
     session: BuildSession | None = None
     """None while the plugin is disabled."""
     extension: GptImageExtension | None = None
+    conversions: int = 0
+    """What the extension had converted before the page that is under way."""
     is_discarded: bool = False
     """Whether the site is thrown away: it is built while a command reads another one."""
 
@@ -127,7 +130,7 @@ class GptImagePlugin(BasePlugin[Options]):
         renderer = PageRenderer(settings, store, may_generate=mode.pays)
         for pattern in renderer.collector.spec_files.unmatched:
             log.warning("%s: plugins.gptimage.specs: no file fits '%s'", settings.config_file, pattern)
-        return BuildSession(settings, store, renderer, mode)
+        return BuildSession(settings, store, renderer, mode, is_first=not (build.session and mode.has_several_builds))
 
     def _register(self, build: _Build, session: BuildSession, config: MkDocsConfig) -> None:
         """Add the Markdown extension, the watched files and the style sheets to the configuration."""
@@ -146,6 +149,10 @@ class GptImagePlugin(BasePlugin[Options]):
 
     def on_serve(self, server: LiveReloadServer, *, config: MkDocsConfig, builder: Callable[..., None]) -> None:  # noqa: ARG002
         session = self.session_of(config)
+        if session is not None:
+            from mkdocs_gptimage.serve.rebuild import ignore_own_files  # noqa: PLC0415 - no build needs it
+
+            ignore_own_files(server.observer, session.settings)
         if self._server is not None and session is not None:
             host, port = config.dev_addr
             self._server.attach(server, host, port, session.settings)
@@ -155,8 +162,18 @@ class GptImagePlugin(BasePlugin[Options]):
         if self._server is not None:
             self._server.close()
 
-    def on_pre_page(self, page: Page, *, config: MkDocsConfig, files: Files) -> None:  # noqa: ARG002
+    @event_priority(-40)
+    def on_files(self, files: Files, *, config: MkDocsConfig) -> None:
+        """Runs after plugins that add or exclude pages, and before the blog's, which reads its posts."""
         if session := self.session_of(config):
+            with contextlib.nullcontext() if self.is_reader else _errors_for_host():
+                require_readable(files, session.settings, serves=self._command == "serve")
+
+    def on_pre_page(self, page: Page, *, config: MkDocsConfig, files: Files) -> None:
+        build = self._build_of(config)
+        if session := build.session:
+            build.conversions = build.extension.conversions if build.extension else 0
+            session.renderer.provide_references(functools.partial(provided_file, files))
             session.enter(page, config)
 
     @event_priority(100)
@@ -173,9 +190,14 @@ class GptImagePlugin(BasePlugin[Options]):
             session.enter(page, config)
 
     @event_priority(100)
-    def _collect(self, html: str, *, page: Page, config: MkDocsConfig, files: Files) -> None:  # noqa: ARG002
-        if session := self.session_of(config):
-            session.collect(html, page, config)
+    def _collect(self, html: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:  # noqa: ARG002
+        build = self._build_of(config)
+        if build.session is None or build.extension is None:
+            return html
+        if build.extension.conversions == build.conversions:
+            html = build.session.render_blocks(html, config)
+        build.session.collect(html, page, config)
+        return html
 
     @event_priority(-100)
     def _restore(self, html: str, *, page: Page, config: MkDocsConfig, files: Files) -> None:  # noqa: ARG002

@@ -16,8 +16,8 @@ from mkdocs_gptimage.hosts.mkdocs.files import LinkedFile
 from mkdocs_gptimage.journal.roots import leave_root
 from mkdocs_gptimage.plan.messages import describe, require_all
 from mkdocs_gptimage.plan.plan import Plan, make_plan
-from mkdocs_gptimage.plan.states import State
-from mkdocs_gptimage.publish.delivery import Delivery, deliver
+from mkdocs_gptimage.plan.states import RUNNABLE, State
+from mkdocs_gptimage.publish.delivery import Delivery, PlaceholderContext, deliver
 from mkdocs_gptimage.text import plugin_log
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from mkdocs_gptimage.generate.workspace import Workspace
     from mkdocs_gptimage.hosts.mkdocs.session import BuildSession
-    from mkdocs_gptimage.publish.delivery import PlaceholderContext
     from mkdocs_gptimage.serve.server import DevelopmentServer
     from mkdocs_gptimage.spec.digest import Digest
 
@@ -67,10 +66,12 @@ def make(session: BuildSession, config: MkDocsConfig, files: Files, server: Deve
     delivery = deliver(result.plan.rows, result.entries, settings, originals=covers, placeholders=placeholders)
     problems = [*result.problems, *map(describe, delivery.damaged)]
     messages.log_result(result, settings, log)
-    if placeholders is not None:
+    if server is not None:
         messages.log_offers(result, delivery.damaged, log)
     elif mode.on_missing == "placeholder":
         messages.log_placeholders(result, problems, log)
+        if mode.lacks_key and session.is_first and result.plan.only(*RUNNABLE):
+            messages.log_missing_key(settings, log)
     else:
         messages.fail_with(problems, result)
     return delivery
@@ -116,10 +117,10 @@ def _workspace(session: BuildSession) -> Workspace:
 
 def _placeholders(
     plan: Plan, session: BuildSession, config: MkDocsConfig, server: DevelopmentServer | None
-) -> PlaceholderContext | None:
-    """Return what a development server adds to missing pictures; None without one."""
+) -> PlaceholderContext:
+    """Return what the cards of missing pictures say and offer."""
     if server is None:
-        return None
+        return PlaceholderContext(hindrance=f"no {session.settings.api.key_env}" if session.mode.lacks_key else "")
     # A hook may build another configuration, and some plugins build one for each language.
     part = f"{config.config_file_path} {config.theme.get('language') or config.theme.get('locale')}"
     return server.placeholders(part, session.renderer, plan, session.settings, _made_unasked(plan, session))

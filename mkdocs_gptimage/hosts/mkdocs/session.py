@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from urllib.parse import urljoin
 
+from markdown import Markdown
+
+from mkdocs_gptimage.blocks.by_id import may_name_picture
 from mkdocs_gptimage.blocks.fence import without_blocks
+from mkdocs_gptimage.blocks.rendered import replace_rendered_blocks
 from mkdocs_gptimage.hosts.mkdocs.pages import page_context
 from mkdocs_gptimage.spec.model import BY_ID
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from markdown import Markdown
     from mkdocs.config.defaults import MkDocsConfig
     from mkdocs.structure.pages import Page
 
@@ -38,6 +40,8 @@ class BuildSession:
     store: Store
     renderer: PageRenderer
     mode: BuildMode
+    is_first: bool = True
+    """Whether no other language of the site was built before."""
     pages: list[Page] = field(default_factory=list)
     """Those with pictures."""
     drafts: set[str] = field(default_factory=set)
@@ -60,6 +64,13 @@ class BuildSession:
         """Return the figure of a block on the current page."""
         self._make_context()
         return self.renderer.render(block, md)
+
+    def render_blocks(self, html: str, config: MkDocsConfig) -> str:
+        """Return the content of a page that a plugin converts by itself, such as a notebook, with its figures."""
+        if self.settings.fence not in html:
+            return html
+        md = Markdown(extensions=config.markdown_extensions, extension_configs=config.mdx_configs or {})
+        return replace_rendered_blocks(html, self.settings.fence, lambda block: self.render(block, md))
 
     def complete(self, attributes: dict[str, str]) -> None:
         """Complete an image that names a picture by id and is converted late, such as in the excerpts of a blog."""
@@ -102,7 +113,7 @@ class BuildSession:
             if not config.site_url:
                 message = f"image: an absolute URL needs 'site_url' in {self.settings.config_file}"
                 self.renderer.collector.catalog.problems.append(mention.location.problem(message))
-        return BY_ID in html and self.renderer.collect_mentions(html, self.context(page, config).source)
+        return may_name_picture(html) and self.renderer.collect_mentions(html, self.context(page, config).source)
 
     def covers(self, config: MkDocsConfig) -> list[tuple[Page, ImageSpec]]:
         """Return the pages whose front matter names a picture, with that picture; once ids are resolved."""
@@ -118,7 +129,8 @@ class BuildSession:
         for page, spec in self.covers(config):
             image = published[spec.digest]
             address = f"{self.settings.assets}/{image.original or image.src.name}"
-            page.meta["image"] = urljoin(config.site_url or "", address)
+            # Not `urljoin`: mike sets an address of a version that does not end in a slash.
+            page.meta["image"] = f"{(config.site_url or '').rstrip('/')}/{address}"
 
     def _finish_content(self, page: Page, config: MkDocsConfig) -> None:
         page.content = self.renderer.finish(page.content or "", lambda: self.context(page, config))

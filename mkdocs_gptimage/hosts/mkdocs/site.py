@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +25,7 @@ from mkdocs_gptimage.hosts.mkdocs.mode import PagesRead, can_have_drafts
 from mkdocs_gptimage.hosts.site import Site
 from mkdocs_gptimage.spec.digest import Digest
 from mkdocs_gptimage.store.store import Store
+from mkdocs_gptimage.text import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,13 +95,18 @@ def _reading(config_file: str) -> Iterator[None]:
     with (
         tempfile.TemporaryDirectory(prefix="gptimage-", ignore_cleanup_errors=True) as folder,
         read_only.reading(folder),
+        contextlib.redirect_stdout(sys.stderr),  # what plugins print is not part of a command's output
         ended_at_exit(read_only.VARIABLE, str(read_only.site_folder())),
+        contextlib.redirect_stdout(sys.stderr),  # what plugins print is no part of a command's report
     ):
         read_only.hide_keys(key_variables(Path(config_file)))
         try:
             yield
         except (MkDocsException, SystemExit) as error:
             raise ConfigurationError(str(error)) from error
+        except UnicodeError as error:
+            message = f"{config_file}: a file or a name of the site cannot be read ({shortened(str(error), 200)})"
+            raise ConfigurationError(f"{message}; expected UTF-8, also as the encoding of file names") from error
 
 
 def _configured(config_file: str) -> tuple[MkDocsConfig, GptImagePlugin]:

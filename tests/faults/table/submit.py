@@ -87,11 +87,11 @@ def _connection_not_accepted(world: World) -> None:
 
 
 def _in_a_moment(_: Any) -> Answer:
-    return fails(429, "slow down", retry_after=format_datetime(dt.datetime.now(dt.timezone.utc), usegmt=True))
+    return fails(429, "slow down", retry_after=format_datetime(dt.datetime.now(dt.UTC), usegmt=True))
 
 
 def _tomorrow(_: Any) -> Answer:
-    moment = dt.datetime.now(dt.timezone.utc) + dt.timedelta(days=1)
+    moment = dt.datetime.now(dt.UTC) + dt.timedelta(days=1)
     return fails(429, "slow down", retry_after=format_datetime(moment, usegmt=True))
 
 

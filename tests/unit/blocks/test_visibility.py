@@ -43,6 +43,7 @@ def seen(page: str) -> list[bool]:
         ("<script/src=x>token</script>", [False]),
         ("<code-group>token</code-group> token", [True, True]),
         ("<code-group> token", [True]),
+        ("<code></code-group>token", [False]),
         ("<prelude>token</prelude>", [True]),
         ("<pre>a</pre>" + "token" * 3, [True] * 3),
     ],

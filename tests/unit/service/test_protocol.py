@@ -383,10 +383,10 @@ def test_retry_after(value, seconds):
     assert refusals.retry_after(value) == seconds
 
 
-@pytest.mark.parametrize("zone", [dt.timezone.utc, None])
+@pytest.mark.parametrize("zone", [dt.UTC, None])
 def test_retry_after_date(zone):
     """A date in Retry-After is relative to now."""
-    moment = dt.datetime.now(dt.timezone.utc) + dt.timedelta(seconds=60)
+    moment = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=60)
 
     assert refusals.retry_after(format_datetime(moment.replace(tzinfo=zone))) == pytest.approx(60, abs=2)
 
