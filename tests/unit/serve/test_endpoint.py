@@ -146,7 +146,7 @@ ATTACKS = {
 
 
 @pytest.mark.parametrize(
-    "attack", itertools.product(["generate", "candidates", "draw", "take"], ATTACKS), ids=" by ".join
+    "attack", list(itertools.product(["generate", "candidates", "draw", "take"], ATTACKS)), ids=" by ".join
 )
 def test_requests_from_elsewhere_are_refused(port, service, site, generator, attack):
     """A request that does not come from a page of this server is refused before its body is read."""
