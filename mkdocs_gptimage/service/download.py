@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 MAX_PICTURE_BYTES = MAX_BYTES
 MAX_REDIRECTS = 3
 _READ_SECONDS = 60.0
-_LOCATION = "gptimage.location"
+LOCATION = "gptimage.location"
+"""The extension of a response that holds where it redirects to."""
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _LONGEST_SCHEME = 10
 _FOUND = frozenset({200, 201, 203, 206})
@@ -54,7 +55,7 @@ class Downloaded:
 
 async def put_location_aside(response: httpx.Response) -> None:
     """Keep where an answer redirects to from httpx, which parses it even when it is not to follow, and fails."""
-    response.extensions[_LOCATION] = response.headers.pop("location", None)
+    response.extensions[LOCATION] = response.headers.pop("location", None)
 
 
 class _DeniedError(LinkError):
@@ -99,7 +100,7 @@ class Downloader:
             async with self.client.stream(
                 "GET", url, headers=headers, timeout=_READ_SECONDS, extensions=check
             ) as response:
-                target: str | None = response.extensions[_LOCATION]
+                target: str | None = response.extensions[LOCATION]
                 if not (response.is_redirect and target):
                     return await _save(response, part, lambda error: self._broke_off(url, error))
                 return urljoin(url, target)

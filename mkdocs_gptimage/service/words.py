@@ -34,6 +34,8 @@ def error_of(answer: Mapping[str, Any]) -> str:
     """What an object says of an error, in any of the fields that hold one; empty without one."""
     for name in _ERRORS:
         value = answer.get(name)
+        if value is True:
+            return message_of(answer) or "an error without words"
         said = words(value[0] if isinstance(value, list) and value else value)
         if said.lower() not in _NOTHING:
             return said
