@@ -212,7 +212,7 @@ async def _save(response: httpx.Response, part: Path, explain: Callable[[Excepti
                     size += len(piece)
         except TooLongError:
             raise ImageLimitError(f"the picture is larger than {MAX_PICTURE_BYTES // 1024 // 1024} MiB") from None
-        except (httpx.RemoteProtocolError, httpx.ReadError) as error:
+        except (httpx.RemoteProtocolError, httpx.ReadError, httpx.DecodingError) as error:
             if not size or lack_of(error):
                 raise
             problem = explain(error)
