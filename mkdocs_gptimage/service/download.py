@@ -120,7 +120,7 @@ class Downloader:
         if self._secret.is_in(url):
             raise LinkError("the image link holds the API key; it is not followed")
         if scheme != "https" and not (scheme == "http" and self._base_url.startswith("http:")):
-            shown = scheme if len(scheme) <= _LONGEST_SCHEME and scheme.isascii() and scheme.isalpha() else "?"
+            shown = scheme if len(scheme) <= _LONGEST_SCHEME and scheme.isascii() and scheme.isalnum() else "?"
             raise LinkError(f"the image link is not https but '{shown}:'; it is not followed")
         if not _host(url):
             raise LinkError("the image link names no host")

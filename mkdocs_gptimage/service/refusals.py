@@ -55,6 +55,7 @@ _MONEY = r"(?:balance|credits?|funds?|quota)"
 _USED_UP = re.compile(
     rf"insufficient_(?:\w+_)?{_MONEY}|{_MONEY}_(?:\w+_)?(?:exhausted|used_up|insufficient|not_enough|depleted|empty|too_low)"
     rf"|(?:spend|spending|billing|budget)_(?:\w+_)?limit_(?:\w+_)?(?:exceeded|reached)|(?:not_enough|out_of|no)_{_MONEY}(?:_|\Z)"
+    rf"|out_of_\w{{1,20}}_{_MONEY}(?:_|\Z)|(?:^|_)(?:please|need_to|must)_(?:recharge|top_up)(?:_|\Z)"
     r"|payment_required|arrear|\u4f59\u989d\u4e0d\u8db3|\u989d\u5ea6\u4e0d\u8db3|\u6b20\u8d39"
 )
 

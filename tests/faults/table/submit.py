@@ -333,7 +333,17 @@ BODY = [
             ("not_enough_credits", 400, fails(400, "boom", "not_enough_credits")),
         )
     ],
-    _ok("used up, in words", {"success": False, "message": "Your credit balance is too low"}, STOPPED, "HTTP 200: Y…"),
+    *[
+        _ok(f"used up, in words: {said}", {"success": False, "message": said}, STOPPED, f"HTTP 200: {said}; the …")
+        for said in (
+            "Your credit balance is too low",
+            "Your account has run out of prepaid credits",
+            "Please recharge your account",
+            "You need to top up",
+        )
+    ],
+    _ok("an error in a map", {"errors": {"size": ["is bad"]}}, REFUSED, 'HTTP 200: {"size": ["is bad"]}'),
+    _ok("bytes that are no text", Answer(body=bytes(range(128, 256))), UNKNOWN, f"{SENT}… not JSON: bytes that are …"),
     _unreadable("a time-out inside", {"code": 408, "message": "boom"}, "…boom…"),
     _unreadable("a time-out by its name", {"error": {"code": "image_generation_timeout", "message": "x"}}, "…"),
     _unreadable("an indeterminate result", {"error": {"code": "idempotency_result_indeterminate"}}, "…"),
