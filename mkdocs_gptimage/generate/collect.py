@@ -23,6 +23,7 @@ from mkdocs_gptimage.resources import lack_of, raise_if_lacking
 from mkdocs_gptimage.service import body
 from mkdocs_gptimage.service.download import MAX_PICTURE_BYTES, Downloaded
 from mkdocs_gptimage.service.transport import MAX_DOWNLOADS
+from mkdocs_gptimage.service.wrapped import unwrap
 from mkdocs_gptimage.store.record import ImageFacts, Provenance
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ class Collector:
         try:
             # In a thread: decoding would hold up the loop.
             async with self._client.memory_limiter:
-                return downloaded, await asyncio.wrap_future(self._decoder.submit(verify_image, part))
+                return await asyncio.wrap_future(self._decoder.submit(_verified, part, downloaded))
         except PictureError as error:
             raise (GatewayError(downloaded.problem) if downloaded.problem else error) from None
 
@@ -158,6 +159,11 @@ class Collector:
             cost_usd=cost_usd,
         )
         return self._store.put(job.request, job.digest, part, facts, made)
+
+
+def _verified(part: Path, downloaded: Downloaded) -> tuple[Downloaded, ImageInfo]:
+    downloaded = unwrap(part, downloaded)
+    return downloaded, verify_image(part)
 
 
 def why_not_stored(error: Exception) -> str:

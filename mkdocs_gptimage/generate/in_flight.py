@@ -132,7 +132,7 @@ class InFlight:
         elif task.phase in (Phase.EMPTY, Phase.UNREADABLE):
             reason = f"the service says {task.message}, and gives no picture that this version understands"
             self._outcomes.unreadable(job, reason, task.answer)
-        elif task.image is not None:
+        elif task.phase is Phase.READY and task.image is not None:
             self.collect(job, task.image, task.cost_usd)
 
     def _on_given_up(self, job: Job, reason: str, is_denied: bool) -> None:

@@ -5,6 +5,7 @@ A poll that fails changes nothing; the tasks' own deadlines bound the wait.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,8 @@ class Poller:
         self._on_task = on_task
         self._on_given_up = on_given_up
         self._jobs: dict[str, Job] = {}
+        self._offered: dict[str, Task] = {}
+        """The last answer about each; it may hold a picture beside a word that nobody knows."""
         self._changed = anyio.Event()
         self._expects_more = True
         self._query = TaskQuery(client, api.max_requests, self._tell, self._on_single_failure)
@@ -64,7 +67,7 @@ class Poller:
             await self._clock.sleep(max(0.0, self._due_at() - self._clock.monotonic()))
             started = self._clock.monotonic()
             failure = await self._query.ask(self._due(started))
-            self._give_up(failure)
+            await self._give_up(failure)
             await self._clock.sleep(max(_SHORTEST_PAUSE, self._pause(started, failure)))
 
     def _due_at(self) -> float:
@@ -100,6 +103,7 @@ class Poller:
             return
         job.denials.clear()
         job.word = task.message
+        self._offered[task_id] = task
         if task.phase is Phase.EMPTY:
             job.empty_since = job.empty_since or self._clock.monotonic()
             if self._clock.monotonic() - job.empty_since < retry.EMPTY_SECONDS:
@@ -108,6 +112,7 @@ class Poller:
             job.empty_since = None
         if task.phase in (Phase.READY, Phase.FAILED, Phase.EMPTY, Phase.UNREADABLE):
             del self._jobs[task_id]
+            self._offered.pop(task_id, None)
         await self._on_task(job, task)
 
     def _advise(self, error: GatewayError) -> str:
@@ -122,7 +127,7 @@ class Poller:
         late = now - job.since - self._api.timeout[job.resolution]
         return late >= 0 and (not job.denials or now - job.denials[0] >= 2 * retry.DENIED_SECONDS)
 
-    def _give_up(self, failure: GatewayError | None) -> None:
+    async def _give_up(self, failure: GatewayError | None) -> None:
         """Stop watching tasks past their deadline, tasks that the service lost, and all of them without access."""
         now = self._clock.monotonic()
         for task_id, job in list(self._jobs.items()):
@@ -134,6 +139,11 @@ class Poller:
             elif failure is not None and retry.is_too_long(failure):
                 reason = retry.explain_wait(failure, self._clock.now())
             elif self._is_late(job, now):
+                offered = self._offered.get(task_id)
+                if offered is not None and offered.image is not None:  # nothing better will come
+                    del self._jobs[task_id]
+                    await self._on_task(job, dataclasses.replace(offered, phase=Phase.READY))
+                    continue
                 reason = f"not finished {now - job.since:.0f} s after its submit"
                 reason += f"; the service's last word was {job.word}" if job.word else ""
                 reason += f"; the last poll said: {failure}" if failure else ""

@@ -5,9 +5,18 @@ Only a task can be collected after a crash, and services differ in which of thei
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from mkdocs_gptimage.errors import BalanceError, BusyError, RejectedError
+
+if TYPE_CHECKING:
+    from mkdocs_gptimage.errors import GatewayError
+
 _ASYNC = "/async"
 NOT_FOUND_THERE = frozenset({301, 307, 308, 404, 405, 410})
 """Answers to a submit that was sent to a wrong address; nothing was accepted."""
+_TOO_LATE = 408
+"""The answer of an address that draws, and needs too long for it."""
 
 
 class SubmitRoute:
@@ -38,14 +47,13 @@ class SubmitRoute:
         """Take note of a submit that was accepted."""
         self._has_answered = self._has_answered or path == self._twin
 
-    def note_failure(self, path: str, status: int | None) -> bool:
-        """Take note of a submit that was not accepted, or may not have been; whether its address is to blame.
+    def note_failure(self, path: str, error: GatewayError) -> bool:
+        """Take note of a submit that was not accepted, or may not have been; whether its address may be to blame.
 
-        If so, it can be sent again, to the configured address, which takes the rest of the run.
+        If so, it was not accepted and can be sent again, to the configured address, which takes the rest of the run.
         """
-        if path == self._configured or self._has_answered:
+        if path == self._configured or self._has_answered or isinstance(error, (BusyError, BalanceError)):
             return False
-        is_missing = status in NOT_FOUND_THERE
-        if is_missing or status is None or status >= 500:
+        if error.status != _TOO_LATE:
             self.path, self._twin = self._configured, ""
-        return is_missing
+        return isinstance(error, RejectedError)

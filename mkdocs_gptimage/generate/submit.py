@@ -104,7 +104,7 @@ class Submitter:
                 free_memory()
             if not isinstance(answer, GatewayError):
                 return answer
-            if self.route.note_failure(path, answer.status) and isinstance(answer, RejectedError):
+            if self.route.note_failure(path, answer):
                 continue
             if not retry.may_repeat_submit(answer, attempt):
                 raise answer

@@ -26,7 +26,9 @@ from mkdocs_gptimage.errors import (
     UnkeptAnswerError,
     UnknownOutcomeError,
 )
+from mkdocs_gptimage.imagefile.sniff import sniff
 from mkdocs_gptimage.resources import lack_of, naming_lack
+from mkdocs_gptimage.service.download import LOCATION
 from mkdocs_gptimage.service.inflate import TooLongError, inflated
 
 if TYPE_CHECKING:
@@ -45,6 +47,8 @@ _MOST_VALUES = 1_400_000
 """Counted by their commas and colons; parsed, a value takes up to a hundred bytes, however short it was."""
 _PAUSES = (0.5, 2.0, 5.0)
 """Seconds after which an answer is read again that could not be for a lack of memory."""
+_HEAD = 16
+"""Bytes that tell whether an answer is a picture itself."""
 _STEP = 256 * 1024  # a multiple of four: base64 is decoded in steps
 _URLSAFE = bytes.maketrans(b"-_", b"+/")
 _NOT_BASE64 = bytes(set(range(256)) - set(f"{string.ascii_letters}{string.digits}+/-_".encode()))
@@ -61,6 +65,7 @@ class Body:
         self._limit = limit
         self._size = 0
         self._charset: str | None = None
+        self._location = ""
         self.broke_off: GatewayError | None = None
         """Why there was no more of it, which counts when what is there cannot be read."""
         self._file = SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - closed below
@@ -69,6 +74,7 @@ class Body:
     async def receive(self, response: httpx.Response) -> None:
         """Take in a whole response; raise `UnknownOutcomeError`, or as httpx does."""
         self._charset = response.charset_encoding
+        self._location = response.extensions.get(LOCATION) or response.headers.get("operation-location") or ""
         try:
             async with contextlib.aclosing(inflated(response, self._limit)) as pieces:
                 async for piece in pieces:
@@ -121,8 +127,13 @@ class Body:
         raise failure.with_traceback(None) from None
 
     def _content(self) -> bytes:
+        """The body as JSON in Unicode, if it can be: a picture is put in, and so is the address of a task alone."""
         self._file.seek(0)
         content = self._file.read()
+        if self._location and not content.strip():
+            return json.dumps({"location": self._location}).encode()
+        if sniff(content[:_HEAD]):
+            return b'{"b64_json": "%s"}' % base64.b64encode(content)
         if content.count(b",") + content.count(b":") > _MOST_VALUES:
             raise UnknownOutcomeError(f"the answer holds more than {_MOST_VALUES:,} values", status=self._status)
         # It holds a picture. One emoji beside it, and Python would keep its text with four bytes per character.

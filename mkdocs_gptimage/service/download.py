@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 MAX_PICTURE_BYTES = MAX_BYTES
 MAX_REDIRECTS = 3
 _READ_SECONDS = 60.0
-_LOCATION = "gptimage.location"
+LOCATION = "gptimage.location"
+"""The extension of a response that holds where it redirects to."""
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _LONGEST_SCHEME = 10
 _FOUND = frozenset({200, 201, 203, 206})
@@ -54,7 +55,7 @@ class Downloaded:
 
 async def put_location_aside(response: httpx.Response) -> None:
     """Keep where an answer redirects to from httpx, which parses it even when it is not to follow, and fails."""
-    response.extensions[_LOCATION] = response.headers.pop("location", None)
+    response.extensions[LOCATION] = response.headers.pop("location", None)
 
 
 class _DeniedError(LinkError):
@@ -99,7 +100,7 @@ class Downloader:
             async with self._client_of(url).stream(
                 "GET", url, headers=headers, timeout=_READ_SECONDS, extensions=check
             ) as response:
-                target: str | None = response.extensions[_LOCATION]
+                target: str | None = response.extensions[LOCATION]
                 if not (response.is_redirect and target):
                     return await _save(response, part, lambda error: self._broke_off(url, error))
                 return urljoin(url, target)
@@ -119,7 +120,7 @@ class Downloader:
         if self._secret.is_in(url):
             raise LinkError("the image link holds the API key; it is not followed")
         if scheme != "https" and not (scheme == "http" and self._base_url.startswith("http:")):
-            shown = scheme if len(scheme) <= _LONGEST_SCHEME and scheme.isascii() and scheme.isalpha() else "?"
+            shown = scheme if len(scheme) <= _LONGEST_SCHEME and scheme.isascii() and scheme.isalnum() else "?"
             raise LinkError(f"the image link is not https but '{shown}:'; it is not followed")
         if not _host(url):
             raise LinkError("the image link names no host")
@@ -211,7 +212,7 @@ async def _save(response: httpx.Response, part: Path, explain: Callable[[Excepti
                     size += len(piece)
         except TooLongError:
             raise ImageLimitError(f"the picture is larger than {MAX_PICTURE_BYTES // 1024 // 1024} MiB") from None
-        except (httpx.RemoteProtocolError, httpx.ReadError) as error:
+        except (httpx.RemoteProtocolError, httpx.ReadError, httpx.DecodingError) as error:
             if not size or lack_of(error):
                 raise
             problem = explain(error)

@@ -19,7 +19,7 @@ _REQUEST = vocabulary(
 )
 _ELSEWHERE = vocabulary(
     "error errors thumbnail thumbnails thumb thumbs preview previews placeholder poll polling status cancel web page "
-    "docs doc documentation help support avatar logo icon home site website dashboard"
+    "docs doc documentation help support avatar logo icon home site website dashboard user owner author account profile"
 )
 _LINK = vocabulary("url urls uri uris link links href src")
 _IMAGE = vocabulary("image images img imgs picture pictures photo photos artwork png jpg jpeg webp")

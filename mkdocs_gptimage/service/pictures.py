@@ -34,7 +34,15 @@ _FILE = re.compile(r"(?i)\.(png|jpe?g|webp)\Z")
 # The first bytes of a PNG, a JPEG and a WebP.
 _ENCODED = ("iVBORw0KGgo", "/9j/", "UklGR")
 _SHORTEST_ENCODED = 64
-_DATA = re.compile(r"(?i)data:(?P<kind>[^,]{0,200}),")
+_DATA = re.compile(r"(?i)(?:data:(?P<kind>[^,]{0,200}),|(?:image/[a-z+.-]{1,20};)?base64,)")
+# A picture inside of words, in Markdown or HTML.
+_EMBEDDED = re.compile(
+    r"!\[[^\]]*\]\(\s*(?P<markdown>[^\s)]+)|(?i:<img\b[^>]{0,500}?\bsrc\s*=\s*[\"']?)(?P<html>[^\s\"'>]+)"
+)
+_AROUND = "\"'`<> \t\r\n"
+"""What may stand around a link."""
+# A host at the beginning of a link without a scheme.
+_HOST = re.compile(r"(?i)(?:localhost|\d+(?:\.\d+){3}|[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]{2,}(?!\w))(?::\d+)?/")
 _AMBIGUOUS = "image_urls"
 """The request's own name for its reference images, by which some services call their pictures."""
 
@@ -49,12 +57,15 @@ class Image:
 
     def resolved(self, base_url: str) -> Image:
         """The same picture, with a link that is relative to the origin of the service made absolute."""
-        if self.url is None or _SCHEME.match(self.url):
+        if self.url is None:
+            return self
+        url = f"//{self.url}" if _HOST.match(self.url) else self.url
+        if _SCHEME.match(url):
             return self
         parts = urlsplit(base_url)
         host = parts.netloc.rpartition("@")[2]  # a link with a password is not followed
         try:
-            return replace(self, url=urljoin(f"{parts.scheme}://{host}/", self.url))
+            return replace(self, url=urljoin(f"{parts.scheme}://{host}/", url))
         except ValueError:
             return self
 
@@ -74,18 +85,20 @@ class _Value:
 def find_image(answer: Any, references: Collection[str] = ()) -> Image | None:
     """The picture that an answer, or a part of one, points to or holds.
 
-    What the service has made comes before what lies elsewhere, and shallow before deep. `references` are the reference
-    images of the request: links, and `sha256:HEX` of bytes.
+    What the service has made comes before what lies elsewhere, then bytes and web links before names of files and
+    links that cannot be followed, and shallow before deep. `references` are the reference images of the request:
+    links, and `sha256:HEX` of bytes.
     """
-    outside = None
+    found: dict[tuple[bool, bool], Image] = {}
     for value in _texts(answer, is_echo_possible=bool(references)):
         image = _image(value)
         if image is None or _is_reference(image, references):
             continue
-        if value.is_output:
+        is_sure = image.url is None or image.url.lower().startswith(("http://", "https://", "/"))
+        if value.is_output and is_sure:
             return image
-        outside = outside or image
-    return outside
+        found.setdefault((not value.is_output, not is_sure), image)
+    return found[min(found)] if found else None
 
 
 def holds_more(answer: Any) -> bool:
@@ -134,7 +147,7 @@ def _json(text: str) -> Any:
 
 
 def _image(value: _Value) -> Image | None:
-    text = value.content.strip()
+    text = _cleaned(value.content)
     data = _DATA.match(text)
     if data:
         return _from_data(text, data)
@@ -159,11 +172,25 @@ def _image(value: _Value) -> Image | None:
     return Image(url=text) if (is_web and (is_file or is_expected)) or (is_expected and is_file) else None
 
 
+def _cleaned(text: str) -> str:
+    """A text without what stands around and inside of a link by mistake, or the picture that its words embed."""
+    if "![" in text or "<img" in text.lower()[:_LONGEST_JSON]:
+        embedded = _EMBEDDED.search(text)
+        text = (embedded["markdown"] or embedded["html"]) if embedded else text
+    text = text.strip(_AROUND)
+    if len(text) > _LONGEST_LINK:
+        return text
+    return text.replace("\\/", "/").replace("&amp;", "&")
+
+
 def _from_data(text: str, head: re.Match[str]) -> Image | None:
     payload = text[head.end() :]
     if not payload.strip():
         return None
-    if not head["kind"].lower().endswith(";base64"):
+    is_base64 = (
+        head["kind"] is None or head["kind"].lower().endswith(";base64") or payload.lstrip().startswith(_ENCODED)
+    )
+    if not is_base64:
         return Image(base64=base64.b64encode(unquote_to_bytes(payload.encode("utf-8", "replace"))).decode())
     return Image(base64=unquote(payload) if "%" in payload else payload)
 

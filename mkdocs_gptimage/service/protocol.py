@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from mkdocs_gptimage.errors import GatewayError, UnknownOutcomeError
 from mkdocs_gptimage.service import task_ids
+from mkdocs_gptimage.service.loose_json import loads
 from mkdocs_gptimage.service.pictures import Image, find_image, holds_more
 from mkdocs_gptimage.service.refusals import number, refused
-from mkdocs_gptimage.service.statuses import NAMES, Phase, phase_of, word_of
+from mkdocs_gptimage.service.statuses import NAMES, Phase, phase_of, sounds_finished, word_of
 from mkdocs_gptimage.service.words import error_of, excerpt, message_of, words
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class Task:
 
     phase: Phase
     image: Image | None = None
-    """Only when ready."""
+    """When ready, or beside a word that nobody knows: then it may be unfinished."""
     message: str = ""
     """The service's words, when it failed or ended in a way that is not understood, or its word that nobody knows."""
     cost_usd: float | None = None
@@ -85,7 +86,7 @@ def submitted(body: bytes, references: Collection[str] = ()) -> Accepted | Image
 
     `references` are those of the request, as in `find_image`.
     """
-    answer = _parse(body)
+    answer, is_plain = loads(body)
     described = list(task_ids.candidates(answer))
     task_id = _first(task_ids.task_id_of(each, task_ids.EXPLICIT) for each in described)
     task_id = task_id or _first(task_ids.task_id_of(each) for each in described if _is_under_way(each))
@@ -99,16 +100,20 @@ def submitted(body: bytes, references: Collection[str] = ()) -> Accepted | Image
         each for each in described if not error_of(each)
     ]
     task_id = task_ids.named_id(answer) or _first(map(task_ids.task_id_of, bare))
-    refusal = refused(answer, body)
+    refusal = refused(answer, body) if is_plain else None
+    if not task_id and not refusal and not _says_error(answer):
+        under_way = filter(_is_under_way, described)
+        task_id = task_ids.plain_id(answer) or _only_listed(answer) or _first(map(task_ids.weak_id, under_way))
     if not task_id and not refusal:
-        task_id = task_ids.plain_id(answer) if not _says_error(answer) else None
+        task_id = task_ids.linked_id(answer)
     if task_id:
         return Accepted(task_id)
     raise refusal or _not_understood(answer, body)
 
 
 def _not_understood(answer: Any, body: bytes) -> UnknownOutcomeError:
-    error = _unreadable(f"the answer to the submit holds neither a task nor a picture: {excerpt(body)}")
+    said = f"the answer to the submit holds neither a task nor a picture: {excerpt(body)}"
+    error = UnknownOutcomeError(said, status=200)
     error.answer = _whole(answer)
     return error
 
@@ -118,7 +123,7 @@ def task(body: bytes, asked: str, references: Collection[str] = ()) -> Task:
 
     `references` are those of its request, as in `find_image`.
     """
-    answer = _parse(body)
+    answer = loads(body)[0]
     described = [each for each in task_ids.candidates(answer) if word_of(each) is not None or "result" in each]
     ours = [each for each in described if asked in task_ids.ids_of(each, asked)]
     is_alone = not _names_another(answer, asked)
@@ -168,7 +173,7 @@ def tasks(
     """
     wanted, references = set(asked), references or {}
     found: dict[str, Task] = {}
-    for task_id, candidate in _listed(_parse(body)):
+    for task_id, candidate in _listed(loads(body)[0]):
         if task_id in wanted and not _is_error(candidate):
             described = _task(candidate, references.get(task_id, ()))
             if described.phase not in (Phase.EMPTY, Phase.UNREADABLE):
@@ -184,16 +189,10 @@ def kept_image(answer: str, references: Collection[str] = ()) -> Image | None:
         return None
 
 
-def _parse(body: bytes) -> Any:
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        raise _unreadable(f"the answer is not JSON: {excerpt(body)}") from None
-
-
-def _unreadable(message: str) -> UnknownOutcomeError:
-    """The error for a 2xx answer that does not say what it should."""
-    return UnknownOutcomeError(message, status=200)
+def _only_listed(answer: Any) -> str | None:
+    """The id of the task that an answer describes under its id, as answers to batch polls do."""
+    listed = [task_id for task_id, task in _listed(answer) if _is_under_way(task)]
+    return task_ids.as_id(listed[0]) if len(listed) == 1 else None
 
 
 def _listed(answer: Any, depth: int = 0) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -237,11 +236,9 @@ def _task(candidate: Mapping[str, Any], references: Collection[str]) -> Task:
         return Task(phase)
     message = error or message_of(candidate)
     said = words(f"'{word}'" + (f": {message}" if message else ""))
-    if word and phase is None:
-        return Task(Phase.UNREADABLE if error else Phase.RUNNING, message=said)
-    if word is not None and phase is None:  # a word that is no text
-        return Task(Phase.RUNNING)
     image = find_image(candidate, references)
+    if word is not None and phase is None:
+        return _in_own_words(candidate, word, image, said if word else "")
     if image and (word or _is_whole(candidate)):
         return Task(Phase.READY, image, cost_usd=number(candidate.get("cost")))
     if not word:
@@ -250,6 +247,15 @@ def _task(candidate: Mapping[str, Any], references: Collection[str]) -> Task:
     if not error and not holds_more(candidate):
         return Task(Phase.EMPTY, message=said)
     return Task(Phase.UNREADABLE, message=said if message else words(f"'{word}': {_whole(candidate)}"))
+
+
+def _in_own_words(candidate: Mapping[str, Any], word: str, image: Image | None, said: str) -> Task:
+    """A task whose word nobody knows, or is no text: with a picture, it may be finished."""
+    is_finished = sounds_finished(word)
+    if error_of(candidate) and word and not (image and is_finished):
+        return Task(Phase.UNREADABLE, message=said)
+    phase = Phase.READY if image and is_finished and _is_whole(candidate) else Phase.RUNNING
+    return Task(phase, image, said, number(candidate.get("cost")))
 
 
 def _with_image(found: Task, answer: Any, candidate: Mapping[str, Any], references: Collection[str]) -> Task:

@@ -42,6 +42,11 @@ _SIGNS_OF_WORK = (
 )
 _FINE = frozenset({"", "0", "ok", "success", "succeeded", "none", "null", "true"})
 """Codes and messages, beside those of 2xx, that are no error's."""
+# Beside a code of its own, a service may say that it has accepted a submit, and not which task it is.
+_SOUNDS_FINE = re.compile(
+    r"(?i)\A(?!.*\b(?:not|un\w+|fail\w*|error|invalid|cannot|too)\b).*(?:success|submitted|accepted|queued|created)"
+    r"|\A(?!.*(?:\u5931\u8d25|\u4e0d|\u672a)).*(?:\u6210\u529f|\u6392\u961f)"
+)
 _TOO_LATE = frozenset({408, 409, 499, 504, 522, 524, 598, 599})
 # An error after work that may have been done, and paid for.
 _UNSURE = re.compile(r"time_?d?_?out|timeout|deadline|indeterminate|in_progress|duplicate|already|idempotency")
@@ -50,6 +55,7 @@ _MONEY = r"(?:balance|credits?|funds?|quota)"
 _USED_UP = re.compile(
     rf"insufficient_(?:\w+_)?{_MONEY}|{_MONEY}_(?:\w+_)?(?:exhausted|used_up|insufficient|not_enough|depleted|empty|too_low)"
     rf"|(?:spend|spending|billing|budget)_(?:\w+_)?limit_(?:\w+_)?(?:exceeded|reached)|(?:not_enough|out_of|no)_{_MONEY}(?:_|\Z)"
+    rf"|out_of_\w{{1,20}}_{_MONEY}(?:_|\Z)|(?:^|_)(?:please|need_to|must)_(?:recharge|top_up)(?:_|\Z)"
     r"|payment_required|arrear|\u4f59\u989d\u4e0d\u8db3|\u989d\u5ea6\u4e0d\u8db3|\u6b20\u8d39"
 )
 
@@ -101,6 +107,8 @@ def refused(answer: Any, body: bytes) -> GatewayError | None:
 def _is_bad_code(answer: Mapping[str, Any]) -> bool:
     code = answer.get("code")
     value = number(code)
+    if _SOUNDS_FINE.search(message_of(answer)):
+        return False
     if value is not None:
         return value != 0 and not 200 <= value < 300 and message_of(answer).lower() not in _FINE - {""}
     is_negative = isinstance(code, (int, float)) and code < 0

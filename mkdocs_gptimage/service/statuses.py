@@ -16,6 +16,8 @@ NAMES = ("status", "state", "task_status", "taskStatus")
 _FINISHED = vocabulary(
     "completed complete succeeded success succeed successful successfully finished finish done ready"
 )
+_FINISHED_IN_CHINESE = ("\u5df2\u5b8c\u6210", "\u751f\u6210\u5b8c\u6210", "\u6210\u529f")
+_NOT_YET = vocabulary("not never no almost nearly partially before until waiting pending to being")
 # Only words that say that nothing was made: what they are said of is forgotten, and submitted again.
 _FAILED = vocabulary(
     "failed fail fails failure cancelled canceled error errored rejected reject refused declined denied aborted "
@@ -48,8 +50,17 @@ def word_of(candidate: Mapping[str, Any]) -> str | None:
     for name in NAMES:
         if name in candidate:
             word = candidate[name]
+            if isinstance(word, dict):
+                return word_of(word)
             return word.strip() if isinstance(word, str) else ""
     return None
+
+
+def sounds_finished(word: str) -> bool:
+    """Whether a word that nobody knows speaks of an end: `SUCCESS_WITH_WARNINGS`, `done!`."""
+    found = set(re.findall(r"[a-z]+", word.lower()))
+    in_chinese = any(each in word for each in _FINISHED_IN_CHINESE)
+    return in_chinese or bool(found & _FINISHED and not found & _NOT_YET)
 
 
 def phase_of(word: str) -> Phase | None:

@@ -162,10 +162,10 @@ class Transport:
                 answer = body.Body(response.status_code, _MAX_ANSWER)
                 try:
                     await answer.receive(response)
-                except (httpx.RemoteProtocolError, httpx.ReadError) as error:
+                except (httpx.RemoteProtocolError, httpx.ReadError, httpx.DecodingError) as error:
                     if lack_of(error):
                         raise
-                    # It may be whole all the same: a length is a label as well.
+                    # It may be whole all the same: a length and a checksum are labels as well.
                     answer.broke_off = self._what_it_proves(error)
                 return answer
             said = await body.beginning(response, _MAX_ERROR_ANSWER)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,6 +15,7 @@ _ERRORS = (
     *("fail_msg", "failMsg", "failure_reason", "failureReason"),
 )
 _MESSAGES = ("message", "msg", "detail", "reason", "description")
+_REPLACED = "\N{REPLACEMENT CHARACTER}"
 _NOTHING = frozenset({"", "0", "none", "null", "false", "{}", "[]"})
 
 
@@ -27,18 +30,24 @@ def words(value: Any) -> str:
 
 def excerpt(body: bytes) -> str:
     """The beginning of a body."""
-    return words(body[: 4 * _LONGEST_MESSAGE].decode("utf-8", "replace")) or "an empty body"
+    text = body[: 4 * _LONGEST_MESSAGE].decode("utf-8", "replace")
+    if text.count(_REPLACED) > len(text) // 10 + 1:  # the cut may go through a character
+        return "bytes that are no text"
+    return words(text) or "an empty body"
 
 
 def error_of(answer: Mapping[str, Any]) -> str:
     """What an object says of an error, in any of the fields that hold one; empty without one."""
     for name in _ERRORS:
         value = answer.get(name)
+        if value is True:
+            return message_of(answer) or "an error without words"
         said = words(value[0] if isinstance(value, list) and value else value)
         if said.lower() not in _NOTHING:
             return said
         if isinstance(value, (dict, list)) and value:
-            return "an error without words"
+            pieces = json.JSONEncoder(ensure_ascii=False, check_circular=False).iterencode(value)
+            return words("".join(itertools.islice(pieces, _LONGEST_MESSAGE)))
     return ""
 
 

@@ -64,10 +64,14 @@ def test_after_a_picture_the_rest_becomes_tasks(service, make_site, caplog):
     )
 
 
-@pytest.mark.parametrize("status", [404, 405, 410])
-def test_where_there_are_no_tasks_the_configured_address_takes_the_rest(service, make_site, status):
-    """404 or 405 prove that nothing was accepted: the same submit goes where the first went, and so do all others."""
-    paths = by_path(service, twin=fails(status))
+@pytest.mark.parametrize(
+    "refusal",
+    [*map(fails, (400, 401, 403, 404, 405, 410, 411, 415, 422)), says({"error": {"message": "Invalid URL"}})],
+    ids=lambda answer: str(answer.status),
+)
+def test_where_there_are_no_tasks_the_configured_address_takes_the_rest(service, make_site, refusal):
+    """A refusal proves that nothing was accepted: the same submit goes where the first went, and so do all others."""
+    paths = by_path(service, twin=refusal)
     site = make_site()
     result = site.run()
     keys = [request.headers["idempotency-key"] for request in service.of("submit")]
@@ -80,7 +84,17 @@ def test_where_there_are_no_tasks_the_configured_address_takes_the_rest(service,
 
 
 @pytest.mark.parametrize(
-    ("answer", "after"), [(Answer(vanish=True), FIRST), (fails(500), FIRST), (fails(408), TWIN)], ids=str
+    ("answer", "after"),
+    [
+        (Answer(vanish=True), FIRST),
+        (fails(500), FIRST),
+        (Answer(body=b"<html>"), FIRST),
+        (Answer(204), FIRST),
+        (Answer(302), FIRST),
+        (Answer(421), FIRST),
+        (fails(408), TWIN),
+    ],
+    ids=str,
 )
 def test_what_the_asynchronous_address_may_have_accepted_is_unknown(service, make_site, answer, after):
     """An answer that proves nothing is not followed by the same submit elsewhere."""

@@ -164,7 +164,7 @@ def _proves_refusal(answer: Answer) -> bool:
         said = str(content)
         is_error = {"error", "errors"} & content.keys() or content.get("success") is False
         is_error = is_error or content.get("code", 200) not in (0, 200) or content.get("status") == "failed"
-        return bool(is_error) and not re.search("408|timeout|idempotency|Success", said)
+        return bool(is_error) and not re.search("408|timeout|idempotency|Success| success|\u6210\u529f", said)
     code = _REFUSAL_CODES.get(answer.status)
     return answer.status in _REFUSALS | _REFUSALS_UNREAD or (code is not None and code in answer.body)
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import scripted_service as gateways
-from scripted_service import Answer, fails, picture, says, task
+from scripted_service import Answer, encoded, fails, picture, says, task
 
 from . import wires
 from .cells import LEFT, MADE, NEVER, Cell, World, at, both
@@ -81,6 +81,12 @@ def _signed_anew(refusal: Answer) -> Callable[[World], None]:
         world.service.download = lambda request: PICTURE if request.path[-1] in "3456789" else refusal
 
     return happens
+
+
+def _framed(data: bytes) -> bytes:
+    """A body as `aws-chunked` frames it."""
+    pieces = (data[:100], data[100:], b"")
+    return b"".join(b"%x;chunk-signature=ab\r\n%b\r\n" % (len(piece), piece) for piece in pieces)
 
 
 def _impatient(world: World) -> None:
@@ -195,6 +201,16 @@ CELLS = [
     *[
         Cell(name, at("download", labelled(PICTURE)), MADE, "submit batch download")
         for name, labelled in LABELS.items()
+    ],
+    *[
+        Cell(f"a picture {fault}", at("download", Answer(body=body)), MADE, "submit batch download")
+        for fault, body in {
+            "behind a line break": b"\r\n" + picture(),
+            "behind a byte order mark": b"\xef\xbb\xbf" + picture("JPEG"),
+            "in base64": encoded(picture()).encode(),
+            "as a data URI": b"data:image/webp;base64," + encoded(picture("WEBP")).encode() + b"\n",
+            "in the frames of an upload": _framed(picture()),
+        }.items()
     ],
     Cell("redirected to another host", _redirected("http://localhost:{port}/b.png"), MADE, "submit batch download×2"),
     Cell("redirected to a path", _redirected("b.png"), MADE, "submit batch download×2"),

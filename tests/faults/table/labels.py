@@ -47,6 +47,7 @@ LABELS = {
     "gzip twice, labelled once": _as("gzip", lambda body: gzip.compress(gzip.compress(body))),
     "gzip in two members": _as("gzip", _in_members),
     "gzip with bytes behind its end": _as("gzip", lambda body: gzip.compress(body) + bytes(9)),
+    "gzip without its checksum": _as("gzip", lambda body: gzip.compress(body)[:-8]),
     "zlib, labelled as gzip": _as("gzip", zlib.compress),
     "deflate without a head": _as("deflate", _raw_deflate),
     "another type": _as(None, Content_Type="text/html; charset=klingon"),

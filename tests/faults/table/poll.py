@@ -80,7 +80,7 @@ def _answers_with(shape: Callable[[str], Any]) -> Callable[[World], None]:
     return _polls(lambda request: says(shape(link(request))), stays=True)
 
 
-def _finishes(status: dict[str, str], shape: Callable[[str], Any]) -> Callable[[World], None]:
+def _finishes(status: dict[str, Any], shape: Callable[[str], Any]) -> Callable[[World], None]:
     """The task is finished, and its picture lies somewhere in it."""
     return _answers_with(lambda url: {"data": {"task_id": "task_1", **status, **_inside(shape(url))}})
 
@@ -194,6 +194,27 @@ ENDING = [
         Cell(f"a picture: {fault}", _finishes({"status": "completed"}, shape), MADE, "submit batch poll download")
         for fault, shape in SHAPES.items()
     ],
+    *[
+        Cell(f"a picture, {word}", _finishes({"status": word}, _under_output), MADE, "submit batch poll download")
+        for word in ("SUCCESS_WITH_WARNINGS", "Done!", "\u5df2\u5b8c\u6210")
+    ],
+    Cell(
+        "a word in an object",
+        _finishes({"status": {"state": "completed"}}, _under_output),
+        MADE,
+        "submit batch poll download",
+    ),
+    *[
+        Cell(
+            f"a picture beside {word!r} until time is up",
+            _finishes({"status": word}, _under_output),
+            MADE,
+            "submit batch poll×n download",
+            api=SOON,
+        )
+        for word in ("delivered", "not ready", 3, True)
+    ],
+    Cell("a picture in place of JSON", _polls(Answer(body=picture()), stays=True), MADE, "submit batch poll"),
     Cell("a word elsewhere", _finishes({"state": "success"}, _under_output), MADE, "submit batch poll download"),
     Cell("a picture and no word", _finishes({}, _under_output), MADE, "submit batch poll download"),
     Cell(
@@ -207,13 +228,21 @@ ENDING = [
             f"a link to read: {fault}",
             _answers_with(lambda url, cut=cut: {"data": {**task("task_1", "completed"), "output": [cut(url)]}}),
             MADE,
-            f"submit batch poll {'download' if fault != 'bytes' else ''}".strip(),
+            f"submit batch poll {'' if fault.startswith('bytes') else 'download'}".strip(),
         )
         for fault, cut in {
             "a path": lambda url: f"/{url.split('/', 3)[3]}",
             "without a scheme": lambda url: url.partition(":")[2],
             "white space": lambda url: f"\n {url} ",
+            "quotes": lambda url: f'"{url}"',
+            "angles": lambda url: f"<{url}>",
+            "slashes that are escaped": lambda url: url.replace("/", "\\/"),
+            "an ampersand that is escaped": lambda url: f"{url}?a=1&amp;b=2",
+            "a host without a scheme": lambda url: url.partition("//")[2].replace("127.0.0.1", "localhost"),
             "bytes": lambda _: f"data:image/png;base64,{encoded(picture())}",
+            "bytes, of a type alone": lambda _: f"image/png;base64,{encoded(picture())}",
+            "bytes, without a type": lambda _: f"base64,{encoded(picture())}",
+            "bytes, not called base64": lambda _: f"data:image/png,{encoded(picture())}",
         }.items()
     ],
     _reported(

@@ -31,8 +31,26 @@ SHAPES: dict[str, Callable[[str], Any]] = {
     "deep": lambda url: {"code": 0, "data": {"data": {"result": {"images": [{"image_url": url}]}}}},
     "JSON in a text": lambda url: {"data": {"resultJson": json.dumps({"resultUrls": [url]})}},
     "beside what was asked for": lambda url: {"request": {"image_urls": ["https://a/b.png"]}, "result": {"url": url}},
+    "in Markdown": lambda url: {"choices": [{"message": {"content": f"Here:\n\n![a cat]({url})\n\nEnjoy."}}]},
+    "in HTML": lambda url: {"output": f'<p><img alt="" src="{url}"></p>'},
+    "beside a link that leads nowhere": lambda url: {"images": [{"uri": "s3://a/b.png", "url": url}]},
+    "beside its file's name": lambda url: {"outputs": {"9": {"images": [{"filename": "b.png", "final": url}]}}},
+    "beside its owner's": lambda url: {"data": {"user": {"picture": "https://a/b.png"}, "output": url}},
 }
 """Where a picture may lie in an answer."""
+
+
+def _stream(*events: Any) -> Answer:
+    """Server-sent events."""
+    lines = [f"data: {json.dumps(event)}" for event in events]
+    return Answer(body="\n\n".join([": keep-alive", *lines, "data: [DONE]", ""]).encode())
+
+
+def _around(before: bytes, after: bytes = b"") -> Answer:
+    """An answer with other text around it."""
+    return Answer(body=before + accepts("task_1").body + after)
+
+
 SHORT = {"timeout": dict.fromkeys(("1k", "2k", "4k"), 0.1)}
 SENT = "submitted …: "
 NETWORK = "; check the network and api.base_url"
@@ -300,6 +318,7 @@ BODY = [
             "an object with a code": {"error": {"message": "boom", "code": 1234}},
             "a text": {"error": "boom", "request_id": "req_1"},
             "a list": {"errors": [{"message": "boom"}]},
+            "a truth": {"error": True, "message": "boom"},
             "no success": {"success": False, "message": "boom"},
             "a status": {"status": "failed", "message": "boom"},
         }.items()
@@ -314,7 +333,17 @@ BODY = [
             ("not_enough_credits", 400, fails(400, "boom", "not_enough_credits")),
         )
     ],
-    _ok("used up, in words", {"success": False, "message": "Your credit balance is too low"}, STOPPED, "HTTP 200: Y…"),
+    *[
+        _ok(f"used up, in words: {said}", {"success": False, "message": said}, STOPPED, f"HTTP 200: {said}; the …")
+        for said in (
+            "Your credit balance is too low",
+            "Your account has run out of prepaid credits",
+            "Please recharge your account",
+            "You need to top up",
+        )
+    ],
+    _ok("an error in a map", {"errors": {"size": ["is bad"]}}, REFUSED, 'HTTP 200: {"size": ["is bad"]}'),
+    _ok("bytes that are no text", Answer(body=bytes(range(128, 256))), UNKNOWN, f"{SENT}… not JSON: bytes that are …"),
     _unreadable("a time-out inside", {"code": 408, "message": "boom"}, "…boom…"),
     _unreadable("a time-out by its name", {"error": {"code": "image_generation_timeout", "message": "x"}}, "…"),
     _unreadable("an indeterminate result", {"error": {"code": "idempotency_result_indeterminate"}}, "…"),
@@ -334,8 +363,47 @@ BODY = [
             "under output": {"request_id": "r", "output": {"task_status": "PENDING", "task_id": "task_1"}},
             "in another spelling": {"data": {"taskId": "task_1"}},
             "in a list": [{"task_id": "task_1"}],
+            "a list of ids": {"data": {"task_ids": ["task_1"]}},
+            "in JSON once more": {"data": json.dumps({"task_id": "task_1"})},
+            "JSON in a text": json.dumps({"data": [{"task_id": "task_1"}]}),
+            "a number with a point": {"data": [{"task_id": 1712205491372224.0}]},
+            "base64": {"data": [{"task_id": "dGFzay8x+Q=="}]},
+            "long": {"data": [{"task_id": "t" * 500}]},
+            "a UUID": {"data": [{"taskType": "draw", "taskUUID": "77-ab"}]},
+            "of the request, under way": {"status": "IN_QUEUE", "request_id": "764-a"},
+            "under its id": {"data": {"task_1": {"status": "queued"}}},
+            "in a link": {"urls": {"get": "https://a.test/v1/tasks/task_1?model=x"}},
         }.items()
     ],
+    *[
+        _ok(f"a task {fault}", answer, MADE, "", "submit batch download")
+        for fault, answer in {
+            "in a stream": _stream({"ping": 1}, {"data": {"task_id": "task_1"}}),
+            "behind a warning": _around(b"<br />\n<b>Warning</b>: a in <b>b.php</b><br />\n"),
+            "before a comment": _around(b"", b"\n<!-- 12 ms -->"),
+            "before another byte": _around(b"", b"\0"),
+            "with a control character": Answer(body=b'{"message": "a\tb", "data": [{"task_id": "task_1"}]}'),
+            "in a header alone": Answer(202, headers={"Location": "/v1/tasks/task_1"}),
+        }.items()
+    ],
+    *[
+        _ok(f"a picture {fault}", answer, MADE)
+        for fault, answer in {
+            "in place of JSON": Answer(body=picture("JPEG")),
+            "at the end of a stream": _stream(
+                {"type": "image.partial", "b64_json": encoded(picture(size=(8, 8)))},
+                {"type": "image.completed", "b64_json": encoded(picture())},
+            ),
+        }.items()
+    ],
+    _ok(
+        "an error around text",
+        Answer(body=b'<html>{"error": "boom"}'),
+        UNKNOWN,
+        f"{SENT}the answer to the submit holds neither …",
+    ),
+    _unreadable("success with a code of its own", {"code": 1, "message": "Submit success"}, "…"),
+    _unreadable("success in Chinese", {"code": 1, "msg": "\u63d0\u4ea4\u6210\u529f"}, "…"),
     _unreadable("an id that is a fraction", {"data": [{"task_id": 77.5}]}, "…77…"),
     _unreadable("an id that is a truth", {"data": [{"task_id": True}]}, "…"),
     _unreadable("a word for an id", {"code": 200, "data": "accepted"}, "…"),
