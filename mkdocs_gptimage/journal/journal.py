@@ -254,7 +254,7 @@ def _database(folder: Path) -> Iterator[Any]:
         raise ConfigurationError(f"the journal '{inner}': the path names a variable; choose one without '$' and '%'")
     _require_plain_database(inner / DATABASE)
     _try_lock(inner / DATABASE)
-    database = diskcache.Cache(str(inner), disk=_TextDisk, eviction_policy="none", timeout=_LOCK_SECONDS)
+    database = _Database(inner)
     try:
         yield database
     finally:
@@ -290,6 +290,18 @@ def _translated(folder: Path) -> Iterator[None]:
         raise ConfigurationError(
             f"the journal '{folder / FOLDER}' cannot be opened ({_why(error)}); {_ADVICE}"
         ) from error
+
+
+class _Database(diskcache.Cache):  # type: ignore[misc] # diskcache ships no types
+    """The database of a journal; when it cannot be opened, its connection is closed."""
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            super().__init__(str(folder), disk=_TextDisk, eviction_policy="none", timeout=_LOCK_SECONDS)
+        except BaseException:
+            if hasattr(self, "_local"):
+                self.close()
+            raise
 
 
 class _TextDisk(diskcache.Disk):  # type: ignore[misc] # diskcache ships no types
