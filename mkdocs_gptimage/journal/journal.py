@@ -256,15 +256,11 @@ def _database(folder: Path) -> Iterator[Any]:
         raise ConfigurationError(f"the journal '{inner}': the path names a variable; choose one without '$' and '%'")
     _require_plain_database(inner / DATABASE)
     _check(inner / DATABASE)
-    database = _open(str(inner))
+    database = _Database(os.fspath(inner))
     try:
         yield database
     finally:
         database.close()
-
-
-def _open(folder: str) -> Any:
-    return diskcache.Cache(folder, disk=_TextDisk, eviction_policy="none", timeout=_LOCK_SECONDS)
 
 
 def _require_plain_database(path: Path) -> None:
@@ -280,7 +276,7 @@ def _check(path: Path) -> None:
     if path.exists():
         with contextlib.closing(sqlite3.connect(path, timeout=_LOCK_SECONDS, isolation_level=None)) as connection:
             require_plain_tables(connection)
-            require_library_schema(connection, path, _open)
+            require_library_schema(connection, path, _Database)
             connection.execute("BEGIN IMMEDIATE")
             connection.execute("ROLLBACK")
 
@@ -297,6 +293,18 @@ def _translated(folder: Path) -> Iterator[None]:
         raise ConfigurationError(
             f"the journal '{folder / FOLDER}' cannot be opened ({_why(error)}); {_ADVICE}"
         ) from error
+
+
+class _Database(diskcache.Cache):  # type: ignore[misc] # diskcache ships no types
+    """The database of a journal; when it cannot be opened, its connection is closed."""
+
+    def __init__(self, folder: str) -> None:
+        try:
+            super().__init__(folder, disk=_TextDisk, eviction_policy="none", timeout=_LOCK_SECONDS)
+        except BaseException:
+            if hasattr(self, "_local"):
+                self.close()
+            raise
 
 
 class _TextDisk(diskcache.Disk):  # type: ignore[misc] # diskcache ships no types

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 from typing import TYPE_CHECKING
@@ -190,7 +191,7 @@ def test_only_names_of_ours_are_deleted(site):
 def test_a_database_behind_a_link(tmp_path, name):
     """The journal's database and SQLite's files beside it are not opened through links."""
     journal = make_subfolder(tmp_path / "cache", "journal")
-    with sqlite3.connect(tmp_path / "theirs.db") as theirs:
+    with contextlib.closing(sqlite3.connect(tmp_path / "theirs.db")) as theirs:
         theirs.execute("CREATE TABLE notes (text)")
     with open_journal(tmp_path / "cache"):
         pass

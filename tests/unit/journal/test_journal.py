@@ -9,6 +9,7 @@ import threading
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import diskcache
 import harness
 import pytest
 import scripted_service as gateways
@@ -269,6 +270,22 @@ def test_a_locked_journal_is_reported(tmp_path, monkeypatch):
                 use(SUBMISSION)
         holder.execute("ROLLBACK")
         holder.close()
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="open files are told by /proc")
+def test_a_journal_that_cannot_be_opened_is_let_go(tmp_path, monkeypatch):
+    """No connection stays open to a database that failed while it was opened."""
+
+    def fail(*_, **__):
+        raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr(diskcache.Cache, "reset", fail)
+    with pytest.raises(ConfigurationError, match="disk I/O error") as caught, open_journal(tmp_path):
+        pass
+    names = [str(each.resolve()) for each in Path("/proc/self/fd").iterdir()]
+
+    assert caught.value.__traceback__ is not None
+    assert [name for name in names if "cache.db" in name] == []
 
 
 def test_a_database_that_computes_is_refused(tmp_path):
