@@ -22,6 +22,7 @@ from mkdocs_gptimage.journal.submission import Stage, Submission
 from mkdocs_gptimage.owned_folder import claim_folder
 from mkdocs_gptimage.plan.other_stores import note_store
 from mkdocs_gptimage.plan.states import State
+from mkdocs_gptimage.settings import EMULATOR
 from mkdocs_gptimage.spec.model import ImageSpec
 from mkdocs_gptimage.store.store import Store
 
@@ -239,3 +240,12 @@ def test_a_store_is_found_by_another_spelling(service, site, option, folder):
     assert built.code == 0, built.err
     assert service.requests == []
     assert not (site.root / option).exists()
+
+
+def test_a_trial_does_not_hide_what_is_in_flight_elsewhere(service, moved):
+    """What a killed trial with the emulator left in the journal does not hide the same picture of the former store."""
+    leave(moved.settings.store, service, CAT, base_url=EMULATOR)
+
+    assert moved.states() == [State.IN_FLIGHT]
+    assert moved.run().problems == []
+    assert service.of("submit") == []
