@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 _NOTE = "stores.json"
 _MAX_NOTE_BYTES = 64 * 1024
 _MOST_NOTED = 32
+_PICTURES = re.compile(r"[0-9a-f]{2}")
+"""The name of a folder in a store."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,8 @@ def find_other_stores(settings: Settings) -> list[OtherStore]:
         return []
     configurations = find_configurations(settings.project, settings.store.resolve())
     folders = _others([*_found_by_search(settings, configurations), *_found_quickly(settings)], settings)
-    return [OtherStore(folder, _is_former(folder, settings, configurations)) for folder in folders]
+    with_journal = filter(_has_journal, folders)
+    return [OtherStore(folder, _is_former(folder, settings, configurations)) for folder in with_journal]
 
 
 def watch_other_stores(settings: Settings) -> Callable[[Digest], FoundSubmission | Path | None]:
@@ -96,7 +100,7 @@ def watch_other_stores(settings: Settings) -> Callable[[Digest], FoundSubmission
         found: list[FoundSubmission | Path] = []
         for folder in _others([*searched, *_found_quickly(settings)], settings):
             # In this order: a run stores a picture before it forgets it.
-            submission = read_submissions(folder / JOURNAL).get(digest)
+            submission = read_submissions(folder / JOURNAL).get(digest) if _has_journal(folder) else None
             if submission is not None and submission.base_url != EMULATOR:
                 found.append(FoundSubmission(submission, OtherStore(folder, is_former=False)))
             elif _has_picture(folder, digest):
@@ -135,10 +139,13 @@ def read_other_stores(settings: Settings, asks_for: Callable[[Submission], bool]
 
 
 def stored_elsewhere(digests: Collection[Digest], settings: Settings) -> dict[Digest, Path]:
-    """Return the other store that has each of these pictures, for those that one has."""
+    """Return the other store that has each of these pictures, for those that one has, with a journal or without."""
+    if settings.api.emulated:
+        return {}
     found: dict[Digest, Path] = {}
-    for other in find_other_stores(settings):
-        found.update({each: other.folder for each in digests if each not in found and _has_picture(other.folder, each)})
+    searched = _found_by_search(settings, find_configurations(settings.project, settings.store.resolve()))
+    for folder in _others([*searched, *_found_quickly(settings)], settings):
+        found.update({each: folder for each in digests if each not in found and _has_picture(folder, each)})
     return found
 
 
@@ -155,15 +162,21 @@ def _rank(found: FoundSubmission | Path) -> int:
 
 
 def _others(folders: Iterable[Path], settings: Settings) -> list[Path]:
-    """Those of the folders that are stores with a journal, and not the site's own."""
+    """Those of the folders that are there, and not the site's own store."""
     known = dict.fromkeys(Path(os.path.realpath(folder)) for folder in folders)
-    return [folder for folder in known if _has_journal(folder) and not _is_same(folder, settings.store)]
+    return [folder for folder in known if folder.is_dir() and not _is_same(folder, settings.store)]
 
 
 def _found_by_search(settings: Settings, configurations: FoundConfigurations) -> list[Path]:
     """Folders that may be stores, now or later, as far as configurations and the folders of the repository tell."""
     top = repository_root(settings.project) or settings.project
     return [*(site.store for site in configurations.sites), *_stores_below(top)]
+
+
+def _stores_below(top: Path) -> Iterator[Path]:
+    for folder, names in walk_folders(top):
+        if JOURNAL in names or any(map(_PICTURES.fullmatch, names)):
+            yield folder
 
 
 def _found_quickly(settings: Settings) -> list[Path]:
@@ -179,12 +192,6 @@ def _noted(cache: Path) -> list[Path]:
         return []
     is_ours = isinstance(noted, list) and len(noted) <= _MOST_NOTED
     return [Path(each) for each in noted if isinstance(each, str) and "\0" not in each] if is_ours else []
-
-
-def _stores_below(top: Path) -> Iterator[Path]:
-    for folder, names in walk_folders(top):
-        if JOURNAL in names:
-            yield folder
 
 
 def _in_other_work_trees(settings: Settings) -> Iterator[Path]:

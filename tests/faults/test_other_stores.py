@@ -191,10 +191,13 @@ def test_a_run_that_is_about_to_submit_elsewhere_is_waited_for(service, moved, e
     assert len(problems) == (ending == "refused")
 
 
-def test_a_picture_that_another_store_has_is_named(service, moved):
-    """A picture that lies in the former store is not paid for again, and the folder is named."""
+@pytest.mark.parametrize("has_journal", [True, False])
+def test_a_picture_that_another_store_has_is_named(service, moved, has_journal):
+    """A picture that lies in a former store is not paid for again, and the store is named, without a journal too."""
     moved.pictures = harness.catalog(OLD)
     put(Store(moved.settings.project / "old"), OLD)
+    if not has_journal:
+        shutil.rmtree(moved.settings.project / "old/.journal")
     with pytest.raises(MissingPicturesError, match=r"1 picture of the store .*/old'; nothing was submitted"):
         moved.run()
 
@@ -249,3 +252,12 @@ def test_a_trial_does_not_hide_what_is_in_flight_elsewhere(service, moved):
     assert moved.states() == [State.IN_FLIGHT]
     assert moved.run().problems == []
     assert service.of("submit") == []
+
+
+@pytest.mark.parametrize("folder", [".pictures", ".assets/pictures"])
+def test_a_hidden_store_is_found(service, moved, folder):
+    """What is in flight for a store in a hidden folder of the project is found without the cache's note, too."""
+    moved.pictures = harness.catalog(OLD)
+    leave(moved.settings.project / folder, service, OLD)
+
+    assert moved.states() == [State.IN_FLIGHT]
