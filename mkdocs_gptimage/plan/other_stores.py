@@ -150,8 +150,9 @@ def stored_elsewhere(digests: Collection[Digest], settings: Settings) -> dict[Di
 
 
 def _has_picture(folder: Path, digest: Digest) -> bool:
-    entry = Store(folder).get(digest)
-    return isinstance(entry, Entry) and entry.made.gateway != EMULATOR
+    """Whether a store has a picture, damaged or not, that was paid for."""
+    found = Store(folder).get(digest)
+    return found.made.gateway != EMULATOR if isinstance(found, Entry) else found is not None
 
 
 def _rank(found: FoundSubmission | Path) -> int:
@@ -205,10 +206,12 @@ def _in_other_work_trees(settings: Settings) -> Iterator[Path]:
 
 
 def _has_journal(store: Path) -> bool:
-    """Whether a folder is a store with a journal that this plugin made."""
+    """Whether a folder is a store with a journal that this plugin made, or may be one that another user made."""
     try:
         stat_regular_file(store / JOURNAL / MARKER)
         stat_regular_file(store / JOURNAL / FOLDER / DATABASE)
+    except PermissionError:
+        return True
     except (OSError, ValueError):
         return False
     return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import subprocess
@@ -16,10 +17,13 @@ from scripted_service import KEY
 from sites import FAST, Site, block
 
 from mkdocs_gptimage.errors import ConfigurationError, MissingPicturesError
+from mkdocs_gptimage.imagefile.sniff import LFS_POINTER
+from mkdocs_gptimage.journal import journal as journal_module
 from mkdocs_gptimage.journal.journal import Journal, connect, open_journal, read_submissions
 from mkdocs_gptimage.journal.roots import leave_root
 from mkdocs_gptimage.journal.submission import Stage, Submission
 from mkdocs_gptimage.owned_folder import claim_folder
+from mkdocs_gptimage.plan import other_stores
 from mkdocs_gptimage.plan.other_stores import note_store
 from mkdocs_gptimage.plan.states import State
 from mkdocs_gptimage.settings import EMULATOR
@@ -191,13 +195,20 @@ def test_a_run_that_is_about_to_submit_elsewhere_is_waited_for(service, moved, e
     assert len(problems) == (ending == "refused")
 
 
-@pytest.mark.parametrize("has_journal", [True, False])
-def test_a_picture_that_another_store_has_is_named(service, moved, has_journal):
-    """A picture that lies in a former store is not paid for again, and the store is named, without a journal too."""
+def without_journal(store):
+    shutil.rmtree(store / ".journal")
+
+
+def as_a_pointer(store):
+    next(store.glob("??/*.png")).write_bytes(LFS_POINTER + b"\n")
+
+
+@pytest.mark.parametrize("change", [lambda _: None, without_journal, as_a_pointer])
+def test_a_picture_that_another_store_has_is_named(service, moved, change):
+    """A picture that lies in a former store is not paid for again, and the store is named, whatever its state."""
     moved.pictures = harness.catalog(OLD)
     put(Store(moved.settings.project / "old"), OLD)
-    if not has_journal:
-        shutil.rmtree(moved.settings.project / "old/.journal")
+    change(moved.settings.project / "old")
     with pytest.raises(MissingPicturesError, match=r"1 picture of the store .*/old'; nothing was submitted"):
         moved.run()
 
@@ -209,6 +220,22 @@ def test_a_journal_elsewhere_that_cannot_be_read_is_named(service, moved):
     database = moved.settings.project / "old/.journal/journal/cache.db"
     database.write_bytes(b"x" * 4096)
     with pytest.raises(ConfigurationError, match=r"old/\.journal/journal' cannot be opened"):
+        moved.run()
+
+    assert service.of("submit") == []
+
+
+def test_a_journal_of_another_user_is_named(service, moved, monkeypatch):
+    """A former store whose journal this user may not look into is not taken for one without a journal."""
+
+    def look(path):
+        if "old" in path.parts:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), os.fspath(path))
+        return os.lstat(path)
+
+    monkeypatch.setattr(other_stores, "stat_regular_file", look)
+    monkeypatch.setattr(journal_module, "stat_regular_file", look)
+    with pytest.raises(ConfigurationError, match=r"old/\.journal/journal' cannot be opened \(.*Permission denied"):
         moved.run()
 
     assert service.of("submit") == []
