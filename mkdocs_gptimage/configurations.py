@@ -33,7 +33,7 @@ _MAX_SEARCHED = 64 * 1024 * 1024
 """Bytes of a file that are searched for the plugin's name."""
 _MAX_MERGED = 100_000
 _MAX_FOLDERS = 20_000
-_FOREIGN = frozenset(("node_modules", "site-packages", "__pycache__"))
+_FOREIGN = frozenset((".git", "node_modules", "site-packages", "__pycache__"))
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # PyYAML may be installed without libyaml
 
 
@@ -118,8 +118,18 @@ def _walk(top: Path, found: FoundConfigurations) -> Iterator[Path]:
 
 
 def walk_folders(top: Path) -> Iterator[tuple[Path, list[str]]]:
-    """Yield the folders below one, and the names of all folders in each; hidden and foreign ones are not entered."""
+    """Yield the folders below one, hidden ones last, and the names of all folders in each; no foreign ones."""
+    hidden: list[Path] = []
     for folder, names, _ in _folders(top):
+        yield Path(folder), names
+        hidden += [Path(folder, name) for name in names if name.startswith(".") and name not in _FOREIGN]
+    for path, names in itertools.islice(itertools.chain.from_iterable(map(_walk_hidden, hidden)), _MAX_FOLDERS):
+        yield path, names
+
+
+def _walk_hidden(top: Path) -> Iterator[tuple[Path, list[str]]]:
+    for folder, names, _ in os.walk(top):
+        names[:] = [name for name in names if name not in _FOREIGN]
         yield Path(folder), names
 
 

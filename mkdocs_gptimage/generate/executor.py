@@ -28,7 +28,7 @@ from mkdocs_gptimage.generate.outcomes import Outcomes, Report
 from mkdocs_gptimage.generate.ready_queue import ReadyQueue
 from mkdocs_gptimage.generate.request_bodies import parent_name
 from mkdocs_gptimage.generate.step import Step
-from mkdocs_gptimage.generate.submit import ClaimedError, Submitter, explain_refusal
+from mkdocs_gptimage.generate.submit import ClaimedError, ElsewhereError, Submitter, explain_refusal
 from mkdocs_gptimage.generate.wait import Waiter
 from mkdocs_gptimage.journal.submission import is_same_service
 from mkdocs_gptimage.plan.orphans import parse_candidate
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
     from mkdocs_gptimage.generate.workspace import RunContext
     from mkdocs_gptimage.journal.submission import Submission
+    from mkdocs_gptimage.plan.other_stores import FoundSubmission
     from mkdocs_gptimage.plan.plan import Plan
     from mkdocs_gptimage.service.pictures import Image
     from mkdocs_gptimage.spec.digest import Digest
@@ -174,6 +175,8 @@ class _Generation:
                 image = await self._submitter.submit(job)
         except ClaimedError:
             self._waits.start_soon(self._wait_for_other, job, True)
+        except ElsewhereError as error:
+            self._waits.start_soon(self._wait_for_other_store, job, error.found)
         except (AccessError, BalanceError, BusyError) as error:
             # Busy is raised after the last of many tries: the next picture would fare no better.
             self._submitter.stopped = error
@@ -225,6 +228,22 @@ class _Generation:
             self._outcomes.ended(Step.WAITING, job, str(error))
         else:
             await self._take_from_other(job, left, may_submit=may_submit)
+
+    async def _wait_for_other_store(self, job: Job, found: FoundSubmission) -> None:
+        """Go on with what a run over another store of the project submits, or has submitted."""
+        self._outcomes.tell(Step.LEASED, job)
+        seconds = self._api.timeout[job.resolution]
+        try:
+            left = await self._waiter.wait_elsewhere(job, found, seconds)
+        except TimeoutError:
+            self._outcomes.ended(Step.WAITING, job, f"a run for another store has been making it for {seconds:.0f} s")
+        except ConfigurationError as error:
+            self._outcomes.ended(Step.WAITING, job, str(error))
+        else:
+            if left is None:
+                await self._submit(job)
+            else:
+                await self._take_from_other(job, left, may_submit=False)
 
     async def _take_from_other(self, job: Job, left: Entry | Submission | None, *, may_submit: bool) -> None:
         if isinstance(left, Entry):

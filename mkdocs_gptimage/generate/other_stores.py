@@ -58,7 +58,7 @@ def _accepted(digests: Collection[Digest], workspace: Workspace) -> Mapping[Dige
     is_told = False
     while True:
         found = read_others(settings, digests)
-        pending = [each for each in found.values() if each.is_leased and not each.submission.has_target]
+        pending = [each for each in found.values() if each.is_pending]
         if not pending:
             return found
         first = pending[0]

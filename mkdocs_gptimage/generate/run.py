@@ -115,7 +115,7 @@ def _execute(
     from mkdocs_gptimage.generate.other_stores import take_from_other_stores  # noqa: PLC0415
     from mkdocs_gptimage.journal.journal import open_journal  # noqa: PLC0415
     from mkdocs_gptimage.journal.roots import leave_root  # noqa: PLC0415
-    from mkdocs_gptimage.plan.other_stores import note_store  # noqa: PLC0415
+    from mkdocs_gptimage.plan.other_stores import note_store, watch_other_stores  # noqa: PLC0415
 
     settings, log = workspace.settings, workspace.log
     total = len(plan.only(*RUNNABLE)) + len(plan.unclaimed)
@@ -129,13 +129,15 @@ def _execute(
         # Before anything is paid for: a run that is killed leaves its pictures where they are found again.
         note_store(settings)
         leave_root(settings.store, settings.origin, [row.digest for row in plan.all_rows], is_whole=False)
+        _forget_what_is_over(journal, workspace)  # first: what the emulator has left would stand in the way
         take_along(plan, workspace, journal)
         take_from_other_stores(plan, workspace, journal)
         _forget_what_is_over(journal, workspace)
         gateway = EMULATOR if settings.api.emulated else urlsplit(base_url).hostname or base_url
         if not settings.api.emulated:
             log.info("The key in %s is sent to %s", settings.api.key_env, urlsplit(base_url).netloc)
-        context = RunContext(settings, workspace.store, journal, base_url, gateway, key, workspace.objection)
+        elsewhere = watch_other_stores(settings)
+        context = RunContext(settings, workspace.store, journal, base_url, gateway, key, workspace.objection, elsewhere)
         try:
             return execute(plan, context, report=report, is_cancelled=is_cancelled)
         except (KeyboardInterrupt, SystemExit):

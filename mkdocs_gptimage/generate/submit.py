@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import uuid
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
@@ -36,6 +37,7 @@ from mkdocs_gptimage.store.entry import Entry
 if TYPE_CHECKING:
     from mkdocs_gptimage.generate.job import Clock, Job
     from mkdocs_gptimage.generate.workspace import RunContext
+    from mkdocs_gptimage.plan.other_stores import FoundSubmission
     from mkdocs_gptimage.service.client import Client
     from mkdocs_gptimage.service.upload import Upload
     from mkdocs_gptimage.settings import Api
@@ -52,6 +54,14 @@ class ClaimedError(GptImageError):
     """Another run is making the picture, or has just made it."""
 
 
+class ElsewhereError(GptImageError):
+    """A picture is in flight for another store of the project."""
+
+    def __init__(self, found: FoundSubmission) -> None:
+        super().__init__(f"it is in flight for the store '{found.store.folder}'")
+        self.found = found
+
+
 class Submitter:
     """Submits single jobs; all of them wait together when the service asks one to wait.
 
@@ -66,6 +76,7 @@ class Submitter:
         self._clock = clock
         self._store = context.store
         self._objection = context.objection
+        self._elsewhere = context.elsewhere
         self._open_at = 0.0
         self._unknown_in_a_row = 0
         self._bodies = RequestBodies(client, context.store)
@@ -81,7 +92,8 @@ class Submitter:
         """Submit a job until it is accepted; set its submission, and return the picture if it is there at once.
 
         A job may come with the submission of a submit whose outcome is unknown. Raises `RejectedError` when nothing was
-        accepted, `GatewayError` when that cannot be known, `ClaimedError` when another run was faster,
+        accepted, `GatewayError` when that cannot be known, `ClaimedError` when another run was faster, `ElsewhereError`
+        when one over another store was,
         `MissingPicturesError` when it is in the store now and damaged, `UnusableReferenceError` when a picture that it
         is drawn from cannot be sent, and `ConfigurationError` when a reference image changed since the pages were read
         or the journal cannot be written. A job that still has a submission then may have been accepted before.
@@ -173,6 +185,7 @@ class Submitter:
         if not is_ours:
             raise ClaimedError("another run is making it")
         self._require_absent(job, submission)
+        self._require_absent_elsewhere(job, submission)
         job.submission, job.since = submission, self._clock.monotonic()
 
     def _require_absent(self, job: Job, claimed: Submission) -> None:
@@ -192,6 +205,28 @@ class Submitter:
         if objection:
             self._take_back(job, claimed, job.submission, is_key_spent=False)
             raise MissingPicturesError(objection)
+
+    def _require_absent_elsewhere(self, job: Job, claimed: Submission) -> None:
+        """Give the claim back when another store of the project has the picture, or a claim of its own.
+
+        Of two runs that claim at the same moment, each for its store, at least one sees the other's claim here.
+        """
+        known = job.submission
+        try:
+            found = self._elsewhere(job.digest)
+        except GptImageError:
+            self._take_back(job, claimed, known, is_key_spent=False)
+            raise
+        if isinstance(found, Path):
+            self._take_back(job, claimed, known, is_key_spent=False)
+            raise MissingPicturesError(f"the store '{found}' has it; copy its files, or set the option 'store' to it")
+        if found is None:
+            return
+        # The very submit that is to be repeated may be known there as well.
+        is_repeated = known is not None and found.submission.idempotency_key == known.idempotency_key
+        if found.submission.is_collectable or found.is_pending or not is_repeated:
+            self._take_back(job, claimed, known, is_key_spent=False)
+            raise ElsewhereError(found)
 
     def _take_back(self, job: Job, submission: Submission, unknown: Submission | None, *, is_key_spent: bool) -> None:
         """Nothing was accepted this time; that proves nothing about a submit before, whose outcome is unknown."""

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 
 from mkdocs_gptimage.errors import ConfigurationError
 from mkdocs_gptimage.journal.lease import is_held
+from mkdocs_gptimage.plan.other_stores import FoundSubmission
 from mkdocs_gptimage.store.entry import Entry
 
 if TYPE_CHECKING:
-    from mkdocs_gptimage.generate.job import Clock
+    from pathlib import Path
+
+    from mkdocs_gptimage.generate.job import Clock, Job
     from mkdocs_gptimage.generate.workspace import RunContext
     from mkdocs_gptimage.journal.submission import Submission
     from mkdocs_gptimage.spec.digest import Digest
@@ -28,6 +31,7 @@ class Waiter:
         self._journal = context.journal
         self._folder = context.settings.journal
         self._clock = clock
+        self._elsewhere = context.elsewhere
 
     async def wait(self, digest: Digest, seconds: float) -> Entry | Submission | None:
         """Wait until another run is done with a picture.
@@ -50,6 +54,26 @@ class Waiter:
                     return taken
             await self._clock.sleep(_LOOK_AGAIN)
         raise TimeoutError
+
+    async def wait_elsewhere(self, job: Job, found: FoundSubmission, seconds: float) -> Submission | None:
+        """Wait until a run over another store is done with submitting a picture.
+
+        Returns the submission that it has left, now this run's; None when it may have to be submitted here. Raises
+        as `wait`.
+        """
+        until = self._clock.monotonic() + seconds
+        current: FoundSubmission | Path | None = found
+        while isinstance(current, FoundSubmission) and current.is_pending:
+            if self._clock.monotonic() > until:
+                raise TimeoutError
+            # Two runs that have given way to each other must not return together.
+            await self._clock.sleep(_LOOK_AGAIN * (0.5 + self._clock.jitter()))
+            current = self._elsewhere(job.digest)
+        if not isinstance(current, FoundSubmission):
+            return None
+        taken = dataclasses.replace(current.submission, run=self._journal.run)
+        is_new = self._journal.replace(job.submission, taken) if job.submission else self._journal.claim(taken)
+        return taken if is_new else None
 
     def take_over(self, submission: Submission) -> Submission | None:
         """Claim the submission of a dead run, so that no third run does; None when another run was faster."""

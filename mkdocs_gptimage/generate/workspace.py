@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import logging
+    from pathlib import Path
 
     from mkdocs_gptimage.journal.journal import Journal
+    from mkdocs_gptimage.plan.other_stores import FoundSubmission
     from mkdocs_gptimage.service.redact import Secret
     from mkdocs_gptimage.settings import Settings
+    from mkdocs_gptimage.spec.digest import Digest
     from mkdocs_gptimage.store.store import Store
 
 
@@ -22,6 +25,11 @@ Objection = Callable[[Mapping[str, Any]], str]
 def no_objection(_: Mapping[str, Any]) -> str:
     """Have everything that is claimed submitted."""
     return ""
+
+
+def nothing_elsewhere(_: Digest) -> FoundSubmission | Path | None:
+    """Take the site's store for the only one."""
+    return None
 
 
 @dataclass(frozen=True)
@@ -49,3 +57,5 @@ class RunContext:
     """The service's name in records: its host, or `emulator`."""
     key: Secret
     objection: Objection = no_objection
+    elsewhere: Callable[[Digest], FoundSubmission | Path | None] = nothing_elsewhere
+    """Says what other stores of the project have of a picture, as `plan.other_stores.watch_other_stores`."""

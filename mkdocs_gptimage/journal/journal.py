@@ -66,11 +66,14 @@ class Journal:
         self._cache = cache
         self.run = run
         """The lease of this run, for the submissions that it writes."""
+        self._identity = self._identify()
 
     def claim(self, submission: Submission) -> bool:
         """Write a submission if there is none for its picture; whether there was none."""
         with self._durably():
-            return bool(self._cache.add(submission.digest, _to_text(submission)))
+            is_new = bool(self._cache.add(submission.digest, _to_text(submission)))
+        self._require_present()
+        return is_new
 
     def write(self, submission: Submission) -> None:
         """Write a submission in place of the one there is, on a full disk into the room that was kept for that."""
@@ -116,7 +119,24 @@ class Journal:
             if _from_row(known.digest, self._cache.get(known.digest)) != known:
                 return False
             self._cache.set(submission.digest, _to_text(submission))
-            return True
+        self._require_present()
+        return True
+
+    def _require_present(self) -> None:
+        """Raise `ConfigurationError` when what was written just now is not where other runs read it."""
+        if self._identify() != self._identity:
+            raise ConfigurationError(
+                f"the journal '{self._cache.directory}' was deleted or replaced while this run used it; nothing more "
+                "is submitted. Keep 'git clean' and the like away from it, and build again"
+            )
+
+    def _identify(self) -> tuple[int, int] | None:
+        """The database's file, as far as the file system tells; None if it is not there."""
+        try:
+            found = Path(self._cache.directory, DATABASE).stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
 
     def forget(self, submission: Submission) -> None:
         """Remove a submission, but not a later one for the same picture; a loss of power may bring it back."""

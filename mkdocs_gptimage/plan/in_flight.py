@@ -36,14 +36,12 @@ def read_in_flight(settings: Settings, digests: Collection[Digest]) -> JournalSn
     homes = {**dict.fromkeys(earlier, settings.cache), **dict.fromkeys(submissions, settings.journal)}
     alive = {each.run for digest, each in {**earlier, **submissions}.items() if is_held(homes[digest], each.run)}
     # A task can be collected by several runs; one that is about to be submitted elsewhere is waited for.
-    alive.update(each.submission.run for each in others.values() if each.is_leased and not each.submission.has_target)
-    submissions = {**{digest: each.submission for digest, each in others.items()}, **earlier, **submissions}
-    # The built-in emulator forgets its tasks when a build ends, and nothing was paid for them.
-    active = {
-        digest: submission
-        for digest, submission in submissions.items()
-        if submission.base_url != EMULATOR or submission.run in alive
-    }
+    alive.update(each.submission.run for each in others.values() if each.is_pending)
+    elsewhere = {digest: each.submission for digest, each in others.items()}
+    active: dict[Digest, Submission] = {}
+    for found in (elsewhere, earlier, submissions):
+        # The built-in emulator forgets its tasks when a build ends, and nothing was paid for them.
+        active.update((key, each) for key, each in found.items() if each.base_url != EMULATOR or each.run in alive)
     return JournalSnapshot(active, frozenset(alive))
 
 

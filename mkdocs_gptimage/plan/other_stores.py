@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,7 +27,7 @@ from mkdocs_gptimage.store.entry import Entry
 from mkdocs_gptimage.store.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
     from mkdocs_gptimage.configurations import FoundConfigurations
     from mkdocs_gptimage.journal.submission import Submission
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 _NOTE = "stores.json"
 _MAX_NOTE_BYTES = 64 * 1024
 _MOST_NOTED = 32
+_PICTURES = re.compile(r"[0-9a-f]{2}")
+"""The name of a folder in a store."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,11 @@ class FoundSubmission:
         """Whether a run that is alive works on it."""
         return is_held(self.store.journal, self.submission.run)
 
+    @property
+    def is_pending(self) -> bool:
+        """Whether that run is about to submit it, or waits for the answer."""
+        return not self.submission.has_target and self.is_leased
+
 
 def find_other_stores(settings: Settings) -> list[OtherStore]:
     """Return the stores with a journal in the project and its repository, those of other configurations included.
@@ -73,17 +81,33 @@ def find_other_stores(settings: Settings) -> list[OtherStore]:
     if settings.api.emulated:
         return []
     configurations = find_configurations(settings.project, settings.store.resolve())
-    folders = {
-        os.path.realpath(folder): None
-        for folder in (
-            *_noted(settings.cache),
-            *(site.store for site in configurations.sites),
-            *_stores_below(repository_root(settings.project) or settings.project),
-            *_in_other_work_trees(settings),
-        )
-    }
-    others = [folder for folder in map(Path, folders) if _has_journal(folder) and not _is_same(folder, settings.store)]
-    return [OtherStore(folder, _is_former(folder, settings, configurations)) for folder in others]
+    folders = _others([*_found_by_search(settings, configurations), *_found_quickly(settings)], settings)
+    with_journal = filter(_has_journal, folders)
+    return [OtherStore(folder, _is_former(folder, settings, configurations)) for folder in with_journal]
+
+
+def watch_other_stores(settings: Settings) -> Callable[[Digest], FoundSubmission | Path | None]:
+    """Return a function that tells what other stores have of a picture at the time it is called.
+
+    That is a submission, or the folder of a store that has the picture. It raises `ConfigurationError` for a journal
+    that cannot be read.
+    """
+    if settings.api.emulated:
+        return lambda _: None
+    searched = _found_by_search(settings, find_configurations(settings.project, settings.store.resolve()))
+
+    def look(digest: Digest) -> FoundSubmission | Path | None:
+        found: list[FoundSubmission | Path] = []
+        for folder in _others([*searched, *_found_quickly(settings)], settings):
+            # In this order: a run stores a picture before it forgets it.
+            submission = read_submissions(folder / JOURNAL).get(digest) if _has_journal(folder) else None
+            if submission is not None and submission.base_url != EMULATOR:
+                found.append(FoundSubmission(submission, OtherStore(folder, is_former=False)))
+            elif _has_picture(folder, digest):
+                found.append(folder)
+        return min(found, key=_rank, default=None)
+
+    return look
 
 
 def note_store(settings: Settings) -> None:
@@ -115,15 +139,50 @@ def read_other_stores(settings: Settings, asks_for: Callable[[Submission], bool]
 
 
 def stored_elsewhere(digests: Collection[Digest], settings: Settings) -> dict[Digest, Path]:
-    """Return the other store that has each of these pictures, for those that one has."""
+    """Return the other store that has each of these pictures, for those that one has, with a journal or without."""
+    if settings.api.emulated:
+        return {}
     found: dict[Digest, Path] = {}
-    for other in find_other_stores(settings):
-        store = Store(other.folder)
-        for digest in digests:
-            entry = store.get(digest)
-            if isinstance(entry, Entry) and entry.made.gateway != EMULATOR:
-                found.setdefault(digest, other.folder)
+    searched = _found_by_search(settings, find_configurations(settings.project, settings.store.resolve()))
+    for folder in _others([*searched, *_found_quickly(settings)], settings):
+        found.update({each: folder for each in digests if each not in found and _has_picture(folder, each)})
     return found
+
+
+def _has_picture(folder: Path, digest: Digest) -> bool:
+    """Whether a store has a picture, damaged or not, that was paid for."""
+    found = Store(folder).get(digest)
+    return found.made.gateway != EMULATOR if isinstance(found, Entry) else found is not None
+
+
+def _rank(found: FoundSubmission | Path) -> int:
+    """What is best to go on with comes first."""
+    if isinstance(found, Path):
+        return 2
+    return 0 if found.submission.is_collectable else 1 if found.is_pending else 3
+
+
+def _others(folders: Iterable[Path], settings: Settings) -> list[Path]:
+    """Those of the folders that are there, and not the site's own store."""
+    known = dict.fromkeys(Path(os.path.realpath(folder)) for folder in folders)
+    return [folder for folder in known if folder.is_dir() and not _is_same(folder, settings.store)]
+
+
+def _found_by_search(settings: Settings, configurations: FoundConfigurations) -> list[Path]:
+    """Folders that may be stores, now or later, as far as configurations and the folders of the repository tell."""
+    top = repository_root(settings.project) or settings.project
+    return [*(site.store for site in configurations.sites), *_stores_below(top)]
+
+
+def _stores_below(top: Path) -> Iterator[Path]:
+    for folder, names in walk_folders(top):
+        if JOURNAL in names or any(map(_PICTURES.fullmatch, names)):
+            yield folder
+
+
+def _found_quickly(settings: Settings) -> list[Path]:
+    """Folders that may be stores, of which a run that has just begun may have added one."""
+    return [*_noted(settings.cache), *_in_other_work_trees(settings)]
 
 
 def _noted(cache: Path) -> list[Path]:
@@ -134,12 +193,6 @@ def _noted(cache: Path) -> list[Path]:
         return []
     is_ours = isinstance(noted, list) and len(noted) <= _MOST_NOTED
     return [Path(each) for each in noted if isinstance(each, str) and "\0" not in each] if is_ours else []
-
-
-def _stores_below(top: Path) -> Iterator[Path]:
-    for folder, names in walk_folders(top):
-        if JOURNAL in names:
-            yield folder
 
 
 def _in_other_work_trees(settings: Settings) -> Iterator[Path]:
@@ -153,10 +206,12 @@ def _in_other_work_trees(settings: Settings) -> Iterator[Path]:
 
 
 def _has_journal(store: Path) -> bool:
-    """Whether a folder is a store with a journal that this plugin made."""
+    """Whether a folder is a store with a journal that this plugin made, or may be one that another user made."""
     try:
         stat_regular_file(store / JOURNAL / MARKER)
         stat_regular_file(store / JOURNAL / FOLDER / DATABASE)
+    except PermissionError:
+        return True
     except (OSError, ValueError):
         return False
     return True

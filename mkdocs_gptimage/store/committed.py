@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import time
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ _SUBMODULE = "160000"
 _LOCK_SECONDS = 2.0
 """So long a git command may work that only looks; one that checks out files brings pictures."""
 _LOOK_AGAIN = 0.1
+_MOST_STASHES = 100
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Committed:
 
 
 def find_committed(missing: Collection[Digest], store: Path, project: Path) -> Committed | None:
-    """Return which of the missing pictures git's index has, here or in another folder; None if it has none.
+    """Return which of the missing pictures git's index has, here or in another folder, or else a stash; None if none.
 
     Also None without git, and outside of a repository. Where git is at work, or may not read the repository, it is
     unknown which it has.
@@ -51,7 +53,8 @@ def find_committed(missing: Collection[Digest], store: Path, project: Path) -> C
         if any(unknown):
             return next(filter(None, unknown))
         found = (_find(missing, store.resolve(), root, project) for root in roots)
-        return next(filter(None, found), None)
+        stashed = (_stashed(missing, root) for root in roots)
+        return next(filter(None, itertools.chain(found, stashed)), None)
     except ValueError:
         return None
 
@@ -91,6 +94,22 @@ def _find(missing: Collection[Digest], folder: Path, root: Path, project: Path) 
         return None
     here = {digest: path for digest, path in found.items() if (root / path).resolve().is_relative_to(folder)}
     return _restorable(here, root, folder, project) if here else _elsewhere(found, root)
+
+
+def _stashed(missing: Collection[Digest], root: Path) -> Committed | None:
+    """What the first stash has that put away any of the pictures, tracked by then or not."""
+    commits = run_git(root, "rev-list", "--walk-reflogs", f"--max-count={_MOST_STASHES}", "refs/stash").stdout.split()
+    for number, commit in enumerate(commits):
+        added = ("diff-tree", "-r", "-z", "--name-only", "--no-renames", "--diff-filter=A")
+        tracked = run_git(root, *added, f"{commit}^1", commit).stdout
+        untracked = run_git(root, "ls-tree", "-r", "-z", "--name-only", f"{commit}^3").stdout  # empty without any
+        found = {_digest(path) for path in f"{tracked}\0{untracked}".split("\0")}
+        digests = tuple(digest for digest in missing if digest in found)
+        if digests:
+            name = f"stash@{{{number}}}"
+            remedy = f"Bring them with 'git stash apply {name}'; if you do not want them, 'git stash drop {name}'"
+            return Committed(digests, f"are in git's {name}", remedy)
+    return None
 
 
 def ignored_by(store: Path, project: Path) -> str:

@@ -76,7 +76,42 @@ def submodule(site, service, tmp_path):
     return site_of(tmp_path / "clone", service, store="media/pictures"), "git submodule update --init media"
 
 
-@pytest.mark.parametrize("lacking", [sparse, deleted, moved, moved_and_deleted, other_folder, submodule])
+def stashed(site, *arguments):
+    """A site whose new picture lies in the older of two stashes, and its page does not."""
+    site.write({"c.md": block(prompt="c")})
+    git(site.root, "add", "docs")
+    git(site.root, "commit", "-qm", "page")
+    assert site.build(env=KEY).code == 0
+    git(site.root, *arguments)
+    (site.root / "mkdocs.yml").write_text((site.root / "mkdocs.yml").read_text() + "# edited\n")
+    git(site.root, "stash")
+
+
+def stashed_as_new(site, service, _):
+    stashed(site, "stash", "-u")
+    service.requests.clear()
+    return site, "'git stash apply stash@{1}'"
+
+
+def stashed_from_index(site, service, _):
+    stashed(site, "-c", "alias.put=!git add gptimage && git stash", "put")
+    service.requests.clear()
+    return site, "'git stash apply stash@{1}'"
+
+
+@pytest.mark.parametrize(
+    "lacking",
+    [
+        sparse,
+        deleted,
+        moved,
+        moved_and_deleted,
+        other_folder,
+        submodule,
+        stashed_as_new,
+        stashed_from_index,
+    ],
+)
 def test_pictures_that_git_has_are_not_paid_for_again(service, site, tmp_path, lacking):
     """A build that lacks committed pictures pays for nothing, and names the command that brings them."""
     built, command = lacking(site, service, tmp_path)

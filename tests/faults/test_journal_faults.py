@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import shutil
 import sqlite3
 import subprocess
 
+import harness
 import pytest
 from scripted_service import KEY, says, task
 from sites import FAST, Site
@@ -167,3 +169,28 @@ def test_a_disk_that_is_full_has_room_for_all_tasks(tmp_path, tasks, longest):
             assert {each.task_id for each in opened.submissions().values()} == {"t"}
     finally:
         subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+@pytest.mark.parametrize("loses", [shutil.rmtree, lambda folder: folder.rename(folder.with_name("old"))])
+@pytest.mark.parametrize("is_restored", [False, True])
+def test_a_journal_that_vanishes_ends_the_submits(service, tmp_path, monkeypatch, loses, is_restored):
+    """A run whose journal is deleted, moved or restored meanwhile submits nothing more, and stores what it has."""
+    made = harness.settings(tmp_path, service.base_url, api={"max_requests": 1})
+    site = harness.Site(made, harness.catalog("an owl", "a fox", "a hare"))
+    accept = service.submit
+
+    def vanish(request):
+        if made.journal.exists() and len(service.of("submit")) == 1:
+            shutil.copytree(made.journal, tmp_path / "copy")
+            loses(made.journal)
+            if is_restored:
+                (tmp_path / "copy").rename(made.journal)
+        return accept(request)
+
+    service.submit = vanish
+    with harness.fast_production(monkeypatch):
+        problems = site.run().problems
+
+    assert len(service.of("submit")) == 1
+    assert len(site.store.digests()) == 1
+    assert [str(each).count("deleted or replaced") for each in problems] == [1, 1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import subprocess
@@ -16,12 +17,16 @@ from scripted_service import KEY
 from sites import FAST, Site, block
 
 from mkdocs_gptimage.errors import ConfigurationError, MissingPicturesError
+from mkdocs_gptimage.imagefile.sniff import LFS_POINTER
+from mkdocs_gptimage.journal import journal as journal_module
 from mkdocs_gptimage.journal.journal import Journal, connect, open_journal, read_submissions
 from mkdocs_gptimage.journal.roots import leave_root
 from mkdocs_gptimage.journal.submission import Stage, Submission
 from mkdocs_gptimage.owned_folder import claim_folder
+from mkdocs_gptimage.plan import other_stores
 from mkdocs_gptimage.plan.other_stores import note_store
 from mkdocs_gptimage.plan.states import State
+from mkdocs_gptimage.settings import EMULATOR
 from mkdocs_gptimage.spec.model import ImageSpec
 from mkdocs_gptimage.store.store import Store
 
@@ -190,10 +195,20 @@ def test_a_run_that_is_about_to_submit_elsewhere_is_waited_for(service, moved, e
     assert len(problems) == (ending == "refused")
 
 
-def test_a_picture_that_another_store_has_is_named(service, moved):
-    """A picture that lies in the former store is not paid for again, and the folder is named."""
+def without_journal(store):
+    shutil.rmtree(store / ".journal")
+
+
+def as_a_pointer(store):
+    next(store.glob("??/*.png")).write_bytes(LFS_POINTER + b"\n")
+
+
+@pytest.mark.parametrize("change", [lambda _: None, without_journal, as_a_pointer])
+def test_a_picture_that_another_store_has_is_named(service, moved, change):
+    """A picture that lies in a former store is not paid for again, and the store is named, whatever its state."""
     moved.pictures = harness.catalog(OLD)
     put(Store(moved.settings.project / "old"), OLD)
+    change(moved.settings.project / "old")
     with pytest.raises(MissingPicturesError, match=r"1 picture of the store .*/old'; nothing was submitted"):
         moved.run()
 
@@ -205,6 +220,22 @@ def test_a_journal_elsewhere_that_cannot_be_read_is_named(service, moved):
     database = moved.settings.project / "old/.journal/journal/cache.db"
     database.write_bytes(b"x" * 4096)
     with pytest.raises(ConfigurationError, match=r"old/\.journal/journal' cannot be opened"):
+        moved.run()
+
+    assert service.of("submit") == []
+
+
+def test_a_journal_of_another_user_is_named(service, moved, monkeypatch):
+    """A former store whose journal this user may not look into is not taken for one without a journal."""
+
+    def look(path):
+        if "old" in path.parts:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), os.fspath(path))
+        return os.lstat(path)
+
+    monkeypatch.setattr(other_stores, "stat_regular_file", look)
+    monkeypatch.setattr(journal_module, "stat_regular_file", look)
+    with pytest.raises(ConfigurationError, match=r"old/\.journal/journal' cannot be opened \(.*Permission denied"):
         moved.run()
 
     assert service.of("submit") == []
@@ -239,3 +270,21 @@ def test_a_store_is_found_by_another_spelling(service, site, option, folder):
     assert built.code == 0, built.err
     assert service.requests == []
     assert not (site.root / option).exists()
+
+
+def test_a_trial_does_not_hide_what_is_in_flight_elsewhere(service, moved):
+    """What a killed trial with the emulator left in the journal does not hide the same picture of the former store."""
+    leave(moved.settings.store, service, CAT, base_url=EMULATOR)
+
+    assert moved.states() == [State.IN_FLIGHT]
+    assert moved.run().problems == []
+    assert service.of("submit") == []
+
+
+@pytest.mark.parametrize("folder", [".pictures", ".assets/pictures"])
+def test_a_hidden_store_is_found(service, moved, folder):
+    """What is in flight for a store in a hidden folder of the project is found without the cache's note, too."""
+    moved.pictures = harness.catalog(OLD)
+    leave(moved.settings.project / folder, service, OLD)
+
+    assert moved.states() == [State.IN_FLIGHT]

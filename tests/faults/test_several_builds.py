@@ -12,6 +12,7 @@ import threading
 import time
 
 import pytest
+import yaml
 from scripted_service import KEY, accepts, fails, says, task
 from sites import FAST, Site
 from waits import until
@@ -189,3 +190,27 @@ def test_a_plan_names_the_process_that_has_a_picture_in_hand(service, site):
     assert planned.code == 1
     assert {picture["state"] for picture in pictures} == {"in hand"}
     assert {picture["detail"] for picture in pictures} == {f"process {first.pid}"}
+
+
+@pytest.mark.parametrize("begins", ["together", "later"])
+def test_builds_for_two_stores_pay_once(service, site, begins):
+    """Builds that run at a time for two stores of a project submit each picture once, whichever of them began first."""
+    numbers = iter(range(99))
+    service.submit = lambda _: accepts(f"t{next(numbers)}", wait=1.5)
+    options = {"api": {"base_url": service.base_url, **FAST, "max_requests": 1}}
+    site.configure(gptimage=options)
+    with started(site, site_dir="site") as first:
+        if begins == "later":
+            until(lambda: service.of("submit"))
+        # The host of the first build has read its configuration when it submits; else it reads one of the two.
+        other = yaml.safe_load((site.root / "mkdocs.yml").read_text())
+        other["plugins"] = [{"gptimage": {**options, "store": "pictures"}}]
+        name = "mkdocs.yml" if begins == "later" else "mkdocs.other.yml"
+        (site.root / name).write_text(yaml.safe_dump(other))
+        with started(site, "-f", name, site_dir="other") as second:
+            said = [ended(first)[1], ended(second)[1]]
+
+    assert submitted(service) == sorted(PROMPTS), said
+    assert not any("Traceback" in each for each in said)
+    stores = (site.store, site.root / "pictures")
+    assert len({path.stem for store in stores for path in store.glob("??/*.png")}) == len(PROMPTS)
