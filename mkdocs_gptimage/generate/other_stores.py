@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from mkdocs_gptimage.errors import ConfigurationError
 from mkdocs_gptimage.journal.earlier import move_submissions
-from mkdocs_gptimage.journal.lease import process_of
+from mkdocs_gptimage.journal.lease import held_leases, process_of
 from mkdocs_gptimage.plan.in_flight import read_others
 from mkdocs_gptimage.text import counted
 
@@ -46,7 +46,8 @@ def take_from_other_stores(plan: Plan, workspace: Workspace, journal: Journal) -
 
 
 def _take(found: FoundSubmission, journal: Journal) -> bool:
-    if found.store.is_former and not found.is_leased:
+    # Where a run is alive, the store is in use; each of two runs would hold the journal that the other waits for.
+    if found.store.is_former and not held_leases(found.store.journal):
         return bool(move_submissions(found.store.journal, [found.submission.digest], journal))
     return journal.claim(found.submission)
 

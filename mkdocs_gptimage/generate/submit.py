@@ -220,11 +220,7 @@ class Submitter:
         if isinstance(found, Path):
             self._take_back(job, claimed, known, is_key_spent=False)
             raise MissingPicturesError(f"the store '{found}' has it; copy its files, or set the option 'store' to it")
-        if found is None:
-            return
-        # The very submit that is to be repeated may be known there as well.
-        is_repeated = known is not None and found.submission.idempotency_key == known.idempotency_key
-        if found.submission.is_collectable or found.is_pending or not is_repeated:
+        if found is not None and found.forbids(known):
             self._take_back(job, claimed, known, is_key_spent=False)
             raise ElsewhereError(found)
 

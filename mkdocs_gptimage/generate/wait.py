@@ -69,7 +69,7 @@ class Waiter:
             # Two runs that have given way to each other must not return together.
             await self._clock.sleep(_LOOK_AGAIN * (0.5 + self._clock.jitter()))
             current = self._elsewhere(job.digest)
-        if not isinstance(current, FoundSubmission):
+        if not (isinstance(current, FoundSubmission) and current.forbids(job.submission)):
             return None
         taken = dataclasses.replace(current.submission, run=self._journal.run)
         is_new = self._journal.replace(job.submission, taken) if job.submission else self._journal.claim(taken)

@@ -90,6 +90,8 @@ def _require_locks(path: Path) -> None:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             fcntl.flock(file, fcntl.LOCK_UN)  # over NFS, one kind excludes the other
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # what SQLite uses
+        except BlockingIOError:  # another run just looks whether this one is alive
+            return
         except OSError as error:
             if error.errno not in _WITHOUT_LOCKS:
                 raise

@@ -72,6 +72,14 @@ class FoundSubmission:
         """Whether that run is about to submit it, or waits for the answer."""
         return not self.submission.has_target and self.is_leased
 
+    def forbids(self, known: Submission | None) -> bool:
+        """Whether it keeps a run from submitting the picture, or from repeating a `known` submit of unknown outcome.
+
+        The other store may know of that very submit as well.
+        """
+        is_same = known is not None and known.idempotency_key == self.submission.idempotency_key
+        return self.submission.is_collectable or self.is_pending or not is_same
+
 
 def find_other_stores(settings: Settings) -> list[OtherStore]:
     """Return the stores with a journal in the project and its repository, those of other configurations included.

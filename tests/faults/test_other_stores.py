@@ -288,3 +288,13 @@ def test_a_hidden_store_is_found(service, moved, folder):
     leave(moved.settings.project / folder, service, OLD)
 
     assert moved.states() == [State.IN_FLIGHT]
+
+
+def test_what_is_in_flight_stays_in_a_former_store_in_use(service, moved):
+    """While a run is alive over the former store, what is in flight there is collected and not taken away from it."""
+    old = moved.settings.project / "old/.journal"
+    with open_journal(old):
+        assert moved.run().problems == []
+
+    assert service.of("submit") == []
+    assert set(read_submissions(old)) == {CAT.digest}
