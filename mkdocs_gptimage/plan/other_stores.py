@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import re
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 _NOTE = "stores.json"
 _MAX_NOTE_BYTES = 64 * 1024
 _MOST_NOTED = 32
+_LISTED_SECONDS = 1.0
+"""So long a list of work trees counts as new: a run in one that was made since has not read its pages yet."""
 _PICTURES = re.compile(r"[0-9a-f]{2}")
 """The name of a folder in a store."""
 
@@ -103,10 +106,15 @@ def watch_other_stores(settings: Settings) -> Callable[[Digest], FoundSubmission
     if settings.api.emulated:
         return lambda _: None
     searched = _found_by_search(settings, find_configurations(settings.project, settings.store.resolve()))
+    of_work_trees = list(_in_other_work_trees(settings))
+    listed_at = time.monotonic()
 
     def look(digest: Digest) -> FoundSubmission | Path | None:
+        nonlocal of_work_trees, listed_at
+        if time.monotonic() - listed_at > _LISTED_SECONDS:
+            of_work_trees, listed_at = list(_in_other_work_trees(settings)), time.monotonic()
         found: list[FoundSubmission | Path] = []
-        for folder in _others([*searched, *_found_quickly(settings)], settings):
+        for folder in _others([*searched, *_noted(settings.cache), *of_work_trees], settings):
             # In this order: a run stores a picture before it forgets it.
             submission = read_submissions(folder / JOURNAL).get(digest) if _has_journal(folder) else None
             if submission is not None and submission.base_url != EMULATOR:
