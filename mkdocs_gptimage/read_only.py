@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
+import shutil
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -73,9 +74,10 @@ def stay_read_only() -> None:
     What is to be paid for on purpose gets `outer_environment`.
     """
     if not _state.depth:
-        folder = tempfile.TemporaryDirectory(prefix="gptimage-", ignore_cleanup_errors=True)
-        atexit.register(folder.cleanup)
-        _begin(folder.name)
+        # No `TemporaryDirectory`: multiprocessing drops it in a child process, which deletes it under its parent.
+        folder = tempfile.mkdtemp(prefix="gptimage-")
+        atexit.register(_remove_own, folder, os.getpid())
+        _begin(folder)
 
 
 def outer_environment() -> dict[str, str]:
@@ -110,6 +112,12 @@ def site_folder() -> Path | None:
     """Return the temporary folder that sites are built into; None outside of the mode, or when it is gone."""
     value = os.environ.get(VARIABLE) or _marked_folder()
     return Path(value) if os.path.isabs(value) and os.path.isdir(value) else None  # noqa: PTH112, PTH117 - any text
+
+
+def _remove_own(folder: str, owner: int) -> None:
+    """Delete a folder, but not in a process that was forked from the one that made it."""
+    if os.getpid() == owner:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _begin(value: str) -> None:
