@@ -41,6 +41,8 @@ _MAX_NOTE_BYTES = 64 * 1024
 _MOST_NOTED = 32
 _LISTED_SECONDS = 1.0
 """So long a list of work trees counts as new: a run in one that was made since has not read its pages yet."""
+_MOST_ABOVE = 3
+"""Folders above the project that are looked into for a store of the same name."""
 _PICTURES = re.compile(r"[0-9a-f]{2}")
 """The name of a folder in a store."""
 
@@ -187,7 +189,9 @@ def _others(folders: Iterable[Path], settings: Settings) -> list[Path]:
 def _found_by_search(settings: Settings, configurations: FoundConfigurations) -> list[Path]:
     """Folders that may be stores, now or later, as far as configurations and the folders of the repository tell."""
     top = repository_root(settings.project) or settings.project
-    return [*(site.store for site in configurations.sites), *_stores_below(top)]
+    # A site that was moved into a subfolder has left its store behind.
+    above = [folder / settings.store.name for folder in settings.project.parents[:_MOST_ABOVE]]
+    return [*(site.store for site in configurations.sites), *_stores_below(top), *above]
 
 
 def _stores_below(top: Path) -> Iterator[Path]:

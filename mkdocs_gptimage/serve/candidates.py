@@ -120,13 +120,14 @@ class CandidateDesk:
 
     def _candidate(self, digest: Digest, number: int, store: Store) -> dict[str, Any] | None:
         """Return what a page shows of a candidate; None for one that is taken or deleted."""
+        # In this order: a picture is in the store before its job is over.
+        job = self._generator.job(digest)
         entry = store.entry(digest)
         named = {"digest": digest, "number": number}
         if entry is not None:
             address = f"{digest}/{entry.version}"
             images = {"picture": f"{PICTURE_FOLDER}/{address}", "thumbnail": f"{THUMBNAIL_FOLDER}/{address}"}
             return {**named, "phase": "ready", **images}
-        job = self._generator.job(digest)
         return None if job is None or job["phase"] == "ready" else {**named, **job}
 
     def _candidates(self, root: Path) -> dict[Digest, tuple[int, Digest]]:

@@ -281,6 +281,22 @@ def test_a_trial_does_not_hide_what_is_in_flight_elsewhere(service, moved):
     assert service.of("submit") == []
 
 
+def test_a_site_that_moves_into_a_subfolder(service, site):
+    """Pictures of the store that was left behind are not paid for again, in flight or stored."""
+    site.write({"other.md": block(prompt="a dog")})
+    put(Store(site.store), ImageSpec("a dog"))
+    inner = Site(site.root / "website")
+    inner.root.mkdir()
+    for name in ("mkdocs.yml", "docs"):
+        (site.root / name).rename(inner.root / name)
+    done = inner.gptimage("generate", env=ENV)
+
+    assert done.code == 1
+    assert f"are in another folder, '{site.store}'; nothing was submitted" in done.err.replace(" is in", " are in")
+    assert inner.gptimage("plan").code == 1
+    assert service.of("submit") == []
+
+
 @pytest.mark.parametrize("folder", [".pictures", ".assets/pictures"])
 def test_a_hidden_store_is_found(service, moved, folder):
     """What is in flight for a store in a hidden folder of the project is found without the cache's note, too."""
