@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from mkdocs_gptimage.errors import ConfigurationError
-from mkdocs_gptimage.git import BRANCHES, head_of, run_git
+from mkdocs_gptimage.git import BRANCHES, GitUnavailableError, head_of, run_git
 from mkdocs_gptimage.spec.digest import Digest
 
 _PICTURE = re.compile(r"(?!\.journal/)(?:.*/)?(?P<digest>[0-9a-f]{64})\.(?:png|jpe?g|webp|json)", re.IGNORECASE)
@@ -26,7 +26,11 @@ def stored_at(ref: str, store: Path, project: Path) -> set[Digest]:
 
 def stored_on_other_branches(store: Path, project: Path) -> set[Digest]:
     """Return the digests of the pictures that any branch but the current one has committed; none without git."""
-    listed = run_git(project, "for-each-ref", "--format=%(refname)", "refs/heads", "refs/remotes").stdout.splitlines()
+    try:
+        refs = run_git(project, "for-each-ref", "--format=%(refname)", "refs/heads", "refs/remotes")
+    except GitUnavailableError:
+        return set()
+    listed = refs.stdout.splitlines()
     current = head_of(project).removeprefix(BRANCHES)
     others = [ref for ref in listed if ref.split("/", 2)[2] != current and ref.split("/", 3)[3:] != [current]]
     found: set[Digest] = set()
