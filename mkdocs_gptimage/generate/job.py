@@ -79,7 +79,7 @@ class Job:
     said: str = ""
     """The last thing the service said when a poll failed."""
     word: str = ""
-    """The last word and message of its task, when it is a word that nobody knows, or it has ended without a picture."""
+    """The last word and message of its task, when it is an unknown word, or it has ended without a picture."""
     empty_since: float | None = None
     """Since when the service says that it has ended, and gives no picture; monotonic clock."""
 

@@ -40,7 +40,7 @@ class Poller:
         self._on_given_up = on_given_up
         self._jobs: dict[str, Job] = {}
         self._offered: dict[str, Task] = {}
-        """The last answer about each; it may hold a picture beside a word that nobody knows."""
+        """The last answer about each; it may hold a picture beside an unknown word."""
         self._changed = anyio.Event()
         self._expects_more = True
         self._query = TaskQuery(client, api.max_requests, self._tell, self._on_single_failure)

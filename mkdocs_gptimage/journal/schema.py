@@ -22,7 +22,7 @@ _OBJECTS = "SELECT name, type, tbl_name, sql FROM sqlite_master"
 _SETTINGS = "SELECT key, value FROM Settings"
 _COUNTERS = frozenset({"count", "size", "hits", "misses"})
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,60}")
-"""What can stand in a command that somebody copies."""
+"""A name that needs no quotes in SQL or in a shell."""
 
 
 def require_library_schema(connection: sqlite3.Connection, path: Path, make: Callable[[str], Any]) -> None:

@@ -44,7 +44,7 @@ class Regeneration:
     """The store."""
 
     def objection(self, request: Mapping[str, Any]) -> str:
-        """Why the candidate of this request must not be paid for: somebody has drawn its picture since the plan."""
+        """Why the candidate of this request must not be paid for: its picture was replaced since the plan."""
         candidate = parse_candidate(request)
         if candidate is None or candidate[1] not in self.shown:
             return ""

@@ -74,7 +74,7 @@ def _trigger(cache: Path) -> None:
 
 
 def ignore_own_files(observer: Any, settings: Settings) -> None:
-    """Have a watchdog observer ignore the store, the cache and the journal in whatever it is told to watch from now on.
+    """Have a watchdog observer ignore the store, the cache and the journal in all that it is told to watch from now on.
 
     A store that is watched by its own name is not ignored, but for its journal.
     """

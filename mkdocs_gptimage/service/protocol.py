@@ -49,9 +49,9 @@ class Task:
 
     phase: Phase
     image: Image | None = None
-    """When ready, or beside a word that nobody knows: then it may be unfinished."""
+    """When ready, or beside an unknown word: then it may be unfinished."""
     message: str = ""
-    """The service's words, when it failed or ended in a way that is not understood, or its word that nobody knows."""
+    """The service's words, when it failed or ended in a way that is not understood, or its unknown word."""
     cost_usd: float | None = None
     answer: str = ""
     """The whole answer as JSON, when how the task ended is not understood."""
@@ -250,7 +250,7 @@ def _task(candidate: Mapping[str, Any], references: Collection[str]) -> Task:
 
 
 def _in_own_words(candidate: Mapping[str, Any], word: str, image: Image | None, said: str) -> Task:
-    """A task whose word nobody knows, or is no text: with a picture, it may be finished."""
+    """A task whose word is unknown, or no text: with a picture, it may be finished."""
     is_finished = sounds_finished(word)
     if error_of(candidate) and word and not (image and is_finished):
         return Task(Phase.UNREADABLE, message=said)

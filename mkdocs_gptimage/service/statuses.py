@@ -57,14 +57,14 @@ def word_of(candidate: Mapping[str, Any]) -> str | None:
 
 
 def sounds_finished(word: str) -> bool:
-    """Whether a word that nobody knows speaks of an end: `SUCCESS_WITH_WARNINGS`, `done!`."""
+    """Whether an unknown word speaks of an end: `SUCCESS_WITH_WARNINGS`, `done!`."""
     found = set(re.findall(r"[a-z]+", word.lower()))
     in_chinese = any(each in word for each in _FINISHED_IN_CHINESE)
     return in_chinese or bool(found & _FINISHED and not found & _NOT_YET)
 
 
 def phase_of(word: str) -> Phase | None:
-    """Return the phase that a word stands for; None for one that nobody knows."""
+    """Return the phase that a word stands for; None for an unknown one."""
     plain = re.sub(r"[\s-]+", "_", word.strip().lower())[:100]
     for each in (plain, _AROUND.sub("", plain)):
         for words, phase in (
